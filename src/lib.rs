@@ -1,0 +1,1 @@
+//! holdfast: the service around the engine.
