@@ -1,2 +1,7 @@
 //! The `holdfast` command.
-fn main() {}
+
+use holdfast::cli::{self, Exit};
+
+fn main() -> Exit {
+    cli::main()
+}

@@ -1,0 +1,74 @@
+//! The exit codes of the `holdfast` command: stable, so that scripts and unit files may act on them.
+//!
+//! Deliberately absent: messages. Whoever ends a command with one of these has already told the
+//! user why, on stderr.
+
+use std::process::{ExitCode, Termination};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked.
+    Success,
+    /// It failed for a reason that has no code of its own.
+    Failure,
+    /// The arguments or the configuration are wrong; nothing was started.
+    Usage,
+    /// The data directory is locked by another process.
+    Locked,
+    /// The data directory was refused: other identity, shard count or format.
+    Refused,
+    /// The proof of `demo` or `replay` did not hold.
+    ProofFailed,
+    /// `verify` found corruption.
+    Corrupt,
+    /// The server could not be reached.
+    Unreachable,
+    /// A second SIGINT ended the process before it had drained.
+    Interrupted,
+    /// A second SIGTERM ended the process before it had drained.
+    Terminated,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Locked => 3,
+            Exit::Refused => 4,
+            Exit::ProofFailed => 5,
+            Exit::Corrupt => 6,
+            Exit::Unreachable => 7,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        }
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+}
+
+/// The list that `--help` ends with.
+pub const HELP: &str = "\
+Exit codes:
+  0    done
+  1    failed for another reason
+  2    wrong usage or configuration
+  3    the data directory is locked by another process
+  4    the data directory is refused (identity, shard count or format)
+  5    the proof did not hold (demo, replay)
+  6    corruption found (verify)
+  7    the server cannot be reached
+  130  a second SIGINT ended it at once; 143, a second SIGTERM";
+
+/// Prints `error: message` to stderr and hands `exit` back, so that a command can end with it.
+pub fn fail(exit: Exit, message: impl std::fmt::Display) -> Exit {
+    eprintln!("error: {message}");
+    exit
+}
