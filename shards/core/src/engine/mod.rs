@@ -1,0 +1,287 @@
+//! The engine of one shard.
+//!
+//! [`Engine::decide`] reads, [`Engine::evolve`] writes; between them stands an [`Event`].
+//! Files beside this one: a file per command family decides, `evolve` applies, `due` finds
+//! what time has brought, `chunks` takes state apart and puts it together, `invariants`
+//! checks it, `render` shows it; the tables (`skus`, `homes`, `holds`, `keys`) store it.
+
+mod adjust;
+mod cart;
+mod chunks;
+mod configure;
+mod confirm;
+mod deadline;
+mod draft;
+mod due;
+mod evolve;
+mod holds;
+mod homes;
+mod invariants;
+mod keys;
+mod late;
+mod release;
+mod render;
+mod reserve;
+mod skus;
+mod slab;
+mod source;
+mod subtables;
+
+pub use due::Fill;
+pub use evolve::FatalEvent;
+pub use invariants::InvariantBroken;
+
+use crate::command::{Command, HeldLine, LineUnits, Request};
+use crate::event::{Event, KeyOutcome, KeyTag, KeyTarget};
+use crate::id::ReservationId;
+use crate::name::Sku;
+use crate::policy::Policy;
+use crate::refusal::{ExpiredReason, Refusal};
+use crate::snapshot::{ChunkId, Shortage};
+use crate::time::Timestamp;
+use smallvec::SmallVec;
+use std::collections::{BTreeSet, VecDeque};
+
+/// The state of one shard: counters, reservations, holds and keys.
+///
+/// Invariants: INV-1 to INV-8 of the domain page; [`Engine::check`] proves them.
+pub struct Engine {
+    policy: Policy,
+    seq: u64,
+    at: Timestamp,
+    skus: skus::Skus,
+    homes: homes::Homes,
+    holds: holds::Holds,
+    keys: keys::Keys,
+    /// Earliest deadline of each SKU and location that has local holds.
+    lapses: BTreeSet<(Timestamp, skus::LevelKey)>,
+    /// Chunks that changed since their last snapshot, by the sequence that first did.
+    dirty: VecDeque<(u64, ChunkId)>,
+}
+
+/// What [`Engine::decide`] came to. Nothing has changed yet.
+#[derive(Debug)]
+pub struct Decision {
+    /// Events to evolve and record, in order.
+    pub events: SmallVec<[Event; 1]>,
+    /// What to answer.
+    pub outcome: Outcome,
+    /// The highest sequence the outcome leans on; it may be told once that is durable.
+    pub read: u64,
+}
+
+/// The outcome of a decision.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done; render the reply after evolving.
+    Done(Reply),
+    /// No.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// Whether it repeats a recorded one.
+        replayed: bool,
+    },
+    /// Lapsed reservations stood in the way: evolve their expiry, then decide again.
+    Again,
+    /// A table is full.
+    Full(&'static str),
+    /// Units that carts over several shards have not decided yet stand in the way.
+    Undecided,
+    /// A late confirm needs units on other shards: hold these anew, then `ConfirmLate`.
+    AskParts {
+        /// The attempt's number, never reused for this reservation.
+        attempt: u32,
+        /// Per line on another shard: its place, and what to take again.
+        lines: Vec<(usize, LineUnits)>,
+    },
+}
+
+/// What to show, rendered from the state after the events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A reservation.
+    Reservation {
+        /// Which.
+        id: ReservationId,
+        /// Whether it was created by this command.
+        created: bool,
+        /// Whether this is a repeat.
+        replayed: bool,
+    },
+    /// A SKU.
+    Sku {
+        /// Which.
+        sku: Sku,
+        /// Whether it was created by this command.
+        created: bool,
+        /// Whether this is a repeat.
+        replayed: bool,
+    },
+    /// A movement.
+    Movement {
+        /// Which.
+        id: ReservationId,
+        /// Of what.
+        sku: Sku,
+        /// Whether this is a repeat.
+        replayed: bool,
+    },
+    /// A step of a cart.
+    Part(PartHold),
+}
+
+/// What a part holds for a cart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartHold {
+    /// The holds it took.
+    pub held: Vec<HeldLine>,
+    /// What it could not grant (best effort).
+    pub shortages: Vec<Shortage>,
+}
+
+/// What a cart's home says of its own lines before it asks the parts.
+#[derive(Debug)]
+pub enum OwnCheck {
+    /// They can be held.
+    Free,
+    /// They can't.
+    Refused(Refusal),
+    /// Evolve this expiry, then check again.
+    Again(Event),
+}
+
+impl Engine {
+    /// An empty engine.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            seq: 0,
+            at: Timestamp::ZERO,
+            skus: skus::Skus::default(),
+            homes: homes::Homes::default(),
+            holds: holds::Holds::default(),
+            keys: keys::Keys::default(),
+            lapses: BTreeSet::new(),
+            dirty: VecDeque::new(),
+        }
+    }
+
+    /// The sequence of the last event evolved.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Ledger time of the last event evolved.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The bounds it decides by.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Decides a request. Pure: the same state, request and time give the same decision.
+    pub fn decide(&self, request: &Request, now: Timestamp) -> Decision {
+        let now = now.max(self.at);
+        if let Some(tag) = &request.key {
+            if let Some(decision) = self.decide_repeat(tag) {
+                return decision;
+            }
+            if self.keys.len() >= self.policy.keys_max {
+                return Decision::outcome(Outcome::Full("keys"), self.seq);
+            }
+        }
+        let key = request.key.as_ref();
+        match &request.command {
+            Command::Configure(command) => self.decide_configure(command, key, now),
+            Command::Receive(command) => self.decide_receive(command, key, now),
+            Command::Adjust(command) => self.decide_adjust(command, key, now),
+            Command::Reserve(command) => self.decide_reserve(command, key, now),
+            Command::Confirm(command) => self.decide_confirm(command, key, now),
+            Command::Release(command) => self.decide_release(command, key, now),
+            Command::Extend(command) => self.decide_extend(command, key, now),
+            Command::Pin(command) => self.decide_pin(command, key, now),
+            Command::Try(command) => self.decide_try(command, now),
+            Command::CreateCart(command) => self.decide_create_cart(command, key, now),
+            Command::ConfirmLate(command) => self.decide_confirm_late(command, key, now),
+            Command::RefuseLate(id, outcome) => self.decide_refuse_late(*id, *outcome, key, now),
+            Command::CloseCart(id) => self.decide_close_cart(*id, now),
+            Command::Settle(command) => self.decide_settle(command, now),
+            Command::DropHold(command) => self.decide_drop_hold(command, now),
+        }
+    }
+
+    /// Whether a key is known here, and with which content: a repeat, or a misuse.
+    fn decide_repeat(&self, tag: &KeyTag) -> Option<Decision> {
+        let key = self.keys.find(tag)?;
+        if key.tag.content != tag.content {
+            return Some(Decision::refused(Refusal::KeyReused, key.seq));
+        }
+        let replayed = true;
+        let (read, outcome) = match &key.target {
+            KeyTarget::Reservation(id) => {
+                let read = self.homes.get(*id).map_or(key.seq, |home| home.seq.max(key.seq));
+                (read, self.repeat_of(*id, key.outcome))
+            }
+            KeyTarget::Sku(sku) => {
+                let created = key.outcome == KeyOutcome::SkuCreated;
+                let reply = Reply::Sku { sku: sku.clone(), created, replayed };
+                (self.sku_seq(sku).max(key.seq), Outcome::Done(reply))
+            }
+            KeyTarget::Movement(id, sku) => {
+                let reply = Reply::Movement { id: *id, sku: sku.clone(), replayed };
+                (self.sku_seq(sku).max(key.seq), Outcome::Done(reply))
+            }
+        };
+        Some(Decision::outcome(outcome, read))
+    }
+
+    fn repeat_of(&self, id: ReservationId, outcome: KeyOutcome) -> Outcome {
+        if self.homes.get(id).is_none() {
+            let refusal = Refusal::ReservationForgotten(id);
+            return Outcome::Refused { refusal, replayed: true };
+        }
+        match ExpiredReason::of_outcome(outcome) {
+            Some(reason) => {
+                let refusal = self.expired_refusal(id, reason);
+                Outcome::Refused { refusal, replayed: true }
+            }
+            None => {
+                let created = outcome == KeyOutcome::Created;
+                Outcome::Done(Reply::Reservation { id, created, replayed: true })
+            }
+        }
+    }
+
+    fn sku_seq(&self, sku: &Sku) -> u64 {
+        self.skus.find(sku).map_or(0, |index| self.skus.get(index).seq)
+    }
+}
+
+impl Decision {
+    fn outcome(outcome: Outcome, read: u64) -> Self {
+        Self { events: SmallVec::new(), outcome, read }
+    }
+
+    fn refused(refusal: Refusal, read: u64) -> Self {
+        Self::outcome(Outcome::Refused { refusal, replayed: false }, read)
+    }
+
+    fn reservation(event: Event, id: ReservationId, created: bool) -> Self {
+        let reply = Reply::Reservation { id, created, replayed: false };
+        Self::with(event, Outcome::Done(reply))
+    }
+
+    fn with(event: Event, outcome: Outcome) -> Self {
+        let read = event.seq;
+        Self { events: SmallVec::from_buf([event]), outcome, read }
+    }
+
+    /// The state already is what the command asks for.
+    fn as_it_stands(id: ReservationId, read: u64) -> Self {
+        let reply = Reply::Reservation { id, created: false, replayed: false };
+        Self::outcome(Outcome::Done(reply), read)
+    }
+}

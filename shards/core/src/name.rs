@@ -1,0 +1,142 @@
+//! Names: SKUs, locations, slots, and the free texts callers send.
+//!
+//! Parsing is the only way in, so past the edge nothing invalid exists.
+
+use std::fmt;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Why a text is not the name it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What was expected, for people.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}", self.expected)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// What is sold: 1 to 64 of `[A-Za-z0-9._:-]`, the first alphanumeric. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sku(Arc<str>);
+
+/// Where stock lies: 1 to 32 of `[A-Za-z0-9._:-]`, the first alphanumeric. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location(Arc<str>);
+
+/// 1 to 128 bytes of UTF-8 without control characters: order references, customers, reasons.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Box<str>);
+
+/// One of 4,096 hash buckets. A SKU's slot never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+fn is_name(text: &str, len_max: usize) -> bool {
+    let bytes = text.as_bytes();
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+    bytes.len() <= len_max
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(allowed)
+}
+
+impl Sku {
+    /// Parses a SKU.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        if !is_name(text, 64) {
+            let expected = "1 to 64 of A-Z a-z 0-9 . _ : - with the first a letter or digit";
+            return Err(Malformed { expected });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The slot this SKU lives in: xxh3-64 of its bytes, mod 4,096.
+    pub fn slot(&self) -> Slot {
+        Slot::of_hash(xxh3_64(self.0.as_bytes()))
+    }
+}
+
+impl Location {
+    /// Parses a location.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        if !is_name(text, 32) {
+            let expected = "1 to 32 of A-Z a-z 0-9 . _ : - with the first a letter or digit";
+            return Err(Malformed { expected });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The location meant where none is named: `main`.
+    pub fn main() -> Self {
+        Self("main".into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Text {
+    /// Parses a free text.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        if text.is_empty() || text.len() > 128 || text.chars().any(char::is_control) {
+            let expected = "1 to 128 bytes without control characters";
+            return Err(Malformed { expected });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Slot {
+    /// How many slots there are.
+    pub const COUNT: u16 = 4096;
+
+    /// The slot of a hash.
+    pub const fn of_hash(hash: u64) -> Self {
+        Self((hash % Self::COUNT as u64) as u16)
+    }
+
+    /// The slot with this number, if there is one.
+    pub const fn new(index: u16) -> Option<Self> {
+        if index < Self::COUNT { Some(Self(index)) } else { None }
+    }
+
+    /// Its number, below [`Slot::COUNT`].
+    pub const fn index(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,57 @@
+//! The bounds a shard decides by.
+
+use crate::time::Millis;
+
+/// Bounds and periods, all from the configuration. The defaults are those of the domain page.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// TTL of a reserve that names none.
+    pub ttl_default: Millis,
+    /// Shortest TTL.
+    pub ttl_min: Millis,
+    /// Longest TTL of one reserve or extend.
+    pub ttl_max: Millis,
+    /// Longest life from creation (of the first of a chain of replacements), pins excepted.
+    pub lifetime_max: Millis,
+    /// Longest pin.
+    pub pin_max: Millis,
+    /// How long after its deadline a reservation may be confirmed late.
+    pub late_window: Millis,
+    /// How long an ended reservation is kept.
+    pub retention: Millis,
+    /// How long a confirmed reservation is kept.
+    pub order_retention: Millis,
+    /// How long an idempotency key is kept.
+    pub key_retention: Millis,
+    /// Reservations kept on this shard, open and ended together.
+    pub reservations_max: usize,
+    /// Idempotency keys kept on this shard.
+    pub keys_max: usize,
+    /// SKUs known to this shard.
+    pub skus_max: usize,
+    /// Expiries recorded in one turn.
+    pub expire_per_turn: usize,
+    /// Longest extension of a deadline that fell into downtime.
+    pub resume_grace: Millis,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            ttl_default: Millis::from_secs(600),
+            ttl_min: Millis::from_secs(1),
+            ttl_max: Millis::from_secs(1800),
+            lifetime_max: Millis::from_secs(3600),
+            pin_max: Millis::from_secs(900),
+            late_window: Millis::from_secs(86_400),
+            retention: Millis::from_secs(86_400),
+            order_retention: Millis::from_secs(7 * 86_400),
+            key_retention: Millis::from_secs(86_400),
+            reservations_max: 4_000_000,
+            keys_max: 16_000_000,
+            skus_max: 4_000_000,
+            expire_per_turn: 512,
+            resume_grace: Millis::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Stock counters per SKU and location, and how a SKU is configured.
+
+use crate::name::Location;
+use crate::time::{Millis, Timestamp};
+
+/// The name of one counter; its number is what the journal writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is the field of Counters with the same name")]
+pub enum Counter {
+    OnHand = 0,
+    Reserved = 1,
+    SafetyStock = 2,
+    Sold = 3,
+    Shipped = 4,
+    Returned = 5,
+    Damaged = 6,
+    Received = 7,
+    ReturnsReceived = 8,
+    Adjusted = 9,
+    Transferred = 10,
+    WrittenOff = 11,
+    Released = 12,
+    Expired = 13,
+}
+
+impl Counter {
+    /// All counters in the order of their numbers.
+    pub const ALL: [Self; 14] = [
+        Self::OnHand,
+        Self::Reserved,
+        Self::SafetyStock,
+        Self::Sold,
+        Self::Shipped,
+        Self::Returned,
+        Self::Damaged,
+        Self::Received,
+        Self::ReturnsReceived,
+        Self::Adjusted,
+        Self::Transferred,
+        Self::WrittenOff,
+        Self::Released,
+        Self::Expired,
+    ];
+
+    /// Whether it may be negative (INV-1 excepts these two).
+    pub const fn is_signed(self) -> bool {
+        matches!(self, Self::Adjusted | Self::Transferred)
+    }
+
+    /// The name used in JSON and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OnHand => "on_hand",
+            Self::Reserved => "reserved",
+            Self::SafetyStock => "safety_stock",
+            Self::Sold => "sold",
+            Self::Shipped => "shipped",
+            Self::Returned => "returned",
+            Self::Damaged => "damaged",
+            Self::Received => "received",
+            Self::ReturnsReceived => "returns_received",
+            Self::Adjusted => "adjusted",
+            Self::Transferred => "transferred",
+            Self::WrittenOff => "written_off",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The counters of one SKU at one location, in whole units.
+///
+/// Invariants: INV-1 (none negative but the two signed flows), INV-4 (conservation), INV-8.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters([i64; 14]);
+
+impl Counters {
+    /// One counter's value.
+    pub const fn get(&self, counter: Counter) -> i64 {
+        self.0[counter as usize]
+    }
+
+    /// Sets one counter.
+    pub const fn set(&mut self, counter: Counter, value: i64) {
+        self.0[counter as usize] = value;
+    }
+
+    /// `on_hand − reserved − safety_stock`, which a shortfall or a raised safety stock makes
+    /// negative.
+    pub const fn free(&self) -> i64 {
+        self.get(Counter::OnHand) - self.get(Counter::Reserved) - self.get(Counter::SafetyStock)
+    }
+
+    /// What may be promised now: [`Self::free`], at lowest 0.
+    pub const fn available(&self) -> i64 {
+        if self.free() > 0 { self.free() } else { 0 }
+    }
+
+    /// Units under holds that are not there: `max(0, reserved − on_hand)`.
+    pub const fn shortfall(&self) -> i64 {
+        let missing = self.get(Counter::Reserved) - self.get(Counter::OnHand);
+        if missing > 0 { missing } else { 0 }
+    }
+
+    /// Adds another location's counters, for sums over a SKU.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.checked_add(theirs).expect("INV-1: sums of counters fit 63 bits");
+        }
+    }
+
+    /// INV-4: flows in equal what is here, sold or written off.
+    pub const fn is_conserved(&self) -> bool {
+        let flows = self.get(Counter::Received)
+            + self.get(Counter::Adjusted)
+            + self.get(Counter::Transferred)
+            + self.get(Counter::ReturnsReceived);
+        let places = self.get(Counter::OnHand)
+            + self.get(Counter::Sold)
+            + self.get(Counter::Returned)
+            + self.get(Counter::Damaged)
+            + self.get(Counter::WrittenOff);
+        flows == places
+    }
+}
+
+/// A customer may take at most `units` of a SKU within a sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CustomerLimit {
+    /// Units per customer, over all locations.
+    pub units: u32,
+    /// Length of the sliding window, at most 30 days.
+    pub window: Millis,
+}
+
+/// How a SKU sells. Safety stock is a counter of each location, not kept here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SkuConfig {
+    /// Limit per customer; a limited SKU refuses reserves that name no customer.
+    pub customer_limit: Option<CustomerLimit>,
+    /// Reserves before this are refused.
+    pub opens_at: Option<Timestamp>,
+    /// Reserves from this on are refused.
+    pub closes_at: Option<Timestamp>,
+    /// Reserves are refused while set.
+    pub paused: bool,
+    /// Low-stock threshold in units available.
+    pub low_at: Option<u32>,
+    /// Locations in the order in which unnamed lines take from them. Empty: `main`, then by
+    /// name. A location absent from a non-empty order sells only when named.
+    pub location_order: Vec<Location>,
+}

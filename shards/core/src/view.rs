@@ -1,0 +1,186 @@
+//! Views: what answers show, built from state and owned by the caller.
+
+use crate::id::ReservationId;
+use crate::name::{Location, Sku, Text};
+use crate::refusal::Refusal;
+use crate::snapshot::Shortage;
+use crate::stock::{Counter, Counters, SkuConfig};
+use crate::event::Versions;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// What a caller is told, once it is on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A reservation, as it stands.
+    Reservation {
+        /// The reservation.
+        view: Box<ReservationView>,
+        /// Whether this command, or the first with its key, created it.
+        created: bool,
+        /// Whether this repeats an earlier outcome.
+        replayed: bool,
+    },
+    /// A SKU, as it stands.
+    Sku {
+        /// The SKU.
+        view: Box<SkuView>,
+        /// Whether this command, or the first with its key, created it.
+        created: bool,
+        /// Whether this repeats an earlier outcome.
+        replayed: bool,
+    },
+    /// A movement was recorded.
+    Movement {
+        /// The movement and its SKU.
+        view: Box<MovementView>,
+        /// Whether this repeats an earlier outcome.
+        replayed: bool,
+    },
+    /// The business said no.
+    Refused {
+        /// Why.
+        refusal: Box<Refusal>,
+        /// Ledger time of the refusal.
+        at: Timestamp,
+        /// Sequence of the state it leans on.
+        seq: u64,
+        /// Whether this repeats an earlier, recorded refusal.
+        replayed: bool,
+    },
+    /// A table is full: which one (`reservations`, `keys`, `skus`, `carts`).
+    Full(&'static str),
+}
+
+/// A reservation's status, derived from its units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// A unit is open.
+    Open,
+    /// None is open, and one was confirmed.
+    Confirmed,
+    /// None is open or confirmed, and one expired.
+    Expired,
+    /// All were given back.
+    Released,
+}
+
+impl Status {
+    /// The word in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Confirmed => "confirmed",
+            Self::Expired => "expired",
+            Self::Released => "released",
+        }
+    }
+}
+
+/// A reservation as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReservationView {
+    /// Its id.
+    pub id: ReservationId,
+    /// Derived from its units; a lapsed one is shown as expired.
+    pub status: Status,
+    /// The order service's reference.
+    pub order_ref: Option<Text>,
+    /// The customer's pseudonym.
+    pub customer: Option<Text>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its units come, or came, free.
+    pub expires_at: Timestamp,
+    /// The time of this view, from which `expires_in_ms` follows.
+    pub now: Timestamp,
+    /// Until when a payment is in progress.
+    pub pinned_until: Option<Timestamp>,
+    /// Whether units were confirmed after the deadline.
+    pub late: bool,
+    /// The payment that bought units first.
+    pub payment_ref: Option<Text>,
+    /// The reservation it took the place of.
+    pub replaces: Option<ReservationId>,
+    /// The reservation that took its place.
+    pub replaced_by: Option<ReservationId>,
+    /// One per SKU and location.
+    pub lines: Vec<LineView>,
+    /// What best effort could not grant.
+    pub shortages: Vec<Shortage>,
+    /// Raised by every decision.
+    pub version: u32,
+}
+
+/// A line of a reservation as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineView {
+    /// What.
+    pub sku: Sku,
+    /// Where.
+    pub location: Location,
+    /// Units asked for.
+    pub requested: u32,
+    /// Units held at first.
+    pub units: u32,
+    /// Units still held.
+    pub open: u32,
+    /// Units sold.
+    pub confirmed: u32,
+    /// Units given back.
+    pub released: u32,
+    /// Units whose time passed.
+    pub expired: u32,
+}
+
+/// A SKU as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkuView {
+    /// Its name.
+    pub sku: Sku,
+    /// How it sells.
+    pub config: Arc<SkuConfig>,
+    /// Its versions.
+    pub versions: Versions,
+    /// Counters per location, by name.
+    pub levels: Vec<(Location, Counters)>,
+    /// Sequence of the shard's ledger this stands for.
+    pub seq: u64,
+    /// Ledger time this stands for.
+    pub at: Timestamp,
+}
+
+impl SkuView {
+    /// Counters summed over locations.
+    pub fn totals(&self) -> Counters {
+        let mut sum = Counters::default();
+        for (_, counters) in &self.levels {
+            sum.add(counters);
+        }
+        sum
+    }
+
+    /// Units that may be promised: the sum of the locations' own.
+    pub fn available(&self) -> i64 {
+        self.levels.iter().map(|(_, counters)| counters.available()).sum()
+    }
+
+    /// Units held that are not there: the sum of the locations' own.
+    pub fn shortfall(&self) -> i64 {
+        self.levels.iter().map(|(_, counters)| counters.shortfall()).sum()
+    }
+
+    /// One counter summed over locations.
+    pub fn total(&self, counter: Counter) -> i64 {
+        self.levels.iter().map(|(_, counters)| counters.get(counter)).sum()
+    }
+}
+
+/// A recorded movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovementView {
+    /// Its id.
+    pub id: ReservationId,
+    /// The SKU as it stands now.
+    pub sku: SkuView,
+}
