@@ -1,0 +1,110 @@
+//! Which values make sense together. Ranges of single keys stand beside the keys.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+
+use super::Config;
+use super::value::Millis;
+
+/// What is wrong with a configuration whose values are well formed: key, and message after it.
+pub(crate) fn faults(config: &Config) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    check_listeners(config, &mut faults);
+    check_orders(config, &mut faults);
+    if let Err(error) = EnvFilter::builder().parse(&config.log.filter) {
+        let filter = &config.log.filter;
+        let advice = "set it to a level such as \"info\", or levels by module";
+        faults.push(("log.filter", format!("is {filter:?} ({error}); {advice}")));
+    }
+    faults
+}
+
+fn check_listeners(config: &Config, faults: &mut Vec<(&'static str, String)>) {
+    let http = &config.http;
+    for (key, address) in [
+        ("http.listen", http.listen),
+        ("http.admin_listen", http.admin_listen),
+    ] {
+        if !address.ip().is_loopback() {
+            faults.push((key, beyond_loopback(key, address)));
+        }
+    }
+    if http.listen == http.admin_listen && http.listen.port() != 0 {
+        let address = http.listen;
+        faults.push((
+            "http.admin_listen",
+            format!("is {address}, as http.listen; set it to another port"),
+        ));
+    }
+}
+
+fn beyond_loopback(key: &str, address: SocketAddr) -> String {
+    let port = address.port();
+    let instead = match key {
+        "http.admin_listen" => "a container's probe runs `holdfast probe live` or `probe ready`",
+        _ => "neighbours on the machine may use a Unix socket, http.uds",
+    };
+    format!(
+        "is {address}, which other machines can reach, and callers can't be told apart yet; \
+         set it to 127.0.0.1:{port} ({instead})"
+    )
+}
+
+/// Pairs of which the first must not exceed the second.
+fn check_orders(config: &Config, faults: &mut Vec<(&'static str, String)>) {
+    let lives = &config.reservations;
+    let (shards, carts, http) = (&config.shards, &config.carts, &config.http);
+    let pairs: [(&'static str, Millis, &'static str, Millis); 7] = [
+        (
+            "reservations.ttl_min_ms",
+            lives.ttl_min_ms,
+            "reservations.ttl_max_ms",
+            lives.ttl_max_ms,
+        ),
+        (
+            "reservations.ttl_min_ms",
+            lives.ttl_min_ms,
+            "reservations.ttl_default_ms",
+            lives.ttl_default_ms,
+        ),
+        (
+            "reservations.ttl_default_ms",
+            lives.ttl_default_ms,
+            "reservations.ttl_max_ms",
+            lives.ttl_max_ms,
+        ),
+        (
+            "reservations.ttl_max_ms",
+            lives.ttl_max_ms,
+            "reservations.lifetime_max_ms",
+            lives.lifetime_max_ms,
+        ),
+        (
+            "shards.restart_backoff_ms",
+            shards.restart_backoff_ms,
+            "shards.restart_backoff_max_ms",
+            shards.restart_backoff_max_ms,
+        ),
+        (
+            "carts.resend_ms",
+            carts.resend_ms,
+            "carts.resend_max_ms",
+            carts.resend_max_ms,
+        ),
+        (
+            "carts.try_timeout_ms",
+            carts.try_timeout_ms,
+            "http.request_timeout_ms",
+            http.request_timeout_ms,
+        ),
+    ];
+    for (low_key, Millis(low), high_key, Millis(high)) in pairs {
+        if low > high {
+            faults.push((
+                low_key,
+                format!("is {low}, more than {high_key} ({high}); lower it or raise {high_key}"),
+            ));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Every configuration key: its section, type, default and range.
+//!
+//! `config/holdfast.toml` explains the same keys to operators; a test keeps the two in step.
+//! Deliberately absent: rules that join several keys (`check`).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::value::{Bytes, Durability, FileMode, Input, LogFormat, Millis, OrAuto, Setting, Shown};
+
+/// Why a key did not take a value: the end of "set it to …".
+pub(crate) type Wanted = String;
+
+/// A section of the file: a struct whose fields are the keys.
+pub(crate) trait Section {
+    /// The keys, without the section's name.
+    fn keys(&self) -> &'static [&'static str];
+    /// Gives `key` a value; `key` is one of `keys`.
+    fn set(&mut self, key: &str, input: &Input) -> Result<(), Wanted>;
+    /// All values, in the order of `keys`.
+    fn shown(&self) -> Vec<Shown>;
+    /// The keys that are out of their range, with what to set them to.
+    fn out_of_range(&self) -> Vec<(&'static str, Wanted)>;
+}
+
+fn range_fault(number: Option<u64>, (low, high): (u64, u64)) -> Option<Wanted> {
+    let number = number?;
+    if number < low {
+        Some(format!("at least {low}"))
+    } else if number > high {
+        Some(format!("at most {high}"))
+    } else {
+        None
+    }
+}
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident {
+        $( $(#[$field_doc:meta])* $field:ident : $type:ty = $default:expr
+           $(, from $low:literal to $high:literal)? ; )*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $field: $default, )* }
+            }
+        }
+
+        impl Section for $name {
+            fn keys(&self) -> &'static [&'static str] {
+                &[$( stringify!($field), )*]
+            }
+
+            fn set(&mut self, key: &str, input: &Input) -> Result<(), Wanted> {
+                match key {
+                    $( stringify!($field) => {
+                        self.$field = <$type as Setting>::read(input)
+                            .ok_or_else(|| <$type as Setting>::WANTED.to_owned())?;
+                    } )*
+                    other => unreachable!("{other} is not one of keys()"),
+                }
+                Ok(())
+            }
+
+            fn shown(&self) -> Vec<Shown> {
+                vec![$( self.$field.show(), )*]
+            }
+
+            fn out_of_range(&self) -> Vec<(&'static str, Wanted)> {
+                let ranges: Vec<Option<(&'static str, Wanted)>> = vec![$( $(
+                    range_fault(self.$field.number(), ($low, $high))
+                        .map(|wanted| (stringify!($field), wanted)),
+                )? )*];
+                ranges.into_iter().flatten().collect()
+            }
+        }
+    };
+}
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const KIB: u64 = 1_024;
+const MIB: u64 = 1_024 * KIB;
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+section! {
+    /// The listeners and what one request may cost.
+    Http {
+        /// The data listener's address.
+        listen: SocketAddr = loopback(7070);
+        /// The admin listener's address.
+        admin_listen: SocketAddr = loopback(7071);
+        /// A Unix socket that serves the data listener's calls as well.
+        uds: Option<PathBuf> = None;
+        /// The socket file's permission bits.
+        uds_mode: FileMode = FileMode(0o660);
+        /// Connections at once, per listening socket.
+        connections_max: u64 = 16_384, from 1 to 1_000_000;
+        /// Requests being served at once on the data listener.
+        in_flight_max: u64 = 8_192, from 1 to 1_000_000;
+        /// Configuration and receipts being served at once, beside `in_flight_max`.
+        in_flight_config_max: u64 = 256, from 1 to 1_000_000;
+        /// From a request's first byte to the end of its head.
+        header_timeout_ms: Millis = Millis(10 * SECOND), from 10 to 3_600_000;
+        /// From the end of the head to the end of the body.
+        body_timeout_ms: Millis = Millis(10 * SECOND), from 10 to 3_600_000;
+        /// Without a request on an open connection.
+        idle_timeout_ms: Millis = Millis(75 * SECOND), from 10 to 86_400_000;
+        /// Without the client taking a byte of its answer.
+        write_timeout_ms: Millis = Millis(30 * SECOND), from 10 to 3_600_000;
+        /// From the end of the head to the answer.
+        request_timeout_ms: Millis = Millis(5 * SECOND), from 10 to 3_600_000;
+        /// A request's head.
+        head_bytes_max: Bytes = Bytes(64 * KIB), from 8_192 to 1_048_576;
+        /// A request's body.
+        body_bytes_max: Bytes = Bytes(MIB), from 1_024 to 1_073_741_824;
+        /// Lines in a reservation.
+        lines_max: u64 = 200, from 1 to 10_000;
+        /// Operations in a batch.
+        batch_max: u64 = 1_000, from 1 to 100_000;
+        /// Items on a page of a list.
+        page_max: u64 = 1_000, from 1 to 100_000;
+        /// Whether a call that changes something must carry an `Idempotency-Key`.
+        keys_required: bool = true;
+        /// How long requests in flight may take to finish when the server stops.
+        drain_ms: Millis = Millis(10 * SECOND), from 0 to 3_600_000;
+    }
+}
+
+section! {
+    /// The data directory and the ledgers in it.
+    Data {
+        /// The directory.
+        dir: PathBuf = PathBuf::from("./data");
+        /// What an acknowledged change survives.
+        durability: Durability = Durability::Fsync;
+        /// The ledger's page cache, per shard.
+        cache_bytes: Bytes = Bytes(64 * MIB), from 1_048_576 to 1_099_511_627_776;
+        /// Snapshots follow the journal at this distance, per shard.
+        snapshot_after_events: u64 = 200_000, from 1_000 to 1_000_000_000;
+        /// Whether the journal below the oldest snapshot is removed.
+        journal_trim: bool = false;
+        /// Events kept when the journal is trimmed, per shard.
+        journal_events_min: u64 = 10_000_000, from 0 to 1_000_000_000_000;
+        /// Below this much free disk the server does not start, and warns while it runs.
+        disk_free_bytes_min: Bytes = Bytes(256 * MIB), from 0 to 1_099_511_627_776;
+    }
+}
+
+section! {
+    /// The shards and how they are restarted.
+    Shards {
+        /// How many; `auto` is the manifest's number, in a new directory one per core.
+        count: OrAuto = OrAuto::Auto, from 1 to 4_096;
+        /// Operations in flight per shard.
+        permits_per_shard: u64 = 8_192, from 1 to 1_000_000;
+        /// Configuration and receipts in flight per shard, beside `permits_per_shard`.
+        permits_config_per_shard: u64 = 256, from 1 to 1_000_000;
+        /// The pause before a failed shard's first restart; it doubles with every failure.
+        restart_backoff_ms: Millis = Millis(100), from 1 to 3_600_000;
+        /// The longest pause between restarts.
+        restart_backoff_max_ms: Millis = Millis(10 * SECOND), from 1 to 3_600_000;
+        /// Restarts within `restart_window_ms` after which a shard is marked down.
+        restarts_max: u64 = 5, from 1 to 1_000;
+        /// The span over which restarts are counted.
+        restart_window_ms: Millis = Millis(MINUTE), from 1_000 to 86_400_000;
+    }
+}
+
+section! {
+    /// The lives of reservations.
+    Reservations {
+        /// The hold's duration where the caller names none.
+        ttl_default_ms: Millis = Millis(10 * MINUTE), from 1 to 86_400_000;
+        /// The shortest duration a caller may ask for.
+        ttl_min_ms: Millis = Millis(SECOND), from 1 to 86_400_000;
+        /// The longest duration a caller may ask for.
+        ttl_max_ms: Millis = Millis(30 * MINUTE), from 1 to 86_400_000;
+        /// From creation, over all extensions and the whole chain of replacements.
+        lifetime_max_ms: Millis = Millis(HOUR), from 1 to 604_800_000;
+        /// The longest pin.
+        pin_max_ms: Millis = Millis(15 * MINUTE), from 1 to 86_400_000;
+        /// How long after its deadline a confirm may take the units again.
+        late_window_ms: Millis = Millis(DAY), from 0 to 2_592_000_000;
+        /// How long ended reservations are kept.
+        retention_ms: Millis = Millis(DAY), from 0 to 31_536_000_000;
+        /// How long confirmed ones are kept.
+        order_retention_ms: Millis = Millis(7 * DAY), from 0 to 31_536_000_000;
+        /// How long idempotency keys are kept.
+        key_retention_ms: Millis = Millis(DAY), from 0 to 31_536_000_000;
+        /// Open and ended ones together, over all shards; `auto` is what a quarter of memory holds.
+        reservations_max: OrAuto = OrAuto::Auto, from 1 to 100_000_000_000;
+        /// Expiries recorded in one turn of a shard.
+        expire_per_turn: u64 = 1_000, from 1 to 1_000_000;
+        /// The most that a deadline from the downtime is moved beyond the restart.
+        resume_grace_ms: Millis = Millis(MINUTE), from 0 to 3_600_000;
+        /// A jump of the wall clock beyond this pauses expiry.
+        clock_jump_ms: Millis = Millis(5 * SECOND), from 100 to 3_600_000;
+        /// The fill of a table from which on a warning is logged.
+        warn_fill_percent: u64 = 80, from 1 to 100;
+    }
+}
+
+section! {
+    /// Reservations whose lines live on several shards.
+    Carts {
+        /// Undecided ones per shard.
+        undecided_max: u64 = 10_000, from 1 to 10_000_000;
+        /// How long home waits for the parts.
+        try_timeout_ms: Millis = Millis(SECOND), from 1 to 3_600_000;
+        /// The pause before a message is sent again; it doubles with every repeat.
+        resend_ms: Millis = Millis(200), from 1 to 3_600_000;
+        /// The longest pause between repeats.
+        resend_max_ms: Millis = Millis(5 * SECOND), from 1 to 3_600_000;
+        /// Tries after undecided holds alone have refused a cart.
+        retries: u64 = 3, from 0 to 100;
+    }
+}
+
+section! {
+    /// The projection that finds reservations by order reference, customer or SKU.
+    Lookup {
+        /// Whether it is built.
+        enabled: bool = true;
+        /// The pace at which it follows the journal, per shard.
+        events_per_second: u64 = 50_000, from 100 to 100_000_000;
+    }
+}
+
+section! {
+    /// The log, on stderr.
+    Log {
+        /// What is logged: a level, or levels by module.
+        filter: String = "info".to_owned();
+        /// How a line looks.
+        format: LogFormat = LogFormat::Text;
+    }
+}
