@@ -32,6 +32,9 @@ impl Opening {
 }
 
 impl ReservationId {
+    /// In a command on its way to the shard that will mint its id.
+    pub const UNMINTED: Self = Self((0x8 << 76) | (0b10 << 62));
+
     /// How many ids one opening can mint.
     pub const COUNTER_COUNT: u64 = 1 << 34;
 
