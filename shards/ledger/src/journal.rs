@@ -1,0 +1,273 @@
+//! The journal table: sequence → the events of one group commit.
+//!
+//! A record may take several rows ([`rows`](crate::rows)); they are written and removed in one
+//! transaction, so a record is whole or absent. Reading checks every row, that rows are complete,
+//! that sequences have no gap and that time does not run backwards (INV-7).
+//!
+//! Deliberately absent: how events are encoded.
+
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+use crate::error::{LedgerError, Place, guarded};
+use crate::frame::{self, FRAME_BYTES, Kind, u32_at, u64_at};
+use crate::log::{Batch, Record};
+use crate::meta::Rows;
+use crate::rows;
+
+pub(crate) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("journal");
+
+/// `[events u32][at u64][length u32][rows u8]`, in front of the body in a record's first row.
+const HEAD_BYTES: usize = 17;
+
+/// At most so many records are removed by one append.
+const TRIM_RECORDS_MAX: usize = 256;
+
+/// The end of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct End {
+    /// Sequence of the last event.
+    pub(crate) head: u64,
+    /// Its time, 0 where there is none.
+    pub(crate) at: u64,
+}
+
+/// Writes the batch's record.
+pub(crate) fn write(txn: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
+    let mut table = txn.open_table(JOURNAL)?;
+    let sizes = rows::cut(HEAD_BYTES + batch.body.len());
+    let mut rest = batch.body.as_slice();
+    for (row, size) in sizes.iter().enumerate() {
+        let key = rows::key(
+            batch.first,
+            u8::try_from(row).expect("a body has fewer than 256 rows"),
+        );
+        let mut guard = table.insert_reserve(key, FRAME_BYTES + size)?;
+        let value = guard.as_mut();
+        let mut at = FRAME_BYTES;
+        let kind = if row == 0 { Kind::Record } else { Kind::Part };
+        if row == 0 {
+            at += HEAD_BYTES;
+            value[FRAME_BYTES..at].copy_from_slice(&head(batch, sizes.len()));
+        }
+        let (part, after) = rest.split_at(FRAME_BYTES + size - at);
+        value[at..].copy_from_slice(part);
+        rest = after;
+        frame::seal(value, kind, key);
+    }
+    Ok(())
+}
+
+/// Removes records that end below `bound`, a bounded number of them, never the last one, and
+/// returns the first sequence of the oldest that is left.
+pub(crate) fn trim(txn: &WriteTransaction, oldest: u64, bound: u64) -> Result<u64, redb::Error> {
+    let mut table = txn.open_table(JOURNAL)?;
+    let mut left = oldest;
+    let mut records = 0;
+    for row in table.range(rows::key(oldest, 0)..)? {
+        let (first, _) = rows::unkey(row?.0.value());
+        if first == left {
+            continue;
+        }
+        if bound < first || records == TRIM_RECORDS_MAX {
+            break;
+        }
+        left = first;
+        records += 1;
+    }
+    if oldest < left {
+        table.retain_in(rows::key(oldest, 0)..rows::key(left, 0), |_, _| false)?;
+    }
+    Ok(left)
+}
+
+/// Where the journal ends.
+pub(crate) fn end(table: &impl Rows, shard: u16) -> Result<End, LedgerError> {
+    let failed = |error| LedgerError::redb(shard, "reading the end of the journal", error);
+    let Some(last) = table.range::<u64>(..).map_err(failed)?.next_back() else {
+        return Ok(End::default());
+    };
+    let (first, _) = rows::unkey(last.map_err(failed)?.0.value());
+    let key = rows::key(first, 0);
+    let Some(row) = table.get(key).map_err(failed)? else {
+        return Err(corrupt(shard, first, "its first row is missing".to_owned()));
+    };
+    let head = Head::open(row.value(), key, shard, first)?;
+    Ok(End {
+        head: first + u64::from(head.events) - 1,
+        at: head.at,
+    })
+}
+
+/// The records from the one that holds `from`, which must be in the journal.
+pub(crate) fn read(
+    table: &redb::ReadOnlyTable<u64, &'static [u8]>,
+    shard: u16,
+    from: u64,
+) -> Result<RecordIter, LedgerError> {
+    let failed = |error| LedgerError::redb(shard, "reading the journal", error);
+    let holder = table
+        .range(..=rows::key(from, u8::MAX))
+        .map_err(failed)?
+        .next_back();
+    let first = match holder {
+        Some(row) => rows::unkey(row.map_err(failed)?.0.value()).0,
+        None => from,
+    };
+    let range = table.range(rows::key(first, 0)..).map_err(failed)?;
+    Ok(RecordIter {
+        range,
+        shard,
+        next: first,
+        holds: from,
+        at: 0,
+        ended: false,
+    })
+}
+
+/// Records in order, each checked against the one before it.
+pub(crate) struct RecordIter {
+    range: redb::Range<'static, u64, &'static [u8]>,
+    shard: u16,
+    /// Where the next record must begin.
+    next: u64,
+    /// The sequence that the first record must hold.
+    holds: u64,
+    /// Time of the last event read.
+    at: u64,
+    ended: bool,
+}
+
+impl RecordIter {
+    fn read(&mut self) -> Result<Option<Record>, LedgerError> {
+        let failed = |error| LedgerError::redb(self.shard, "reading the journal", error);
+        let Some(row) = self.range.next() else {
+            return Ok(None);
+        };
+        let (key, value) = row.map_err(failed)?;
+        let (first, number) = rows::unkey(key.value());
+        if first != self.next {
+            let detail = format!(
+                "the record that begins at {} is missing before it",
+                self.next
+            );
+            return Err(corrupt(self.shard, first, detail));
+        }
+        if number != 0 {
+            return Err(corrupt(
+                self.shard,
+                first,
+                "its first row is missing".to_owned(),
+            ));
+        }
+        let head = Head::open(value.value(), key.value(), self.shard, first)?;
+        let mut body = Vec::with_capacity(head.length as usize);
+        body.extend_from_slice(&value.value()[FRAME_BYTES + HEAD_BYTES..]);
+        for number in 1..head.rows {
+            let expected = rows::key(first, number);
+            let row = self.range.next().transpose().map_err(failed)?;
+            let Some((_, value)) = row.filter(|(key, _)| key.value() == expected) else {
+                let detail = format!("row {number} of {} is missing", head.rows);
+                return Err(corrupt(self.shard, first, detail));
+            };
+            let place = Place::Record(first);
+            let part = frame::open_at(value.value(), Kind::Part, expected, self.shard, place)?;
+            body.extend_from_slice(part);
+        }
+        if body.len() != head.length as usize {
+            let detail = format!(
+                "its body has {} bytes, {} were written",
+                body.len(),
+                head.length
+            );
+            return Err(corrupt(self.shard, first, detail));
+        }
+        self.accept(Record {
+            first,
+            events: head.events,
+            at: head.at,
+            body,
+        })
+        .map(Some)
+    }
+
+    fn accept(&mut self, record: Record) -> Result<Record, LedgerError> {
+        let last = record.last();
+        if last < self.holds {
+            let detail = format!("it ends at {last}, and no record holds {}", self.holds);
+            return Err(corrupt(self.shard, record.first, detail));
+        }
+        if record.at < self.at {
+            let detail = format!("its time {} is before {} (INV-7)", record.at, self.at);
+            return Err(corrupt(self.shard, record.first, detail));
+        }
+        (self.next, self.holds, self.at) = (last + 1, last + 1, record.at);
+        Ok(record)
+    }
+}
+
+impl Iterator for RecordIter {
+    type Item = Result<Record, LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let read = guarded(self.shard, || self.read());
+        self.ended = !matches!(read, Ok(Some(_)));
+        read.transpose()
+    }
+}
+
+/// What a record's first row says in front of the body.
+struct Head {
+    events: u32,
+    at: u64,
+    length: u32,
+    rows: u8,
+}
+
+impl Head {
+    fn open(row: &[u8], key: u64, shard: u16, first: u64) -> Result<Self, LedgerError> {
+        let body = frame::open_at(row, Kind::Record, key, shard, Place::Record(first))?;
+        if body.len() < HEAD_BYTES {
+            return Err(corrupt(
+                shard,
+                first,
+                format!("its head has {} bytes", body.len()),
+            ));
+        }
+        let head = Self {
+            events: u32_at(body, 0),
+            at: u64_at(body, 4),
+            length: u32_at(body, 12),
+            rows: body[16],
+        };
+        if head.events == 0 || head.rows == 0 || Batch::BODY_BYTES_MAX < head.length as usize {
+            let detail = format!(
+                "its head says {} events, {} rows, {} bytes",
+                head.events, head.rows, head.length
+            );
+            return Err(corrupt(shard, first, detail));
+        }
+        Ok(head)
+    }
+}
+
+fn head(batch: &Batch, rows: usize) -> [u8; HEAD_BYTES] {
+    let length = u32::try_from(batch.body.len()).expect("a body is bounded by BODY_BYTES_MAX");
+    let mut head = [0; HEAD_BYTES];
+    head[..4].copy_from_slice(&batch.events.to_le_bytes());
+    head[4..12].copy_from_slice(&batch.at.to_le_bytes());
+    head[12..16].copy_from_slice(&length.to_le_bytes());
+    head[16] = u8::try_from(rows).expect("a body has fewer than 256 rows");
+    head
+}
+
+fn corrupt(shard: u16, first: u64, detail: String) -> LedgerError {
+    LedgerError::Corrupt {
+        shard,
+        place: Place::Record(first),
+        detail,
+    }
+}

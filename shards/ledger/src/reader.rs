@@ -1,0 +1,63 @@
+//! Reading the journal while the writer goes on: for projections, streams and audits.
+//!
+//! Deliberately absent: waiting for news. A reader is asked again; its owner knows when.
+
+use std::sync::Arc;
+
+use crate::error::LedgerError;
+use crate::ledger::Shared;
+use crate::log::Record;
+
+/// How much one read may return. At least one record is returned where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// At most so many records.
+    pub records: usize,
+    /// No further record once the bodies reach so many bytes.
+    pub bytes: usize,
+}
+
+/// Reads committed records of a ledger that is open for serving. Cheap to clone; every read is a
+/// short transaction of its own. Once the ledger is closed, reads answer
+/// [`LedgerError::Closed`].
+#[derive(Debug, Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Whose ledger this reads.
+    pub fn shard(&self) -> u16 {
+        self.shared.shard
+    }
+
+    /// Sequence of the last durable event, 0 where there is none.
+    pub fn head(&self) -> u64 {
+        self.shared.head()
+    }
+
+    /// First sequence of the oldest record left.
+    pub fn oldest(&self) -> Result<u64, LedgerError> {
+        Ok(self.shared.now()?.progress()?.oldest)
+    }
+
+    /// The committed records from the one that holds `from`, as many as `limit` allows; empty
+    /// where `from` is beyond the head.
+    pub fn read(&self, from: u64, limit: ReadLimit) -> Result<Vec<Record>, LedgerError> {
+        let mut read = Vec::new();
+        let mut bytes = 0;
+        for record in self.shared.now()?.records(from)? {
+            let record = record?;
+            bytes += record.body.len();
+            read.push(record);
+            if limit.records <= read.len() || limit.bytes <= bytes {
+                break;
+            }
+        }
+        Ok(read)
+    }
+}
