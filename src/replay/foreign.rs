@@ -1,0 +1,103 @@
+//! Who else was there: SKUs that somebody else changed during the run.
+//!
+//! Counters that don't add up mean either that the server lies or that another client was at work.
+//! Only what shows another client excuses them: a reservation that isn't this run's, or a counter
+//! that this run never moves.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::{
+    account::Account,
+    basket::{Contents, Pair},
+    proof::Deviation,
+};
+use crate::client::{
+    Client, Failure,
+    wire::{Counters, Place, Reservation, Status},
+};
+
+/// SKUs looked at: more than that and the rest counts as not excused.
+const LOOKED_AT_MAX: usize = 200;
+/// The list of reservations is a projection and may lag.
+const TRIES: u32 = 3;
+
+/// What to look at.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
+    pub(super) contents: &'a Contents,
+    pub(super) account: &'a Account,
+    pub(super) before: &'a HashMap<Pair, Place>,
+    pub(super) after: &'a HashMap<Pair, Place>,
+    pub(super) run: &'a str,
+    /// When the run began.
+    pub(super) since: jiff::Timestamp,
+}
+
+/// The SKUs among the deviations that somebody else changed.
+pub(super) async fn find(
+    client: &Client,
+    search: &Search<'_>,
+    deviations: &[Deviation],
+) -> Result<HashSet<u32>, Failure> {
+    let Search { contents, account, before, after, .. } = *search;
+    let suspects: BTreeSet<u32> = deviations.iter().map(|deviation| deviation.pair.sku).collect();
+    let mut foreign: HashSet<u32> = HashSet::new();
+    for pair in after.keys().filter(|pair| suspects.contains(&pair.sku)) {
+        let was = before.get(pair).copied().unwrap_or_default().counters;
+        if untouched(was) != untouched(after[pair].counters) {
+            foreign.insert(pair.sku);
+        }
+    }
+    let own: HashSet<&str> = account.held.iter().map(|held| held.id.as_str()).collect();
+    for sku in suspects.into_iter().take(LOOKED_AT_MAX) {
+        for attempt in 0..TRIES {
+            if foreign.contains(&sku) {
+                break;
+            }
+            if attempt > 0 {
+                sleep(Duration::from_millis(300)).await;
+            }
+            let Ok(page) = client.reservations_of(contents.skus.name(sku)).await?.result else {
+                break;
+            };
+            let others = |item: &Reservation| !own.contains(item.id.as_str()) && search.others(item);
+            if page.items.iter().any(others) {
+                foreign.insert(sku);
+            }
+        }
+    }
+    Ok(foreign)
+}
+
+impl Search<'_> {
+    /// Whether an unknown reservation shows another client at work during the run. One that carries
+    /// this run's order reference doesn't: the server would have made it twice of one key.
+    fn others(&self, item: &Reservation) -> bool {
+        let ours = item.order_ref.as_ref().is_some_and(|order| {
+            order.strip_prefix(self.run).is_some_and(|rest| rest.starts_with(':'))
+        });
+        let at: Option<jiff::Timestamp> = item.created_at.parse().ok();
+        !ours && (item.status == Status::Open || at.is_some_and(|at| self.since <= at))
+    }
+}
+
+/// The counters that a replay never moves.
+fn untouched(counters: Counters) -> [i64; 8] {
+    let Counters { safety_stock, shipped, returned, damaged, .. } = counters;
+    let Counters { returns_received, adjusted, transferred, written_off, .. } = counters;
+    [
+        safety_stock,
+        shipped,
+        returned,
+        damaged,
+        returns_received,
+        adjusted,
+        transferred,
+        written_off,
+    ]
+}
