@@ -3,3 +3,8 @@
 //! The binary is a thin shell over this library, so that tests can start the pieces one by one.
 
 pub mod cli;
+pub mod client;
+pub mod config;
+pub mod progress;
+pub mod replay;
+pub mod show;
