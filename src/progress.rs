@@ -69,16 +69,27 @@ impl Progress {
         let form = match show {
             Show::Nothing => Form::Nothing,
             Show::Progress if std::io::stderr().is_terminal() => {
-                let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(12))
-                    .with_style(style(total))
-                    .with_prefix(what.clone());
+                let bar =
+                    ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(12))
+                        .with_style(style(total))
+                        .with_prefix(what.clone());
                 bar.enable_steady_tick(TICK);
                 Form::Bar(bar)
             }
-            Show::Progress => Form::Lines(Mutex::new(Lines { last: started, note: String::new() })),
+            Show::Progress => Form::Lines(Mutex::new(Lines {
+                last: started,
+                note: String::new(),
+            })),
         };
         let (done, finished) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { what, total, done, started, finished, form }
+        Self {
+            what,
+            total,
+            done,
+            started,
+            finished,
+            form,
+        }
     }
 
     /// `parts` more are done.
@@ -160,7 +171,9 @@ impl Drop for Progress {
 
 fn style(total: Option<u64>) -> ProgressStyle {
     let template = match total {
-        Some(_) => "{spinner:.cyan} {prefix} {bar:28.cyan/blue.dim} {human_pos}/{human_len} {msg:.dim}",
+        Some(_) => {
+            "{spinner:.cyan} {prefix} {bar:28.cyan/blue.dim} {human_pos}/{human_len} {msg:.dim}"
+        }
         None => "{spinner:.cyan} {prefix} {msg:.dim}",
     };
     ProgressStyle::with_template(template)

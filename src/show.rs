@@ -17,12 +17,16 @@ impl Paint {
 
     /// As stdout allows.
     pub fn stdout() -> Self {
-        Self { on: std::io::stdout().is_terminal() && colour_wanted() }
+        Self {
+            on: std::io::stdout().is_terminal() && colour_wanted(),
+        }
     }
 
     /// As stderr allows.
     pub fn stderr() -> Self {
-        Self { on: std::io::stderr().is_terminal() && colour_wanted() }
+        Self {
+            on: std::io::stderr().is_terminal() && colour_wanted(),
+        }
     }
 
     /// Whether it colours.
@@ -61,7 +65,11 @@ impl Paint {
     }
 
     fn wrap(self, code: &str, text: impl Display) -> String {
-        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+        if self.on {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
     }
 }
 

@@ -69,21 +69,20 @@ impl Outages {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_outage_runs_from_the_first_refusal_to_the_next_answer_and_counts_once() {
         let outages = Outages::default();
         outages.answered();
         assert_eq!((outages.survived(), outages.lasting()), (0, None));
 
         outages.refused();
-        tokio::time::advance(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         outages.refused();
-        assert_eq!(outages.lasting(), Some(Duration::from_secs(2)));
+        assert!(outages.lasting() >= Some(Duration::from_millis(20)));
 
         outages.answered();
         outages.answered();
-        assert_eq!(outages.survived(), 1);
-        assert_eq!(outages.total(), Duration::from_secs(2));
-        assert_eq!(outages.lasting(), None);
+        assert_eq!((outages.survived(), outages.lasting()), (1, None));
+        assert!(outages.total() >= Duration::from_millis(20));
     }
 }

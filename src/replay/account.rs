@@ -113,7 +113,10 @@ pub struct Totals {
 impl Account {
     /// Sums it up.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals { received: self.received.values().sum(), ..Totals::default() };
+        let mut totals = Totals {
+            received: self.received.values().sum(),
+            ..Totals::default()
+        };
         for held in &self.held {
             totals.granted += held.units();
             for line in &held.lines {
@@ -145,12 +148,18 @@ pub(super) fn contradiction(answer: &Reservation, standing: Standing) -> Option<
         Standing::Lapsed => answer.status == Status::Expired,
     };
     if !status_fits {
-        return Some(format!("is {:?}, acknowledged as {standing:?}", answer.status));
+        return Some(format!(
+            "is {:?}, acknowledged as {standing:?}",
+            answer.status
+        ));
     }
     answer.lines.iter().find_map(|line| {
         let settled = line.open + line.confirmed + line.released + line.expired;
         if line.qty != settled {
-            return Some(format!("{}: {} held but {settled} explained", line.sku, line.qty));
+            return Some(format!(
+                "{}: {} held but {settled} explained",
+                line.sku, line.qty
+            ));
         }
         let whole = match standing {
             Standing::Open => line.open + line.expired,

@@ -63,7 +63,11 @@ impl Baseline {
 
     /// The baseline of an earlier part of this run, if there was one.
     pub(super) fn load(path: &Path, run: &str, fingerprint: u64) -> Result<Option<Self>, Unfit> {
-        let io = |error| Unfit::Io { what: "read", path: path.to_owned(), error };
+        let io = |error| Unfit::Io {
+            what: "read",
+            path: path.to_owned(),
+            error,
+        };
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -71,15 +75,24 @@ impl Baseline {
         };
         let kept: Self = serde_json::from_slice(&text).map_err(|error| io(error.into()))?;
         if kept.run != run || kept.fingerprint != fingerprint {
-            return Err(Unfit::Other { run: run.to_owned(), path: path.to_owned() });
+            return Err(Unfit::Other {
+                run: run.to_owned(),
+                path: path.to_owned(),
+            });
         }
         Ok(Some(kept))
     }
 
     /// Keeps it, whole or not at all.
     pub(super) fn save(&self, path: &Path) -> Result<(), Unfit> {
-        let io = |error| Unfit::Io { what: "write", path: path.to_owned(), error };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let io = |error| Unfit::Io {
+            what: "write",
+            path: path.to_owned(),
+            error,
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let mut file =
             tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(io)?;
         let text = serde_json::to_vec(self).expect("a baseline has string keys and no failures");
@@ -93,7 +106,9 @@ impl Baseline {
     pub(super) fn by_pair(&self, contents: &mut Contents) -> HashMap<Pair, Place> {
         let mut places = HashMap::new();
         for (sku, locations) in &self.skus {
-            let Some(sku) = contents.skus.find(sku) else { continue };
+            let Some(sku) = contents.skus.find(sku) else {
+                continue;
+            };
             for (location, place) in locations {
                 let location = contents.locations.intern(location);
                 places.insert(Pair { sku, location }, *place);
@@ -104,7 +119,9 @@ impl Baseline {
 
     /// Whether the place was known to the server.
     pub(super) fn knows(&self, sku: &str, location: &str) -> bool {
-        self.skus.get(sku).is_some_and(|locations| locations.contains_key(location))
+        self.skus
+            .get(sku)
+            .is_some_and(|locations| locations.contains_key(location))
     }
 }
 
@@ -113,17 +130,28 @@ mod tests {
     use super::*;
 
     fn baseline() -> Baseline {
-        let place = Place { available: 3, ..Place::default() };
+        let place = Place {
+            available: 3,
+            ..Place::default()
+        };
         let locations = BTreeMap::from([("330".to_owned(), place)]);
         let skus = BTreeMap::from([("P1".to_owned(), locations)]);
-        Baseline { run: "r1".to_owned(), fingerprint: 7, skus }
+        Baseline {
+            run: "r1".to_owned(),
+            fingerprint: 7,
+            skus,
+        }
     }
 
     #[test]
     fn a_run_finds_its_baseline_again_and_another_run_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let path = folder.path().join("b.json");
-        assert!(Baseline::load(&path, "r1", 7).expect("absent is fine").is_none());
+        assert!(
+            Baseline::load(&path, "r1", 7)
+                .expect("absent is fine")
+                .is_none()
+        );
         baseline().save(&path).expect("saved");
         let loaded = Baseline::load(&path, "r1", 7).expect("it is there");
         assert_eq!(loaded, Some(baseline()));

@@ -83,7 +83,10 @@ impl Counter<'_> {
             settling_refused: None,
             misfits: Vec::new(),
         };
-        let mut misfit = |what: String| Misfit { basket: basket.id.clone(), what };
+        let mut misfit = |what: String| Misfit {
+            basket: basket.id.clone(),
+            what,
+        };
 
         let asked_at = Instant::now();
         let said = match self.client.reserve(&want, format!("{key}:reserve")).await {
@@ -110,10 +113,15 @@ impl Counter<'_> {
             }
         };
         if !said.replayed {
-            done.misfits.extend(contradiction(&reservation, Standing::Open).map(&mut misfit));
+            done.misfits
+                .extend(contradiction(&reservation, Standing::Open).map(&mut misfit));
         }
-        let mut held =
-            Held { id: reservation.id, fate: checkout.fate, standing: Standing::Open, lines };
+        let mut held = Held {
+            id: reservation.id,
+            fate: checkout.fate,
+            standing: Standing::Open,
+            lines,
+        };
         let settled = match checkout.fate {
             Fate::Confirm => Some(("confirm", self.confirm(&held.id, &order_ref, &key).await?)),
             Fate::Release => Some(("release", self.release(&held.id, &key).await?)),
@@ -123,7 +131,8 @@ impl Counter<'_> {
             None => {}
             Some((_, Ok((standing, answer)))) => {
                 held.standing = standing;
-                done.misfits.extend(contradiction(&answer, standing).map(&mut misfit));
+                done.misfits
+                    .extend(contradiction(&answer, standing).map(&mut misfit));
                 held.settle();
             }
             Some((call, Err(problem))) => {
@@ -147,7 +156,11 @@ impl Counter<'_> {
         let location = Some(self.contents.locations.name(store));
         items
             .iter()
-            .map(|item| Want { sku: self.contents.skus.name(item.sku), qty: item.qty, location })
+            .map(|item| Want {
+                sku: self.contents.skus.name(item.sku),
+                qty: item.qty,
+                location,
+            })
             .collect()
     }
 
@@ -157,7 +170,10 @@ impl Counter<'_> {
         payment: &str,
         key: &str,
     ) -> Result<Result<(Standing, Reservation), Problem>, Failure> {
-        let said = self.client.confirm(id, payment, format!("{key}:confirm")).await?;
+        let said = self
+            .client
+            .confirm(id, payment, format!("{key}:confirm"))
+            .await?;
         self.latencies.record(Call::Confirm, said.took);
         Ok(said.result.map(|answer| match answer.late {
             Some(true) => (Standing::ConfirmedLate, answer),
@@ -170,7 +186,10 @@ impl Counter<'_> {
         id: &str,
         key: &str,
     ) -> Result<Result<(Standing, Reservation), Problem>, Failure> {
-        let said = self.client.release(id, "changed their mind", format!("{key}:release")).await?;
+        let said = self
+            .client
+            .release(id, "changed their mind", format!("{key}:release"))
+            .await?;
         self.latencies.record(Call::Release, said.took);
         // A release that finds the units lapsed already answers as it stands.
         Ok(said.result.map(|answer| match answer.status {
@@ -196,7 +215,12 @@ impl Counter<'_> {
             *granted.entry(line.pair).or_default() += line.qty;
         }
         for item in items {
-            let units = granted.remove(&Pair { sku: item.sku, location: store }).unwrap_or(0);
+            let units = granted
+                .remove(&Pair {
+                    sku: item.sku,
+                    location: store,
+                })
+                .unwrap_or(0);
             let enough = match self.mode {
                 Mode::AllOrNothing => units == item.qty,
                 Mode::BestEffort => units <= item.qty,
@@ -207,7 +231,10 @@ impl Counter<'_> {
             }
         }
         match granted.keys().next() {
-            Some(pair) => Err(format!("{}: not asked for", self.contents.skus.name(pair.sku))),
+            Some(pair) => Err(format!(
+                "{}: not asked for",
+                self.contents.skus.name(pair.sku)
+            )),
             None => Ok(lines),
         }
     }
@@ -267,7 +294,10 @@ fn unfounded(problem: &Problem) -> Option<String> {
     if problem.code != "insufficient-stock" {
         return None;
     }
-    let enough = problem.lines.iter().find(|line| line.requested <= line.available)?;
+    let enough = problem
+        .lines
+        .iter()
+        .find(|line| line.requested <= line.available)?;
     Some(format!(
         "{}: refused for want of stock, with {} asked and {} available",
         enough.sku, enough.requested, enough.available

@@ -24,7 +24,7 @@ use crate::client::{
 /// SKUs looked at: more than that and the rest counts as not excused.
 const LOOKED_AT_MAX: usize = 200;
 /// The list of reservations is a projection and may lag.
-const TRIES: u32 = 3;
+const ROUNDS: u32 = 3;
 
 /// What to look at.
 #[derive(Debug)]
@@ -44,8 +44,17 @@ pub(super) async fn find(
     search: &Search<'_>,
     deviations: &[Deviation],
 ) -> Result<HashSet<u32>, Failure> {
-    let Search { contents, account, before, after, .. } = *search;
-    let suspects: BTreeSet<u32> = deviations.iter().map(|deviation| deviation.pair.sku).collect();
+    let Search {
+        contents,
+        account,
+        before,
+        after,
+        ..
+    } = *search;
+    let suspects: BTreeSet<u32> = deviations
+        .iter()
+        .map(|deviation| deviation.pair.sku)
+        .collect();
     let mut foreign: HashSet<u32> = HashSet::new();
     for pair in after.keys().filter(|pair| suspects.contains(&pair.sku)) {
         let was = before.get(pair).copied().unwrap_or_default().counters;
@@ -54,18 +63,25 @@ pub(super) async fn find(
         }
     }
     let own: HashSet<&str> = account.held.iter().map(|held| held.id.as_str()).collect();
-    for sku in suspects.into_iter().take(LOOKED_AT_MAX) {
-        for attempt in 0..TRIES {
-            if foreign.contains(&sku) {
-                break;
-            }
-            if attempt > 0 {
-                sleep(Duration::from_millis(300)).await;
-            }
-            let Ok(page) = client.reservations_of(contents.skus.name(sku)).await?.result else {
-                break;
+    let others = |item: &Reservation| !own.contains(item.id.as_str()) && search.others(item);
+    for round in 0..ROUNDS {
+        let open: Vec<u32> = suspects
+            .iter()
+            .copied()
+            .filter(|sku| !foreign.contains(sku))
+            .take(LOOKED_AT_MAX)
+            .collect();
+        if round > 0 && !open.is_empty() {
+            sleep(Duration::from_millis(300)).await;
+        }
+        for sku in open {
+            let Ok(page) = client
+                .reservations_of(contents.skus.name(sku))
+                .await?
+                .result
+            else {
+                continue;
             };
-            let others = |item: &Reservation| !own.contains(item.id.as_str()) && search.others(item);
             if page.items.iter().any(others) {
                 foreign.insert(sku);
             }
@@ -79,7 +95,9 @@ impl Search<'_> {
     /// this run's order reference doesn't: the server would have made it twice of one key.
     fn others(&self, item: &Reservation) -> bool {
         let ours = item.order_ref.as_ref().is_some_and(|order| {
-            order.strip_prefix(self.run).is_some_and(|rest| rest.starts_with(':'))
+            order
+                .strip_prefix(self.run)
+                .is_some_and(|rest| rest.starts_with(':'))
         });
         let at: Option<jiff::Timestamp> = item.created_at.parse().ok();
         !ours && (item.status == Status::Open || at.is_some_and(|at| self.since <= at))
@@ -88,8 +106,20 @@ impl Search<'_> {
 
 /// The counters that a replay never moves.
 fn untouched(counters: Counters) -> [i64; 8] {
-    let Counters { safety_stock, shipped, returned, damaged, .. } = counters;
-    let Counters { returns_received, adjusted, transferred, written_off, .. } = counters;
+    let Counters {
+        safety_stock,
+        shipped,
+        returned,
+        damaged,
+        ..
+    } = counters;
+    let Counters {
+        returns_received,
+        adjusted,
+        transferred,
+        written_off,
+        ..
+    } = counters;
     [
         safety_stock,
         shipped,

@@ -91,6 +91,8 @@ impl Latencies {
     }
 
     fn of(&self, call: Call) -> std::sync::MutexGuard<'_, Histogram<u64>> {
-        self.0[call as usize].lock().expect("no holder of this lock can panic")
+        self.0[call as usize]
+            .lock()
+            .expect("no holder of this lock can panic")
     }
 }

@@ -113,7 +113,10 @@ impl RunId {
         if !(1..=40).contains(&text.len()) || !text.bytes().all(allowed) {
             return Err(BadRunId(text.to_owned()));
         }
-        Ok(Self { text: text.to_owned(), chosen: true })
+        Ok(Self {
+            text: text.to_owned(),
+            chosen: true,
+        })
     }
 
     /// A new one, never the same twice.
@@ -122,7 +125,10 @@ impl RunId {
         // The standard library's hash keys are random; the time makes the id readable.
         let random = RandomState::new().hash_one(std::process::id()) & 0xffff;
         let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-        Self { text: format!("{time}-{random:04x}"), chosen: false }
+        Self {
+            text: format!("{time}-{random:04x}"),
+            chosen: false,
+        }
     }
 
     /// As it stands in keys.

@@ -34,7 +34,9 @@ impl Shares {
     /// Checks that they are shares.
     pub fn check(self) -> Result<Self, BadShares> {
         let sum = self.confirm + self.release + self.abandon;
-        let negative = [self.confirm, self.release, self.abandon].iter().any(|share| *share < 0.0);
+        let negative = [self.confirm, self.release, self.abandon]
+            .iter()
+            .any(|share| *share < 0.0);
         if negative || (sum - 1.0).abs() > 1e-6 || !sum.is_finite() {
             return Err(BadShares(sum));
         }
@@ -106,20 +108,38 @@ impl Plan {
             let fate = draw_fate(&basket.id, shares, seed);
             let parts = basket.items.len().div_ceil(LINES_MAX);
             baskets_split += u64::from(parts > 1);
-            checkouts.extend((0..parts).map(|part| Checkout { basket: place, part, fate }));
+            checkouts.extend((0..parts).map(|part| Checkout {
+                basket: place,
+                part,
+                fate,
+            }));
             for item in &basket.items {
-                let pair = Pair { sku: item.sku, location: basket.store };
+                let pair = Pair {
+                    sku: item.sku,
+                    location: basket.store,
+                };
                 *demand.entry(pair).or_default() += item.qty;
             }
         }
         let stock = demand
             .into_iter()
             .map(|(pair, demand)| {
-                let name = (contents.skus.name(pair.sku), contents.locations.name(pair.location));
-                Stocking { pair, demand, units: round(demand as f64 * stock_factor, name, seed) }
+                let name = (
+                    contents.skus.name(pair.sku),
+                    contents.locations.name(pair.location),
+                );
+                Stocking {
+                    pair,
+                    demand,
+                    units: round(demand as f64 * stock_factor, name, seed),
+                }
             })
             .collect();
-        Self { checkouts, stock, baskets_split }
+        Self {
+            checkouts,
+            stock,
+            baskets_split,
+        }
     }
 
     /// Units to stock in all.
@@ -179,7 +199,11 @@ pub(super) fn draw(name: &str, seed: u64) -> f64 {
 mod tests {
     use super::{super::reader, *};
 
-    const SHARES: Shares = Shares { confirm: 0.85, release: 0.05, abandon: 0.10 };
+    const SHARES: Shares = Shares {
+        confirm: 0.85,
+        release: 0.05,
+        abandon: 0.10,
+    };
 
     fn contents(rows: &str) -> Contents {
         let header = "basket_id,household_id,store_id,product_id,quantity,transaction_timestamp\n";
@@ -208,7 +232,12 @@ mod tests {
     fn fates_come_in_the_shares_asked_for() {
         let contents = month(10_000);
         let plan = Plan::new(&contents, SHARES, 0.7, 1);
-        let count = |fate| plan.checkouts.iter().filter(|checkout| checkout.fate == fate).count();
+        let count = |fate| {
+            plan.checkouts
+                .iter()
+                .filter(|checkout| checkout.fate == fate)
+                .count()
+        };
         assert!((8_350..=8_650).contains(&count(Fate::Confirm)));
         assert!((400..=600).contains(&count(Fate::Release)));
         assert!((850..=1_150).contains(&count(Fate::Abandon)));
@@ -219,7 +248,11 @@ mod tests {
         let row = |n: u64| format!("1,7,330,P{n},2,2017-01-01 10:00:00\n");
         let contents = contents(&(0..450).map(row).collect::<String>());
         let plan = Plan::new(&contents, SHARES, 1.0, 1);
-        let lines: Vec<usize> = plan.checkouts.iter().map(|c| c.items(&contents).len()).collect();
+        let lines: Vec<usize> = plan
+            .checkouts
+            .iter()
+            .map(|c| c.items(&contents).len())
+            .collect();
         assert_eq!(lines, [200, 200, 50]);
         assert_eq!(plan.baskets_split, 1);
         assert_eq!(plan.units(), 900);
@@ -235,9 +268,22 @@ mod tests {
 
     #[test]
     fn shares_that_do_not_sum_to_one_are_refused_with_their_sum() {
-        let refused = Shares { confirm: 0.5, ..SHARES }.check().expect_err("0.65");
+        let refused = Shares {
+            confirm: 0.5,
+            ..SHARES
+        }
+        .check()
+        .expect_err("0.65");
         assert!(refused.to_string().contains("0.65"), "{refused}");
-        assert!(Shares { confirm: 1.1, release: -0.1, abandon: 0.0 }.check().is_err());
+        assert!(
+            Shares {
+                confirm: 1.1,
+                release: -0.1,
+                abandon: 0.0
+            }
+            .check()
+            .is_err()
+        );
         assert!(SHARES.check().is_ok());
     }
 }

@@ -68,12 +68,19 @@ pub struct Finding {
 impl Evidence<'_> {
     fn name(&self, pair: Pair) -> String {
         let (skus, locations) = (&self.contents.skus, &self.contents.locations);
-        format!("{} at {}", skus.name(pair.sku), locations.name(pair.location))
+        format!(
+            "{} at {}",
+            skus.name(pair.sku),
+            locations.name(pair.location)
+        )
     }
 
     fn pair(&self, line: &Line) -> Option<Pair> {
         let sku = self.contents.skus.find(&line.sku)?;
-        Some(Pair { sku, location: self.contents.locations.find(&line.location)? })
+        Some(Pair {
+            sku,
+            location: self.contents.locations.find(&line.location)?,
+        })
     }
 }
 
@@ -127,7 +134,12 @@ struct Explained {
 pub fn deviations(evidence: &Evidence<'_>) -> Vec<Deviation> {
     let explained = explain(evidence);
     let mut pairs: Vec<Pair> = explained.keys().copied().collect();
-    pairs.extend(evidence.after.keys().filter(|pair| !explained.contains_key(pair)));
+    pairs.extend(
+        evidence
+            .after
+            .keys()
+            .filter(|pair| !explained.contains_key(pair)),
+    );
     pairs.sort_unstable();
     let mut found = Vec::new();
     for pair in pairs {
@@ -143,20 +155,37 @@ fn compare(pair: Pair, own: Explained, before: Place, after: Place, found: &mut 
     let (b, a) = (before.counters, after.counters);
     let mut expect = |kind, expected: i64, is: i64| {
         if expected != is {
-            found.push(Deviation { pair, kind, expected, found: is });
+            found.push(Deviation {
+                pair,
+                kind,
+                expected,
+                found: is,
+            });
         }
     };
     expect(Kind::Received, own.received, a.received - b.received);
     expect(Kind::Sold, own.sold, a.sold - b.sold);
     expect(Kind::Holds, own.released, a.released - b.released);
     let left = a.reserved + a.expired - b.reserved - b.expired;
-    expect(Kind::Holds, own.left, if left == own.left + own.late { own.left } else { left });
+    expect(
+        Kind::Holds,
+        own.left,
+        if left == own.left + own.late {
+            own.left
+        } else {
+            left
+        },
+    );
     expect(Kind::OnHand, own.received - own.sold, a.on_hand - b.on_hand);
 
     // Held now: by the counters, and by what the client read back itself.
     let held = a.reserved.max(own.open);
     let room = b.on_hand + own.received - own.sold;
-    expect(Kind::Oversold, room.max(held), room.max(held) + (held - room).max(0));
+    expect(
+        Kind::Oversold,
+        room.max(held),
+        room.max(held) + (held - room).max(0),
+    );
     expect(Kind::Oversold, 0, a.on_hand.min(0));
     expect(Kind::Oversold, 0, after.available.min(0));
 
@@ -233,8 +262,16 @@ pub fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
             _ => Verdict::Fails,
         };
         let example = |deviation: &Deviation| {
-            let Deviation { pair, expected, found, .. } = *deviation;
-            format!("{}: {expected} explained, {found} found", evidence.name(pair))
+            let Deviation {
+                pair,
+                expected,
+                found,
+                ..
+            } = *deviation;
+            format!(
+                "{}: {expected} explained, {found} found",
+                evidence.name(pair)
+            )
         };
         Finding {
             claim,
@@ -282,7 +319,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
         conserved.verdict = Verdict::Fails;
         conserved.exceptions += evidence.sums_wrong.len() as u64;
         let wrong = evidence.sums_wrong.iter().take(EXAMPLES_MAX);
-        conserved.examples.extend(wrong.map(|sku| format!("{sku}: not the sum of its places")));
+        conserved
+            .examples
+            .extend(wrong.map(|sku| format!("{sku}: not the sum of its places")));
     }
     findings.push(conserved);
     findings
@@ -293,7 +332,11 @@ fn answers(evidence: &Evidence<'_>) -> Finding {
     let example = |misfit: &Misfit| format!("basket {}: {}", misfit.basket, misfit.what);
     Finding {
         claim: "every answer fits its question",
-        verdict: if misfits.is_empty() { Verdict::Holds } else { Verdict::Fails },
+        verdict: if misfits.is_empty() {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
         numbers: format!(
             "{} reservations, {} refusals",
             evidence.account.held.len(),
@@ -322,7 +365,11 @@ fn read_back(evidence: &Evidence<'_>) -> Finding {
     let (read, all) = (evidence.read_back.len(), evidence.account.held.len());
     Finding {
         claim: "no acknowledged reservation is lost or changed",
-        verdict: if lost.is_empty() { Verdict::Holds } else { Verdict::Fails },
+        verdict: if lost.is_empty() {
+            Verdict::Holds
+        } else {
+            Verdict::Fails
+        },
         numbers: match read {
             _ if read == all => format!("all {all} read back"),
             _ => format!("a sample of {read} of {all} read back"),
@@ -339,12 +386,261 @@ fn otherwise(evidence: &Evidence<'_>, held: &Held, answer: &Reservation) -> Opti
         *acknowledged.entry(line.pair).or_default() += line.qty;
     }
     for line in &answer.lines {
-        let units = evidence.pair(line).and_then(|pair| acknowledged.remove(&pair)).unwrap_or(0);
+        let units = evidence
+            .pair(line)
+            .and_then(|pair| acknowledged.remove(&pair))
+            .unwrap_or(0);
         if units != line.qty {
             let name = format!("{} at {}", line.sku, line.location);
-            return Some(format!("{name}: {units} acknowledged, {} read back", line.qty));
+            return Some(format!(
+                "{name}: {units} acknowledged, {} read back",
+                line.qty
+            ));
         }
     }
     let lost = acknowledged.into_iter().next();
     lost.map(|(pair, units)| format!("{}: {units} acknowledged, gone", evidence.name(pair)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::plan::Fate, *};
+    use crate::client::wire::Status;
+
+    /// A run over one place: 10 units received, three reservations of 2 units, each in its standing.
+    struct Run {
+        contents: Contents,
+        account: Account,
+        before: HashMap<Pair, Place>,
+        after: HashMap<Pair, Place>,
+        read_back: ReadBackAnswers,
+        foreign: HashSet<u32>,
+    }
+
+    const PAIR: Pair = Pair {
+        sku: 0,
+        location: 0,
+    };
+
+    fn honest() -> Run {
+        let mut contents = Contents::default();
+        contents.skus.intern("P1");
+        contents.locations.intern("main");
+        let mut account = Account::default();
+        account.received.insert(PAIR, 10);
+        let mut read_back = Vec::new();
+        let standings = [Standing::Confirmed, Standing::Released, Standing::Open];
+        for (place, standing) in standings.into_iter().enumerate() {
+            let of = |wanted| if standing == wanted { 2 } else { 0 };
+            let line = super::super::account::LineAccount {
+                pair: PAIR,
+                qty: 2,
+                open: of(Standing::Open),
+                confirmed: of(Standing::Confirmed),
+                released: of(Standing::Released),
+                expired: 0,
+            };
+            let (id, lines) = (format!("r{place}"), vec![line]);
+            account.held.push(Held {
+                id,
+                fate: Fate::Confirm,
+                standing,
+                lines,
+            });
+            read_back.push((place, Ok(reservation(place, &line))));
+        }
+        let counters = Counters {
+            received: 10,
+            on_hand: 8,
+            sold: 2,
+            released: 2,
+            reserved: 2,
+            ..Counters::default()
+        };
+        let after = HashMap::from([(
+            PAIR,
+            Place {
+                counters,
+                available: 6,
+            },
+        )]);
+        let (before, foreign) = (HashMap::new(), HashSet::new());
+        Run {
+            contents,
+            account,
+            before,
+            after,
+            read_back,
+            foreign,
+        }
+    }
+
+    fn reservation(place: usize, line: &super::super::account::LineAccount) -> Reservation {
+        let status = match () {
+            () if line.confirmed > 0 => Status::Confirmed,
+            () if line.released > 0 => Status::Released,
+            () => Status::Open,
+        };
+        let line = Line {
+            sku: "P1".to_owned(),
+            location: "main".to_owned(),
+            requested: 2,
+            qty: line.qty,
+            open: line.open,
+            confirmed: line.confirmed,
+            released: line.released,
+            expired: line.expired,
+        };
+        Reservation {
+            id: format!("r{place}"),
+            status,
+            order_ref: None,
+            created_at: String::new(),
+            late: None,
+            lines: vec![line],
+            shortages: None,
+        }
+    }
+
+    impl Run {
+        fn broken(&self) -> Vec<(&'static str, Verdict)> {
+            let Self {
+                contents,
+                account,
+                before,
+                after,
+                read_back,
+                foreign,
+            } = self;
+            let sums_wrong = &[];
+            let findings = judge(&Evidence {
+                contents,
+                account,
+                before,
+                after,
+                sums_wrong,
+                read_back,
+                foreign,
+            });
+            let broken = findings
+                .iter()
+                .filter(|finding| finding.verdict != Verdict::Holds);
+            broken
+                .map(|finding| (finding.claim, finding.verdict))
+                .collect()
+        }
+
+        fn place(&mut self) -> &mut Place {
+            self.after.get_mut(&PAIR).expect("every run has it")
+        }
+    }
+
+    #[test]
+    fn an_honest_run_is_proved_also_on_shelves_that_were_not_empty() {
+        let mut run = honest();
+        assert_eq!(run.broken(), []);
+        let counters = Counters {
+            received: 5,
+            on_hand: 4,
+            sold: 1,
+            ..Counters::default()
+        };
+        run.before.insert(
+            PAIR,
+            Place {
+                counters,
+                available: 4,
+            },
+        );
+        let after = &mut run.place().counters;
+        (after.received, after.on_hand, after.sold) = (15, 12, 3);
+        assert_eq!(run.broken(), []);
+    }
+
+    #[test]
+    fn an_abandoned_hold_may_have_lapsed_between_the_two_reads() {
+        let mut run = honest();
+        run.place().counters.reserved = 0;
+        run.place().counters.expired = 2;
+        assert_eq!(run.broken(), []);
+    }
+
+    #[test]
+    fn an_oversell_is_seen_although_the_counters_hide_it() {
+        let mut run = honest();
+        run.account.received.insert(PAIR, 3);
+        let claims: Vec<&str> = run.broken().into_iter().map(|(claim, _)| claim).collect();
+        assert!(claims.contains(&"nothing was oversold"), "{claims:?}");
+    }
+
+    #[test]
+    fn a_sale_that_was_not_booked_is_an_undersell() {
+        let mut run = honest();
+        run.place().counters.sold = 0;
+        run.place().counters.on_hand = 10;
+        let claims: Vec<&str> = run.broken().into_iter().map(|(claim, _)| claim).collect();
+        assert_eq!(
+            claims,
+            [
+                "what was confirmed was sold, once",
+                "what was neither sold nor received stayed"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reservation_that_is_gone_or_changed_is_lost() {
+        let lost = (
+            "no acknowledged reservation is lost or changed",
+            Verdict::Fails,
+        );
+        let mut run = honest();
+        let gone = Problem::of_status(hyper::StatusCode::NOT_FOUND);
+        run.read_back[0].1 = Err(gone);
+        assert_eq!(run.broken(), [lost]);
+
+        let mut run = honest();
+        let Ok(answer) = &mut run.read_back[1].1 else {
+            panic!("it was read")
+        };
+        answer.status = Status::Expired;
+        assert_eq!(run.broken(), [lost]);
+
+        let mut run = honest();
+        let Ok(answer) = &mut run.read_back[2].1 else {
+            panic!("it was read")
+        };
+        (answer.lines[0].qty, answer.lines[0].open) = (1, 1);
+        assert_eq!(run.broken(), [lost]);
+    }
+
+    #[test]
+    fn units_from_nowhere_are_never_excused_by_others() {
+        let mut run = honest();
+        run.foreign.insert(PAIR.sku);
+        run.place().counters.on_hand += 1;
+        let broken = run.broken();
+        assert!(broken.contains(&("units are conserved (INV-1, INV-4)", Verdict::Fails)));
+    }
+
+    #[test]
+    fn what_others_changed_is_not_provable_and_what_they_did_not_is_a_failure() {
+        let mut run = honest();
+        run.place().counters.reserved += 1;
+        let claim = "every held unit is accounted for";
+        assert_eq!(run.broken(), [(claim, Verdict::Fails)]);
+        run.foreign.insert(PAIR.sku);
+        assert_eq!(run.broken(), [(claim, Verdict::NotProvable)]);
+    }
+
+    #[test]
+    fn a_negative_counter_is_seen() {
+        let mut run = honest();
+        run.place().counters.released = -1;
+        let claims: Vec<&str> = run.broken().into_iter().map(|(claim, _)| claim).collect();
+        assert!(
+            claims.contains(&"units are conserved (INV-1, INV-4)"),
+            "{claims:?}"
+        );
+    }
 }

@@ -54,16 +54,30 @@ pub enum Unusable {
     },
 }
 
-const COLUMNS: [&str; 6] =
-    ["basket_id", "household_id", "store_id", "product_id", "quantity", "transaction_timestamp"];
+const COLUMNS: [&str; 6] = [
+    "basket_id",
+    "household_id",
+    "store_id",
+    "product_id",
+    "quantity",
+    "transaction_timestamp",
+];
 
 /// Reads the file at `path`, gzipped where it begins like gzip.
 pub fn read(path: &Path, locations: Locations, qty_max: u64) -> Result<Contents, Unusable> {
-    let unreadable = |error| Unusable::Io { path: path.display().to_string(), error };
+    let unreadable = |error| Unusable::Io {
+        path: path.display().to_string(),
+        error,
+    };
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
-    let zipped = io::BufRead::fill_buf(&mut file).map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
-    let rows: Box<dyn Read> =
-        if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let zipped = io::BufRead::fill_buf(&mut file)
+        .map_err(unreadable)?
+        .starts_with(&[0x1f, 0x8b]);
+    let rows: Box<dyn Read> = if zipped {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
     read_rows(rows, &path.display().to_string(), locations, qty_max)
 }
 
@@ -75,14 +89,31 @@ pub fn read_rows(
     qty_max: u64,
 ) -> Result<Contents, Unusable> {
     let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(rows);
-    let unreadable = |error| Unusable::Io { path: path.to_owned(), error };
-    let header = rows.headers().map_err(|error| unreadable(error.into()))?.clone();
+    let unreadable = |error| Unusable::Io {
+        path: path.to_owned(),
+        error,
+    };
+    let header = rows
+        .headers()
+        .map_err(|error| unreadable(error.into()))?
+        .clone();
     let mut places = [0; COLUMNS.len()];
     for (place, column) in places.iter_mut().zip(COLUMNS) {
-        let found = header.iter().position(|name| name.trim_start_matches('\u{feff}') == column);
-        *place = found.ok_or_else(|| Unusable::Header { path: path.to_owned(), column })?;
+        let found = header
+            .iter()
+            .position(|name| name.trim_start_matches('\u{feff}') == column);
+        *place = found.ok_or_else(|| Unusable::Header {
+            path: path.to_owned(),
+            column,
+        })?;
     }
-    let mut reading = Reading { places, width: header.len(), locations, qty_max, ..<_>::default() };
+    let mut reading = Reading {
+        places,
+        width: header.len(),
+        locations,
+        qty_max,
+        ..<_>::default()
+    };
     let mut record = StringRecord::new();
     loop {
         match rows.read_record(&mut record) {
@@ -166,8 +197,17 @@ impl Reading {
             Ok(_over) => return bad(Fault::QuantityOver, qty),
             Err(_) => return bad(Fault::QuantityUnreadable, qty),
         };
-        let Some(at) = seconds(at) else { return bad(Fault::BadTime, at) };
-        Ok(Row { basket, household, location, sku, qty, at })
+        let Some(at) = seconds(at) else {
+            return bad(Fault::BadTime, at);
+        };
+        Ok(Row {
+            basket,
+            household,
+            location,
+            sku,
+            qty,
+            at,
+        })
     }
 
     fn take(&mut self, row: &Row<'_>) -> Result<(), (Fault, String)> {
@@ -176,7 +216,10 @@ impl Reading {
         let place = if let Some(place) = known {
             let basket = &self.contents.baskets[place];
             if basket.store != store || basket.household != row.household {
-                return Err((Fault::OtherBuyer, format!("{}/{}", row.household, row.location)));
+                return Err((
+                    Fault::OtherBuyer,
+                    format!("{}/{}", row.household, row.location),
+                ));
             }
             place
         } else {
@@ -194,7 +237,11 @@ impl Reading {
         let sku = self.contents.skus.intern(row.sku);
         let items = &mut self.contents.baskets[place].items;
         if self.items_of != Some(place) {
-            self.items = items.iter().enumerate().map(|(at, item)| (item.sku, at)).collect();
+            self.items = items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| (item.sku, at))
+                .collect();
             self.items_of = Some(place);
         }
         match self.items.get(&sku) {
@@ -218,7 +265,11 @@ impl Reading {
     }
 
     fn finish(mut self) -> Contents {
-        let empty = self.baskets.values().filter(|place| place.is_none()).count();
+        let empty = self
+            .baskets
+            .values()
+            .filter(|place| place.is_none())
+            .count();
         self.contents.baskets_empty = empty as u64;
         self.contents.baskets.sort_by_key(|basket| basket.at);
         self.contents
@@ -231,7 +282,10 @@ fn is_name(text: &str, max: usize) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     text.len() <= max
         && text.bytes().all(allowed)
-        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 /// What can stand in a key and an order reference beside the run's id.

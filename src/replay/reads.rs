@@ -72,11 +72,16 @@ impl Reader {
 
 /// The locations of each SKU, by name.
 pub(super) fn by_name(skus: &[Sku]) -> BTreeMap<String, BTreeMap<String, Place>> {
-    skus.iter().map(|sku| (sku.sku.clone(), sku.locations.clone())).collect()
+    skus.iter()
+        .map(|sku| (sku.sku.clone(), sku.locations.clone()))
+        .collect()
 }
 
 /// The counters by place, and the SKUs whose summed counters are not the sums of their places.
-pub(super) fn by_pair(skus: &[Sku], contents: &mut Contents) -> (HashMap<Pair, Place>, Vec<String>) {
+pub(super) fn by_pair(
+    skus: &[Sku],
+    contents: &mut Contents,
+) -> (HashMap<Pair, Place>, Vec<String>) {
     let mut places = HashMap::new();
     let mut sums_wrong = Vec::new();
     for sku in skus {
@@ -84,7 +89,13 @@ pub(super) fn by_pair(skus: &[Sku], contents: &mut Contents) -> (HashMap<Pair, P
         for (location, place) in &sku.locations {
             let number = contents.skus.intern(&sku.sku);
             let location = contents.locations.intern(location);
-            places.insert(Pair { sku: number, location }, *place);
+            places.insert(
+                Pair {
+                    sku: number,
+                    location,
+                },
+                *place,
+            );
             sum.add(place);
         }
         if sum != Sums::of(&sku.counters, sku.available) {
@@ -100,8 +111,18 @@ struct Sums([i64; 7]);
 
 impl Sums {
     fn of(counters: &Counters, available: i64) -> Self {
-        let Counters { on_hand, reserved, sold, received, released, expired, .. } = *counters;
-        Self([on_hand, reserved, sold, received, released, expired, available])
+        let Counters {
+            on_hand,
+            reserved,
+            sold,
+            received,
+            released,
+            expired,
+            ..
+        } = *counters;
+        Self([
+            on_hand, reserved, sold, received, released, expired, available,
+        ])
     }
 
     fn add(&mut self, place: &Place) {

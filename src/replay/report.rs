@@ -156,7 +156,16 @@ pub struct ServerFigures {
 
 impl Report {
     pub(super) fn new(told: Told<'_>) -> Self {
-        let Told { options, contents, plan, account, client, times, findings, .. } = told;
+        let Told {
+            options,
+            contents,
+            plan,
+            account,
+            client,
+            times,
+            findings,
+            ..
+        } = told;
         let mut by_fault: BTreeMap<Fault, u64> = BTreeMap::new();
         for row in &contents.bad_rows {
             *by_fault.entry(row.fault).or_default() += 1;
@@ -190,7 +199,9 @@ impl Report {
                 proof_seconds: times.proof.as_secs_f64(),
                 seconds: times.all.as_secs_f64(),
             },
-            proved: findings.iter().all(|finding| finding.verdict == Verdict::Holds),
+            proved: findings
+                .iter()
+                .all(|finding| finding.verdict == Verdict::Holds),
             proof: findings,
             bad_rows: contents.bad_rows.clone(),
         }
@@ -199,16 +210,24 @@ impl Report {
     /// The report for people.
     pub fn text(&self, paint: Paint) -> String {
         let mut text = String::new();
-        self.write(&mut text, paint).expect("writing to a string cannot fail");
+        self.write(&mut text, paint)
+            .expect("writing to a string cannot fail");
         text
     }
 
     fn write(&self, out: &mut String, paint: Paint) -> fmt::Result {
         let title = paint.bold("holdfast replay");
-        writeln!(out, "\n{title}  {} → {}", self.file.path, self.server.address)?;
+        writeln!(
+            out,
+            "\n{title}  {} → {}",
+            self.file.path, self.server.address
+        )?;
         writeln!(out, "{}", paint.dim(format!("run {}", self.run)))?;
         if self.resumed {
-            writeln!(out, "continued: an earlier part of this run is in the account, too")?;
+            writeln!(
+                out,
+                "continued: an earlier part of this run is in the account, too"
+            )?;
         }
         self.write_file(out, paint)?;
         self.write_stock(out, paint)?;
@@ -225,14 +244,22 @@ impl Report {
         line(out, "rows", &count(file.rows))?;
         line(out, "baskets", &count(file.baskets))?;
         if file.baskets_split > 0 {
-            line(out, "split", &format!("{} over 200 lines", counted(file.baskets_split, "basket")))?;
+            line(
+                out,
+                "split",
+                &format!("{} over 200 lines", counted(file.baskets_split, "basket")),
+            )?;
         }
         if bad_rows.is_empty() {
             return Ok(());
         }
         let empty = counted(file.baskets_empty, "basket");
         let all = count(bad_rows.len() as u64);
-        line(out, "bad rows", &format!("{all} left out; {empty} held nothing else"))?;
+        line(
+            out,
+            "bad rows",
+            &format!("{all} left out; {empty} held nothing else"),
+        )?;
         for (&fault, &rows) in &file.bad_rows {
             let mut lines: Vec<String> = bad_rows
                 .iter()
@@ -244,7 +271,11 @@ impl Report {
                 lines.push("…".to_owned());
             }
             let lines = paint.dim(format!("line {}", lines.join(", ")));
-            line(out, "", &format!("{:>6}  {}  {lines}", count(rows), fault.words()))?;
+            line(
+                out,
+                "",
+                &format!("{:>6}  {}  {lines}", count(rows), fault.words()),
+            )?;
         }
         Ok(())
     }
@@ -255,17 +286,33 @@ impl Report {
         let share = share(stock.units_received, stock.units_demanded);
         let demanded = count(stock.units_demanded);
         let received = counted(stock.units_received, "unit");
-        line(out, "received", &format!("{received}, {share} of the {demanded} that will be asked"))?;
+        line(
+            out,
+            "received",
+            &format!("{received}, {share} of the {demanded} that will be asked"),
+        )?;
         let places = counted(stock.places, "place");
-        line(out, "spread over", &format!("{} at {places}", counted(stock.skus, "SKU")))
+        line(
+            out,
+            "spread over",
+            &format!("{} at {places}", counted(stock.skus, "SKU")),
+        )
     }
 
     fn write_checkouts(&self, out: &mut String, paint: Paint) -> fmt::Result {
         let made = &self.checkouts;
         heading(out, paint, "checkouts")?;
         let took = Duration::from_secs_f64(made.seconds);
-        let speed = format!("in {}, {} a second", seconds(took), rate(made.reserves, took));
-        line(out, "reserves", &format!("{}  {}", count(made.reserves), paint.dim(speed)))?;
+        let speed = format!(
+            "in {}, {} a second",
+            seconds(took),
+            rate(made.reserves, took)
+        );
+        line(
+            out,
+            "reserves",
+            &format!("{}  {}", count(made.reserves), paint.dim(speed)),
+        )?;
         let of = |part| format!("{}  {}", count(part), paint.dim(share(part, made.reserves)));
         line(out, "held", &of(made.reserved))?;
         for (code, &times) in &made.refused {
@@ -273,7 +320,11 @@ impl Report {
         }
         line(out, "confirmed", &of(made.confirmed))?;
         if made.confirmed_late > 0 {
-            line(out, "", &format!("{} after the deadline", count(made.confirmed_late)))?;
+            line(
+                out,
+                "",
+                &format!("{} after the deadline", count(made.confirmed_late)),
+            )?;
         }
         line(out, "released", &of(made.released))?;
         line(out, "abandoned", &of(made.abandoned))?;
@@ -285,7 +336,11 @@ impl Report {
         }
         let [asked, granted, sold] =
             [made.units_asked, made.units_granted, made.units_sold].map(count);
-        line(out, "units", &format!("{asked} asked, {granted} granted, {sold} sold"))
+        line(
+            out,
+            "units",
+            &format!("{asked} asked, {granted} granted, {sold} sold"),
+        )
     }
 
     fn write_latencies(&self, out: &mut String, paint: Paint) -> fmt::Result {
@@ -295,7 +350,15 @@ impl Report {
             "", "calls", "p50 ms", "p90 ms", "p99 ms", "max ms"
         );
         writeln!(out, "{}", paint.dim(head))?;
-        for Summary { call, calls, p50_ms, p90_ms, p99_ms, max_ms } in &self.latencies {
+        for Summary {
+            call,
+            calls,
+            p50_ms,
+            p90_ms,
+            p99_ms,
+            max_ms,
+        } in &self.latencies
+        {
             let calls = count(*calls);
             writeln!(
                 out,
@@ -306,7 +369,12 @@ impl Report {
     }
 
     fn write_server(&self, out: &mut String, paint: Paint) -> fmt::Result {
-        let ServerFigures { outages, outage_seconds, retries, .. } = self.server;
+        let ServerFigures {
+            outages,
+            outage_seconds,
+            retries,
+            ..
+        } = self.server;
         if outages == 0 && retries.sum() == 0 {
             return Ok(());
         }
@@ -314,7 +382,11 @@ impl Report {
         if outages > 0 {
             let away = seconds(Duration::from_secs_f64(outage_seconds));
             let times = counted(outages, "time");
-            line(out, "away", &format!("the server went and came back {times}, {away} in all"))?;
+            line(
+                out,
+                "away",
+                &format!("the server went and came back {times}, {away} in all"),
+            )?;
         }
         let causes = [
             ("connection refused", retries.refused),
@@ -331,14 +403,19 @@ impl Report {
     }
 
     fn write_verdict(&self, out: &mut String, paint: Paint) -> fmt::Result {
-        let failed = self.proof.iter().any(|finding| finding.verdict == Verdict::Fails);
+        let failed = self
+            .proof
+            .iter()
+            .any(|finding| finding.verdict == Verdict::Fails);
         let verdict = if self.proved {
             paint.good("proved: nothing was oversold and nothing was lost")
         } else if failed {
             paint.bad("NOT PROVED: the server's counters contradict its answers")
         } else {
             let skus = counted(self.server.foreign_skus, "SKU");
-            paint.warn(format!("NOT PROVABLE: others changed {skus} during the run"))
+            paint.warn(format!(
+                "NOT PROVABLE: others changed {skus} during the run"
+            ))
         };
         writeln!(out, "\n{verdict}")
     }
@@ -374,9 +451,21 @@ fn line(out: &mut String, what: &str, value: &str) -> fmt::Result {
 }
 
 fn checkouts(plan: &Plan, account: &Account, took: Duration) -> CheckoutFigures {
-    let Totals { granted, sold, confirmed, late, given_back, lapsed, .. } = account.totals();
+    let Totals {
+        granted,
+        sold,
+        confirmed,
+        late,
+        given_back,
+        lapsed,
+        ..
+    } = account.totals();
     let reserves = plan.checkouts.len() as u64;
-    let abandoned = account.held.iter().filter(|held| held.fate == Fate::Abandon).count();
+    let abandoned = account
+        .held
+        .iter()
+        .filter(|held| held.fate == Fate::Abandon)
+        .count();
     CheckoutFigures {
         reserves,
         reserved: account.held.len() as u64,
@@ -397,5 +486,8 @@ fn checkouts(plan: &Plan, account: &Account, took: Duration) -> CheckoutFigures 
 
 /// How to go on with a run that was cut off.
 pub fn continuation(run: &RunId) -> String {
-    format!("the same command with --run-id {} goes on where this one ended", run.as_str())
+    format!(
+        "the same command with --run-id {} goes on where this one ended",
+        run.as_str()
+    )
 }

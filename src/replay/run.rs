@@ -1,11 +1,6 @@
 //! The steps of a replay, one after the other.
 
-use std::{
-    collections::HashSet,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -112,7 +107,12 @@ impl Replay {
             account: &account,
             client: &self.client,
             latencies: &self.latencies,
-            times: Times { stocking, checkouts, proof, all: started.elapsed() },
+            times: Times {
+                stocking,
+                checkouts,
+                proof,
+                all: started.elapsed(),
+            },
             foreign: foreign.len() as u64,
             resumed,
             findings,
@@ -121,7 +121,10 @@ impl Replay {
 
     fn baseline_path(&self) -> PathBuf {
         let run = self.options.run.as_str();
-        self.options.baseline.clone().unwrap_or_else(|| Baseline::default_path(run))
+        self.options
+            .baseline
+            .clone()
+            .unwrap_or_else(|| Baseline::default_path(run))
     }
 
     /// The counters from before: read now, or kept by an earlier part of this run.
@@ -135,7 +138,11 @@ impl Replay {
             return Ok((kept, true));
         }
         let skus = self.skus("reading where it begins").await?;
-        let baseline = Baseline { run: run.to_owned(), fingerprint, skus: by_name(&skus) };
+        let baseline = Baseline {
+            run: run.to_owned(),
+            fingerprint,
+            skus: by_name(&skus),
+        };
         baseline.save(path)?;
         Ok((baseline, false))
     }
@@ -148,12 +155,13 @@ impl Replay {
         Ok(skus)
     }
 
-    async fn read_back(
-        &self,
-        account: &Account,
-    ) -> Result<super::proof::ReadBackAnswers, Failure> {
-        let mut ids: Vec<(usize, String)> =
-            account.held.iter().map(|held| held.id.clone()).enumerate().collect();
+    async fn read_back(&self, account: &Account) -> Result<super::proof::ReadBackAnswers, Failure> {
+        let mut ids: Vec<(usize, String)> = account
+            .held
+            .iter()
+            .map(|held| held.id.clone())
+            .enumerate()
+            .collect();
         if let ReadBack::Sample(most) = self.options.read_back {
             let seed = self.options.seed;
             ids.sort_by_cached_key(|(place, _)| {
@@ -228,7 +236,11 @@ impl Replay {
         let progress = self.progress("checking out", total);
         let (replay, shown) = (self.clone(), Arc::clone(&progress));
         let began = Instant::now();
-        let first = self.plan.checkouts.first().map_or(0, |first| self.at(first.basket));
+        let first = self
+            .plan
+            .checkouts
+            .first()
+            .map_or(0, |first| self.at(first.basket));
         let done = spread(self.options.connections, total, move |place| {
             let (replay, shown) = (replay.clone(), Arc::clone(&shown));
             async move {
@@ -315,11 +327,15 @@ fn read_file(options: &Options) -> Result<Contents, Failed> {
 
 /// Whether there is a server at all: the only time that a refused connection is final.
 async fn hello(client: &Client) -> Result<(), Failed> {
-    match client.walk_away(&Call::get("/v1/skus?limit=1"), HELLO_MAX).await {
+    match client
+        .walk_away(&Call::get("/v1/skus?limit=1"), HELLO_MAX)
+        .await
+    {
         Ok(_any) => Ok(()),
-        Err(broken) => {
-            Err(Failed::NoServer { server: client.target().clone(), why: broken.to_string() })
-        }
+        Err(broken) => Err(Failed::NoServer {
+            server: client.target().clone(),
+            why: broken.to_string(),
+        }),
     }
 }
 

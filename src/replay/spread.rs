@@ -71,8 +71,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_failure_ends_it() {
-        let result =
-            spread(2, 10, |place| async move { if place == 5 { Err(place) } else { Ok(()) } });
+        let result = spread(2, 10, |place| async move {
+            if place == 5 { Err(place) } else { Ok(()) }
+        });
         assert_eq!(result.await, Err(5));
     }
 }

@@ -37,7 +37,10 @@ pub(super) fn configurations(
         }
         // The stock is ordered by SKU, so one SKU's places are neighbours.
         if needed.last().is_none_or(|last| last.sku != sku) {
-            needed.push(Configuration { sku: sku.to_owned(), config: json!({ "locations": {} }) });
+            needed.push(Configuration {
+                sku: sku.to_owned(),
+                config: json!({ "locations": {} }),
+            });
         }
         if let Some(last) = needed.last_mut() {
             last.config["locations"][location] = json!({ "safety_stock": 0 });
@@ -71,7 +74,10 @@ pub(super) fn book(
     answers: Vec<Result<(), Problem>>,
 ) -> Result<(), Refused> {
     for ((stocking, receipt), answer) in receipts.iter().zip(answers) {
-        answer.map_err(|problem| Refused { sku: receipt.sku.clone(), problem })?;
+        answer.map_err(|problem| Refused {
+            sku: receipt.sku.clone(),
+            problem,
+        })?;
         *account.received.entry(stocking.pair).or_default() += stocking.units;
     }
     Ok(())
