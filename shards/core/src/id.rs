@@ -22,7 +22,11 @@ impl Opening {
 
     /// The opening with this number, if there is one.
     pub const fn new(number: u32) -> Option<Self> {
-        if number < Self::COUNT { Some(Self(number)) } else { None }
+        if number < Self::COUNT {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// Its number.
@@ -40,21 +44,22 @@ impl ReservationId {
 
     /// Mints an id from its parts; `counter` must be below [`Self::COUNTER_COUNT`].
     pub fn mint(at: Timestamp, slot: Slot, opening: Opening, counter: u64, random: u8) -> Self {
-        assert!(counter < Self::COUNTER_COUNT, "an opening mints at most 2^34 ids");
+        assert!(
+            counter < Self::COUNTER_COUNT,
+            "an opening mints at most 2^34 ids"
+        );
         let time = u128::from(at.ms() & 0xffff_ffff_ffff);
         let tail = (u128::from(opening.0) << 42) | (u128::from(counter) << 8) | u128::from(random);
-        Self(
-            (time << 80)
-                | (0x8 << 76)
-                | (u128::from(slot.index()) << 64)
-                | (0b10 << 62)
-                | tail,
-        )
+        Self((time << 80) | (0x8 << 76) | (u128::from(slot.index()) << 64) | (0b10 << 62) | tail)
     }
 
     /// An id from its 128 bits, if version and variant are those of a `UUIDv8`.
     pub const fn from_u128(bits: u128) -> Option<Self> {
-        if (bits >> 76) & 0xf == 0x8 && (bits >> 62) & 0b11 == 0b10 { Some(Self(bits)) } else { None }
+        if (bits >> 76) & 0xf == 0x8 && (bits >> 62) & 0b11 == 0b10 {
+            Some(Self(bits))
+        } else {
+            None
+        }
     }
 
     /// Parses the usual text form (`xxxxxxxx-xxxx-8xxx-…`).
@@ -130,7 +135,10 @@ mod tests {
 
     #[test]
     fn a_uuid_of_another_version_is_not_an_id() {
-        assert_eq!(ReservationId::parse("b3a1f4e2-6f0a-4c3e-9f0a-1d2c3b4a5f60"), None);
+        assert_eq!(
+            ReservationId::parse("b3a1f4e2-6f0a-4c3e-9f0a-1d2c3b4a5f60"),
+            None
+        );
         assert_eq!(ReservationId::parse("not-an-id"), None);
     }
 }

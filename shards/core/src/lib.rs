@@ -9,6 +9,7 @@
 //! knows how events and chunks look on disk.
 
 mod command;
+mod engine;
 
 mod event;
 mod id;
@@ -22,11 +23,15 @@ mod units;
 mod view;
 
 pub use command::{
-    Adjust, Command, Confirm, Configure, CreateCart, DropHold, Extend, HeldLine, Late, LineUnits,
+    Adjust, Command, Configure, Confirm, CreateCart, DropHold, Extend, HeldLine, Late, LineUnits,
     Mode, Patch, Pin, Receive, Release, Remainder, Request, Reserve, ReserveLine, Settle, Try,
     TryLate,
 };
 
+pub use engine::{
+    Decision, Engine, FatalEvent, Fill, ForeignHold, InvariantBroken, Outcome, OwnCheck, PartHold,
+    Reply, Seen,
+};
 pub use event::{
     Effect, Effects, Event, EventKind, HoldChange, HomeChange, HomeExtra, KeyEffect, KeyOutcome,
     KeyTag, KeyTarget, Note, Resumed, SkuEffect, StockEffect, Versions,
@@ -36,8 +41,8 @@ pub use name::{Location, Malformed, Sku, Slot, Text};
 pub use policy::Policy;
 pub use refusal::{ExpiredReason, LineAt, OverLimit, Refusal, ShortLine};
 pub use snapshot::{
-    ChunkId, ChunkState, HoldPhase, HoldRecord, HomeRecord, KeyRecord, LateHold, LineRecord,
-    ShardRecord, Shortage, ShortageReason, SkuRecord, CHUNK_ENTRIES,
+    CHUNK_ENTRIES, ChunkId, ChunkState, HoldPhase, HoldRecord, HomeRecord, KeyRecord, LateHold,
+    LineRecord, ShardRecord, Shortage, ShortageReason, SkuRecord,
 };
 pub use stock::{Counter, Counters, CustomerLimit, SkuConfig};
 pub use time::{Millis, Timestamp};

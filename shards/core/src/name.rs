@@ -114,7 +114,11 @@ impl Slot {
 
     /// The slot with this number, if there is one.
     pub const fn new(index: u16) -> Option<Self> {
-        if index < Self::COUNT { Some(Self(index)) } else { None }
+        if index < Self::COUNT {
+            Some(Self(index))
+        } else {
+            None
+        }
     }
 
     /// Its number, below [`Slot::COUNT`].

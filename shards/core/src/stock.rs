@@ -6,7 +6,10 @@ use crate::time::{Millis, Timestamp};
 /// The name of one counter; its number is what the journal writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "each is the field of Counters with the same name")]
+#[allow(
+    missing_docs,
+    reason = "each is the field of Counters with the same name"
+)]
 pub enum Counter {
     OnHand = 0,
     Reserved = 1,
@@ -76,6 +79,9 @@ impl Counter {
 pub struct Counters([i64; 14]);
 
 impl Counters {
+    /// No units anywhere.
+    pub const ZERO: Self = Self([0; 14]);
+
     /// One counter's value.
     pub const fn get(&self, counter: Counter) -> i64 {
         self.0[counter as usize]
@@ -106,7 +112,9 @@ impl Counters {
     /// Adds another location's counters, for sums over a SKU.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine = mine.checked_add(theirs).expect("INV-1: sums of counters fit 63 bits");
+            *mine = mine
+                .checked_add(theirs)
+                .expect("INV-1: sums of counters fit 63 bits");
         }
     }
 

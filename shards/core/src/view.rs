@@ -1,11 +1,11 @@
 //! Views: what answers show, built from state and owned by the caller.
 
+use crate::event::Versions;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
 use crate::snapshot::Shortage;
 use crate::stock::{Counter, Counters, SkuConfig};
-use crate::event::Versions;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -48,8 +48,10 @@ pub enum Answer {
         /// Whether this repeats an earlier, recorded refusal.
         replayed: bool,
     },
-    /// A table is full: which one (`reservations`, `keys`, `skus`, `carts`).
+    /// A table is full: which one (`reservations`, `keys`, `skus`, `locations`, `carts`).
     Full(&'static str),
+    /// A step of a cart between shards.
+    Part(crate::engine::PartHold),
 }
 
 /// A reservation's status, derived from its units.
@@ -66,6 +68,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// Ended with units sold.
+    pub(crate) const fn is_order(self) -> bool {
+        matches!(self, Self::Confirmed)
+    }
+
+    /// Ended with nothing sold.
+    pub(crate) const fn is_ended_without_order(self) -> bool {
+        matches!(self, Self::Expired | Self::Released)
+    }
+
     /// The word in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -162,17 +174,26 @@ impl SkuView {
 
     /// Units that may be promised: the sum of the locations' own.
     pub fn available(&self) -> i64 {
-        self.levels.iter().map(|(_, counters)| counters.available()).sum()
+        self.levels
+            .iter()
+            .map(|(_, counters)| counters.available())
+            .sum()
     }
 
     /// Units held that are not there: the sum of the locations' own.
     pub fn shortfall(&self) -> i64 {
-        self.levels.iter().map(|(_, counters)| counters.shortfall()).sum()
+        self.levels
+            .iter()
+            .map(|(_, counters)| counters.shortfall())
+            .sum()
     }
 
     /// One counter summed over locations.
     pub fn total(&self, counter: Counter) -> i64 {
-        self.levels.iter().map(|(_, counters)| counters.get(counter)).sum()
+        self.levels
+            .iter()
+            .map(|(_, counters)| counters.get(counter))
+            .sum()
     }
 }
 

@@ -27,8 +27,9 @@ mod slab;
 mod source;
 mod subtables;
 
+pub use cart::ForeignHold;
 pub use due::Fill;
-pub use evolve::FatalEvent;
+pub use evolve::{FatalEvent, Seen};
 pub use invariants::InvariantBroken;
 
 use crate::command::{Command, HeldLine, LineUnits, Request};
@@ -57,6 +58,9 @@ pub struct Engine {
     lapses: BTreeSet<(Timestamp, skus::LevelKey)>,
     /// Chunks that changed since their last snapshot, by the sequence that first did.
     dirty: VecDeque<(u64, ChunkId)>,
+    shard_is_dirty: bool,
+    /// Ids below this opening and counter have been minted.
+    minted: (u32, u64),
 }
 
 /// What [`Engine::decide`] came to. Nothing has changed yet.
@@ -164,6 +168,8 @@ impl Engine {
             keys: keys::Keys::default(),
             lapses: BTreeSet::new(),
             dirty: VecDeque::new(),
+            shard_is_dirty: false,
+            minted: (0, 0),
         }
     }
 
@@ -215,24 +221,35 @@ impl Engine {
 
     /// Whether a key is known here, and with which content: a repeat, or a misuse.
     fn decide_repeat(&self, tag: &KeyTag) -> Option<Decision> {
-        let key = self.keys.find(tag)?;
+        let (index, key) = self.keys.find(tag)?;
         if key.tag.content != tag.content {
-            return Some(Decision::refused(Refusal::KeyReused, key.seq));
+            return Some(Decision::refused(Refusal::KeyReused, self.seq));
         }
         let replayed = true;
-        let (read, outcome) = match &key.target {
+        let outcome = key.outcome();
+        let target = self.key_target(self.keys.target(index, key))?;
+        // The event that kept the key touched its target too, so the target's sequence tells.
+        let (read, outcome) = match &target {
             KeyTarget::Reservation(id) => {
-                let read = self.homes.get(*id).map_or(key.seq, |home| home.seq.max(key.seq));
-                (read, self.repeat_of(*id, key.outcome))
+                let read = self.homes.get(*id).map_or(self.seq, |home| home.seq);
+                (read, self.repeat_of(*id, outcome))
             }
             KeyTarget::Sku(sku) => {
-                let created = key.outcome == KeyOutcome::SkuCreated;
-                let reply = Reply::Sku { sku: sku.clone(), created, replayed };
-                (self.sku_seq(sku).max(key.seq), Outcome::Done(reply))
+                let created = outcome == KeyOutcome::SkuCreated;
+                let reply = Reply::Sku {
+                    sku: sku.clone(),
+                    created,
+                    replayed,
+                };
+                (self.sku_seq(sku), Outcome::Done(reply))
             }
             KeyTarget::Movement(id, sku) => {
-                let reply = Reply::Movement { id: *id, sku: sku.clone(), replayed };
-                (self.sku_seq(sku).max(key.seq), Outcome::Done(reply))
+                let reply = Reply::Movement {
+                    id: *id,
+                    sku: sku.clone(),
+                    replayed,
+                };
+                (self.sku_seq(sku), Outcome::Done(reply))
             }
         };
         Some(Decision::outcome(outcome, read))
@@ -241,47 +258,81 @@ impl Engine {
     fn repeat_of(&self, id: ReservationId, outcome: KeyOutcome) -> Outcome {
         if self.homes.get(id).is_none() {
             let refusal = Refusal::ReservationForgotten(id);
-            return Outcome::Refused { refusal, replayed: true };
+            return Outcome::Refused {
+                refusal,
+                replayed: true,
+            };
         }
         match ExpiredReason::of_outcome(outcome) {
             Some(reason) => {
                 let refusal = self.expired_refusal(id, reason);
-                Outcome::Refused { refusal, replayed: true }
+                Outcome::Refused {
+                    refusal,
+                    replayed: true,
+                }
             }
             None => {
                 let created = outcome == KeyOutcome::Created;
-                Outcome::Done(Reply::Reservation { id, created, replayed: true })
+                Outcome::Done(Reply::Reservation {
+                    id,
+                    created,
+                    replayed: true,
+                })
             }
         }
     }
 
     fn sku_seq(&self, sku: &Sku) -> u64 {
-        self.skus.find(sku).map_or(0, |index| self.skus.get(index).seq)
+        self.skus
+            .find(sku)
+            .map_or(0, |index| self.skus.get(index).seq)
     }
 }
 
 impl Decision {
     fn outcome(outcome: Outcome, read: u64) -> Self {
-        Self { events: SmallVec::new(), outcome, read }
+        Self {
+            events: SmallVec::new(),
+            outcome,
+            read,
+        }
     }
 
     fn refused(refusal: Refusal, read: u64) -> Self {
-        Self::outcome(Outcome::Refused { refusal, replayed: false }, read)
+        Self::outcome(
+            Outcome::Refused {
+                refusal,
+                replayed: false,
+            },
+            read,
+        )
     }
 
     fn reservation(event: Event, id: ReservationId, created: bool) -> Self {
-        let reply = Reply::Reservation { id, created, replayed: false };
+        let reply = Reply::Reservation {
+            id,
+            created,
+            replayed: false,
+        };
         Self::with(event, Outcome::Done(reply))
     }
 
     fn with(event: Event, outcome: Outcome) -> Self {
         let read = event.seq;
-        Self { events: SmallVec::from_buf([event]), outcome, read }
+        Self {
+            events: SmallVec::from_buf([event]),
+            outcome,
+            read,
+        }
     }
 
     /// The state already is what the command asks for.
     fn as_it_stands(id: ReservationId, read: u64) -> Self {
-        let reply = Reply::Reservation { id, created: false, replayed: false };
+        let reply = Reply::Reservation {
+            id,
+            created: false,
+            replayed: false,
+        };
         Self::outcome(Outcome::Done(reply), read)
     }
 }

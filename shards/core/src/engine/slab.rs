@@ -22,7 +22,11 @@ pub(super) struct Block<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { first: 0, blocks: VecDeque::new(), live: 0 }
+        Self {
+            first: 0,
+            blocks: VecDeque::new(),
+            live: 0,
+        }
     }
 }
 
@@ -73,7 +77,10 @@ impl<T> Slab<T> {
         slot.live += 1;
         self.live += 1;
         if at + 1 == CHUNK_ENTRIES as usize {
-            self.block_mut(block).expect("just filled").text.shrink_to_fit();
+            self.block_mut(block)
+                .expect("just filled")
+                .text
+                .shrink_to_fit();
         }
     }
 
@@ -113,15 +120,15 @@ impl<T> Slab<T> {
     /// All entries by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T, &[u8])> {
         let present = self.blocks.iter().enumerate();
-        present.filter_map(|(at, block)| Some((self.first + at as u64, block.as_deref()?))).flat_map(
-            |(number, block)| {
+        present
+            .filter_map(|(at, block)| Some((self.first + at as u64, block.as_deref()?)))
+            .flat_map(|(number, block)| {
                 let base = number * CHUNK_ENTRIES;
                 let entries = block.entries.iter().enumerate();
                 entries.filter_map(move |(at, entry)| {
                     Some((base + at as u64, entry.as_ref()?, block.text.as_slice()))
                 })
-            },
-        )
+            })
     }
 
     fn reach(&mut self, block: u64) {
@@ -142,13 +149,23 @@ impl<T> Slab<T> {
 
 impl<T> Block<T> {
     fn new() -> Self {
-        let entries = std::iter::repeat_with(|| None).take(CHUNK_ENTRIES as usize).collect();
-        Self { entries, live: 0, dirty: false, text: Vec::new() }
+        let entries = std::iter::repeat_with(|| None)
+            .take(CHUNK_ENTRIES as usize)
+            .collect();
+        Self {
+            entries,
+            live: 0,
+            dirty: false,
+            text: Vec::new(),
+        }
     }
 
     /// Entries of this block by their place.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.entries.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?)))
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| Some((at, entry.as_ref()?)))
     }
 }
 
@@ -159,7 +176,9 @@ pub(super) struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { pieces: VecDeque::new() }
+        Self {
+            pieces: VecDeque::new(),
+        }
     }
 }
 
@@ -179,6 +198,19 @@ impl<T> Queue<T> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.pieces.iter().flatten()
+    }
+
+    /// Sorts all items; for recovery, where a pause costs nothing.
+    pub(super) fn sort(&mut self)
+    where
+        T: Ord,
+    {
+        let mut items: Vec<T> = std::mem::take(&mut self.pieces)
+            .into_iter()
+            .flatten()
+            .collect();
+        items.sort_unstable();
+        items.into_iter().for_each(|item| self.push(item));
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {

@@ -7,13 +7,14 @@ const TABLES: usize = 1024;
 /// Entries found by a hash of theirs; entries may share one.
 pub(super) struct SubTables<T> {
     tables: Box<[HashTable<T>]>,
-    len: usize,
 }
 
 impl<T> Default for SubTables<T> {
     fn default() -> Self {
-        let tables = std::iter::repeat_with(HashTable::new).take(TABLES).collect();
-        Self { tables, len: 0 }
+        let tables = std::iter::repeat_with(HashTable::new)
+            .take(TABLES)
+            .collect();
+        Self { tables }
     }
 }
 
@@ -23,22 +24,16 @@ const fn table_of(hash: u64) -> usize {
 }
 
 impl<T> SubTables<T> {
-    pub(super) const fn len(&self) -> usize {
-        self.len
-    }
-
     pub(super) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
         self.tables[table_of(hash)].find(hash, is_it)
     }
 
     pub(super) fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
         self.tables[table_of(hash)].insert_unique(hash, entry, hash_of);
-        self.len += 1;
     }
 
     pub(super) fn remove(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<T> {
         let found = self.tables[table_of(hash)].find_entry(hash, is_it).ok()?;
-        self.len -= 1;
         Some(found.remove().0)
     }
 

@@ -1,0 +1,488 @@
+//! Steps of a cart over several shards: a part holds, settles or drops; home records.
+//!
+//! A part never ends a hold by itself, and home alone decides. The messages between shards,
+//! and the tries that live in memory only, are the runtime's.
+
+use super::homes::HomeRef;
+use super::reserve::NewHold;
+use super::source::{Ask, Miss, Sourced};
+use super::{Decision, Engine, Outcome, OwnCheck, PartHold, Reply};
+use crate::command::{CreateCart, DropHold, HeldLine, Mode, Settle, Try};
+use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, StockEffect, Versions};
+use crate::id::ReservationId;
+use crate::name::{Sku, Text};
+use crate::refusal::Refusal;
+use crate::snapshot::{HoldPhase, Shortage, ShortageReason};
+use crate::stock::Counter;
+use crate::time::Timestamp;
+use smallvec::SmallVec;
+
+/// An open hold of a cart whose home is another shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignHold {
+    /// Its number here.
+    pub number: u64,
+    /// The cart.
+    pub id: ReservationId,
+    /// Home's attempt that made it.
+    pub attempt: u32,
+    /// What it holds.
+    pub sku: Sku,
+    /// Whether home's record is known here.
+    pub is_bound: bool,
+    /// When home will let it expire, as far as is known here.
+    pub deadline: Timestamp,
+}
+
+impl Engine {
+    /// A part takes tentative holds. A repeated try gets the holds it made before.
+    pub(super) fn decide_try(&self, command: &Try, now: Timestamp) -> Decision {
+        if let Some(numbers) = self.holds.tries.get(&(command.id, command.attempt)) {
+            let held = numbers
+                .iter()
+                .filter_map(|number| self.held_line(*number))
+                .collect();
+            let part = PartHold {
+                held,
+                shortages: Vec::new(),
+            };
+            return Decision::outcome(Outcome::Done(Reply::Part(part)), self.seq);
+        }
+        for settle in command.late.iter().flatten() {
+            if let Some(event) = self.settling(settle, now) {
+                return Decision {
+                    outcome: Outcome::Again,
+                    ..Decision::with_all(event)
+                };
+            }
+        }
+        let ask = Ask {
+            lines: command.lines.iter().collect(),
+            customer: command.customer.as_ref(),
+            mode: command.mode,
+            replaced: None,
+            now,
+        };
+        let sourced = match self.source(&ask) {
+            Ok(sourced) => sourced,
+            Err(miss) => return self.miss(miss, now),
+        };
+        let mut draft = self.draft(EventKind::CartHeld, now);
+        let new = NewHold {
+            id: command.id,
+            attempt: command.attempt,
+            phase: HoldPhase::Tentative,
+            deadline: command.deadline,
+            customer: command.customer.as_ref(),
+            now,
+        };
+        let mut held = Vec::new();
+        for take in &sourced.takes {
+            let record = self.hold(&mut draft, take, &new);
+            held.push(HeldLine {
+                sku: record.sku.clone(),
+                location: record.location.clone(),
+                requested: record.requested,
+                units: record.units,
+                hold: record.number,
+            });
+            draft.effect(Effect::HoldCreated(Box::new(record)));
+        }
+        let part = PartHold {
+            held,
+            shortages: sourced.shortages,
+        };
+        Decision::with(draft.finish(None), Outcome::Done(Reply::Part(part)))
+    }
+
+    fn held_line(&self, number: u64) -> Option<HeldLine> {
+        let hold = self.holds.get(number)?;
+        Some(HeldLine {
+            sku: self.skus.get(hold.sku).sku.clone(),
+            location: self.skus.location(hold.location).clone(),
+            requested: hold
+                .extra
+                .as_ref()
+                .map_or(hold.units, |extra| extra.requested),
+            units: hold.units,
+            hold: number,
+        })
+    }
+
+    /// What home's own lines say, before the parts are asked.
+    pub fn check_own(&self, command: &CreateCart, now: Timestamp) -> OwnCheck {
+        let now = now.max(self.at);
+        match self.cart_terms(command, now) {
+            Ok(_) => {}
+            Err(decision) => return own_check(decision),
+        }
+        match self.source_own(command, now) {
+            Ok(_) => OwnCheck::Free,
+            Err(miss) => own_check(self.miss(miss, now)),
+        }
+    }
+
+    /// Home records a cart whose parts are all held.
+    pub(super) fn decide_create_cart(
+        &self,
+        command: &CreateCart,
+        key: Option<&KeyTag>,
+        now: Timestamp,
+    ) -> Decision {
+        let terms = match self.cart_terms(command, now) {
+            Ok(terms) => terms,
+            Err(decision) => return decision,
+        };
+        let sourced = match self.source_own(command, now) {
+            Ok(sourced) => sourced,
+            Err(miss) => return self.miss(miss, now),
+        };
+        if sourced.takes.is_empty() && command.held.is_empty() {
+            let refusal = Refusal::InsufficientStock(Vec::new());
+            return Decision::refused(refusal, self.seq);
+        }
+        if self.homes.len() >= self.policy.reservations_max {
+            return Decision::outcome(Outcome::Full("reservations"), self.seq);
+        }
+        let (held, shortages) = (&command.held, &command.shortages);
+        let event = self.create(&command.reserve, &terms, sourced, held, shortages, key, now);
+        Decision::reservation(event, command.reserve.id, true)
+    }
+
+    fn cart_terms(
+        &self,
+        command: &CreateCart,
+        now: Timestamp,
+    ) -> Result<super::reserve::Terms<'_>, Decision> {
+        let terms = self.reserve_terms(&command.reserve, now)?;
+        match terms.replaced {
+            Some((place, home)) => {
+                let refusal = Refusal::ReplaceAcrossShards(home.id(place));
+                Err(Decision::refused(refusal, home.seq))
+            }
+            None => Ok(terms),
+        }
+    }
+
+    fn source_own(&self, command: &CreateCart, now: Timestamp) -> Result<Sourced, Miss> {
+        let nothing = || Sourced {
+            takes: SmallVec::new(),
+            shortages: Vec::new(),
+        };
+        if command.own.is_empty() {
+            return Ok(nothing());
+        }
+        let reserve = &command.reserve;
+        let ask = Ask {
+            lines: command.own.iter().map(|at| &reserve.lines[*at]).collect(),
+            customer: reserve.customer.as_ref(),
+            mode: reserve.mode,
+            replaced: None,
+            now,
+        };
+        match self.source(&ask) {
+            Err(Miss::Refused(refusal, _)) if reserve.mode == Mode::BestEffort => {
+                match shortage_reason(&refusal) {
+                    Some(reason) => Ok(Sourced {
+                        shortages: all_short(&ask, reason),
+                        ..nothing()
+                    }),
+                    None => Err(Miss::Refused(refusal, self.seq)),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// A part brings a hold to what its home decided.
+    pub(super) fn decide_settle(&self, command: &Settle, now: Timestamp) -> Decision {
+        let done = Outcome::Done(Reply::Part(PartHold::default()));
+        match self.settling(command, now) {
+            Some(events) => Decision {
+                outcome: done,
+                ..Decision::with_all(events)
+            },
+            None => Decision::outcome(done, self.seq),
+        }
+    }
+
+    /// The events of a settlement, unless the hold is gone or already there.
+    fn settling(&self, command: &Settle, now: Timestamp) -> Option<SmallVec<[Event; 1]>> {
+        let hold = self
+            .holds
+            .get(command.hold)
+            .filter(|hold| hold.phase != HoldPhase::Local)?;
+        let extra = hold.extra.as_ref().filter(|extra| extra.id == command.id);
+        extra.expect("a hold number is never given to two carts");
+        if hold.phase == HoldPhase::Bound && command.version <= hold.version {
+            return None;
+        }
+        let totals = [command.confirmed, command.released, command.expired];
+        let moved = |at: usize| i64::from(totals[at]) - i64::from(hold.totals[at]);
+        let (confirmed, released, expired) = (moved(0), moved(1), moved(2));
+        let is_news = confirmed != 0 || released != 0 || expired != 0;
+        let kind = if is_news {
+            EventKind::CartSettled
+        } else {
+            EventKind::CartBound
+        };
+        let mut draft = self.draft(kind, now);
+        let key = (hold.sku, hold.location);
+        draft.effect(Effect::HoldChanged(HoldChange {
+            number: command.hold,
+            version: command.version,
+            deadline: command.deadline,
+            phase: HoldPhase::Bound,
+            totals,
+        }));
+        let level = self
+            .skus
+            .get(hold.sku)
+            .level(hold.location)
+            .expect("held levels stay");
+        // A decided confirm is always applied; units that are missing become a drift.
+        let missing = (confirmed - level.counters.get(Counter::OnHand)).max(0);
+        if confirmed != 0 {
+            draft.stock(key, Counter::OnHand, missing - confirmed);
+            draft.stock(key, Counter::Sold, confirmed);
+        }
+        if missing > 0 {
+            draft.stock(key, Counter::Adjusted, missing);
+        }
+        if is_news {
+            draft.stock(key, Counter::Reserved, -(confirmed + released + expired));
+        }
+        if released != 0 {
+            draft.stock(key, Counter::Released, released);
+        }
+        if expired != 0 {
+            draft.stock(key, Counter::Expired, expired);
+        }
+        let mut events = SmallVec::from_buf([draft.finish(None)]);
+        if missing > 0 {
+            events.push(self.drift(command, (hold.sku, hold.location), missing, now));
+        }
+        Some(events)
+    }
+
+    fn drift(
+        &self,
+        command: &Settle,
+        (sku, location): super::skus::LevelKey,
+        missing: i64,
+        now: Timestamp,
+    ) -> Event {
+        let entry = self.skus.get(sku);
+        let versions = Versions {
+            all: entry.versions.all + 2,
+            ..entry.versions
+        };
+        let mut draft = self.draft(EventKind::DriftOpened, now);
+        draft.effect(Effect::Stock(StockEffect {
+            sku: entry.sku.clone(),
+            location: self.skus.location(location).clone(),
+            counters: SmallVec::new(),
+            versions,
+        }));
+        let reason = format!(
+            "{missing} confirmed units of {} were not on hand",
+            command.id
+        );
+        let reason = Text::parse(&reason).ok();
+        draft.note = Some(Box::new(Note {
+            reason,
+            ..Note::default()
+        }));
+        let mut event = draft.finish(None);
+        event.seq += 1;
+        event
+    }
+
+    /// A part ends a tentative hold that its home does not know.
+    pub(super) fn decide_drop_hold(&self, command: &DropHold, now: Timestamp) -> Decision {
+        let done = Outcome::Done(Reply::Part(PartHold::default()));
+        let is_meant = |hold: &&super::holds::Hold| {
+            hold.phase == HoldPhase::Tentative
+                && hold
+                    .extra
+                    .as_ref()
+                    .is_some_and(|extra| extra.id == command.id)
+        };
+        let Some(hold) = self.holds.get(command.hold).filter(is_meant) else {
+            return Decision::outcome(done, self.seq);
+        };
+        let mut draft = self.draft(EventKind::CartDropped, now);
+        draft.effect(Effect::HoldForgotten(command.hold));
+        draft.stock(
+            (hold.sku, hold.location),
+            Counter::Reserved,
+            -i64::from(hold.open()),
+        );
+        Decision::with(draft.finish(None), done)
+    }
+
+    /// Home knows that every part has settled.
+    pub(super) fn decide_close_cart(&self, id: ReservationId, now: Timestamp) -> Decision {
+        let done = Outcome::Done(Reply::Part(PartHold::default()));
+        let place = HomeRef::of(id);
+        let ended = self
+            .homes
+            .get(id)
+            .filter(|home| !home.is_open() && home.is_spread());
+        match ended.filter(|home| !home.extra.as_ref().is_some_and(|extra| extra.settled)) {
+            Some(home) => {
+                let mut draft = self.draft(EventKind::CartClosed, now);
+                draft.settle_home(place, home);
+                Decision::with(draft.finish(None), done)
+            }
+            None => Decision::outcome(done, self.seq),
+        }
+    }
+
+    /// Home's decision on every hold of a cart that lies on another shard.
+    pub fn decided(&self, id: ReservationId) -> Vec<(Sku, Settle)> {
+        let Some(home) = self.homes.get(id) else {
+            return Vec::new();
+        };
+        let late = home
+            .extra
+            .as_ref()
+            .map_or(&[][..], |extra| &extra.late_holds);
+        let mut settles = Vec::new();
+        for (at, line) in home
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.foreign)
+        {
+            let sku = self.skus.get(line.sku).sku.clone();
+            let again: u32 = late
+                .iter()
+                .filter(|late| late.line as usize == at)
+                .map(|late| late.units)
+                .sum();
+            let settle = Settle {
+                id,
+                hold: line.hold,
+                version: home.version,
+                confirmed: line.confirmed() - again,
+                released: line.released(),
+                expired: line.expired() + again,
+                deadline: home.expires_at,
+            };
+            let anew = late
+                .iter()
+                .filter(|late| late.line as usize == at)
+                .map(|late| Settle {
+                    hold: late.hold,
+                    confirmed: late.units,
+                    released: 0,
+                    expired: 0,
+                    ..settle.clone()
+                });
+            settles.extend(anew.map(|settle| (sku.clone(), settle)));
+            settles.push((sku, settle));
+        }
+        settles
+    }
+
+    /// Home's version of a cart, if it is recorded here.
+    pub fn home_version(&self, id: ReservationId) -> Option<u32> {
+        self.homes.get(id).map(|home| home.version)
+    }
+
+    /// Whether a cart is recorded here with nothing open.
+    pub fn has_ended(&self, id: ReservationId) -> bool {
+        self.homes.get(id).is_some_and(|home| !home.is_open())
+    }
+
+    /// Carts homed here whose lines on other shards have not all settled their end.
+    pub fn spread_homes(&self) -> impl Iterator<Item = ReservationId> + '_ {
+        let places = self.homes.spread.iter();
+        places.filter_map(|place| Some(self.homes.at(*place)?.id(*place)))
+    }
+
+    /// Open holds here of carts homed on other shards.
+    pub fn foreign_holds(&self) -> impl Iterator<Item = ForeignHold> + '_ {
+        self.holds
+            .foreign
+            .iter()
+            .filter_map(|number| self.foreign_hold(*number))
+    }
+
+    /// One such hold.
+    pub fn foreign_hold(&self, number: u64) -> Option<ForeignHold> {
+        let hold = self
+            .holds
+            .get(number)
+            .filter(|hold| hold.phase != HoldPhase::Local)?;
+        let extra = hold.extra.as_ref()?;
+        Some(ForeignHold {
+            number,
+            id: extra.id,
+            attempt: extra.attempt,
+            sku: self.skus.get(hold.sku).sku.clone(),
+            is_bound: hold.phase == HoldPhase::Bound,
+            deadline: hold.deadline,
+        })
+    }
+}
+
+impl Decision {
+    fn with_all(events: SmallVec<[Event; 1]>) -> Self {
+        let read = events.last().map_or(0, |event| event.seq);
+        Self {
+            events,
+            outcome: Outcome::Again,
+            read,
+        }
+    }
+}
+
+fn own_check(decision: Decision) -> OwnCheck {
+    let Decision {
+        mut events,
+        outcome,
+        ..
+    } = decision;
+    match outcome {
+        Outcome::Again => OwnCheck::Again(events.remove(0)),
+        Outcome::Refused { refusal, .. } => OwnCheck::Refused(refusal),
+        Outcome::Done(_) | Outcome::Full(_) | Outcome::Undecided | Outcome::AskParts { .. } => {
+            OwnCheck::Free
+        }
+    }
+}
+
+/// The shortage that best effort makes of a refusal, if it makes one.
+const fn shortage_reason(refusal: &Refusal) -> Option<ShortageReason> {
+    match refusal {
+        Refusal::SalePaused(_) => Some(ShortageReason::SalePaused),
+        Refusal::SaleClosed(_) => Some(ShortageReason::SaleClosed),
+        Refusal::CustomerLimit(_) => Some(ShortageReason::CustomerLimit),
+        Refusal::InsufficientStock(_) => Some(ShortageReason::InsufficientStock),
+        _ => None,
+    }
+}
+
+fn all_short(ask: &Ask<'_>, reason: ShortageReason) -> Vec<Shortage> {
+    let mut shortages: Vec<Shortage> = Vec::new();
+    for line in &ask.lines {
+        let requested = line.units.get();
+        match shortages
+            .iter_mut()
+            .find(|shortage| shortage.sku == line.sku)
+        {
+            Some(shortage) => shortage.requested = shortage.requested.saturating_add(requested),
+            None => {
+                shortages.push(Shortage {
+                    sku: line.sku.clone(),
+                    requested,
+                    granted: 0,
+                    reason,
+                });
+            }
+        }
+    }
+    shortages
+}

@@ -1,0 +1,515 @@
+//! Evolve: apply an event. The live path and replay share it.
+//!
+//! Each effect touches the entry it names and what is derived from that entry alone, so that
+//! replay may skip the effects that a chunk has seen already.
+
+use super::Engine;
+use super::holds::{Hold, HoldExtra};
+use super::homes::{Home, HomeRef, Line, Lines};
+use super::keys::Target;
+use crate::event::{
+    Effect, Event, HoldChange, HomeChange, KeyEffect, KeyTarget, Resumed, SkuEffect, StockEffect,
+};
+use crate::id::{Opening, ReservationId};
+use crate::name::Sku;
+use crate::snapshot::{CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// An event that does not follow the state it is applied to (INV-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FatalEvent {
+    /// The sequence that would have followed.
+    pub expected: u64,
+    /// The event's.
+    pub found: u64,
+}
+
+impl fmt::Display for FatalEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "INV-7: expected event {}, found {}",
+            self.expected, self.found
+        )
+    }
+}
+
+impl std::error::Error for FatalEvent {}
+
+/// The sequences up to which chunks of a recovered state have seen the journal.
+#[derive(Debug, Default)]
+pub struct Seen(BTreeMap<ChunkId, u64>);
+
+impl Seen {
+    /// A chunk was loaded as of this sequence.
+    pub fn insert(&mut self, chunk: ChunkId, seq: u64) {
+        self.0.insert(chunk, seq);
+    }
+
+    fn has(&self, chunk: ChunkId, seq: u64) -> bool {
+        self.0.get(&chunk).is_some_and(|seen| seq <= *seen)
+    }
+}
+
+impl Engine {
+    /// Applies the next event.
+    ///
+    /// # Panics
+    /// If it does not follow the last one (INV-7), or its values break an invariant.
+    pub fn evolve(&mut self, event: &Event) {
+        assert_eq!(event.seq, self.seq + 1, "INV-7: events are gapless");
+        assert!(self.at <= event.at, "INV-7: time never runs backwards");
+        self.seq = event.seq;
+        self.at = event.at;
+        if let Some(key) = &event.key {
+            self.key_added(key, event.at);
+        }
+        for effect in &event.effects {
+            self.apply(effect, event, None);
+        }
+    }
+
+    /// Applies an event in recovery: effects that their chunk has seen are skipped.
+    pub fn replay(&mut self, event: &Event, seen: &Seen) -> Result<(), FatalEvent> {
+        if event.seq != self.seq + 1 {
+            return Err(FatalEvent {
+                expected: self.seq + 1,
+                found: event.seq,
+            });
+        }
+        self.seq = event.seq;
+        self.at = self.at.max(event.at);
+        if let Some(key) = &event.key {
+            if !seen.has(ChunkId::Keys(key.index / CHUNK_ENTRIES), event.seq) {
+                self.key_added(key, event.at);
+            }
+            self.keys.next = self.keys.next.max(key.index + 1);
+        }
+        for effect in &event.effects {
+            let chunk = chunk_of(effect);
+            if chunk.is_none_or(|chunk| !seen.has(chunk, event.seq)) {
+                self.apply(effect, event, Some(seen));
+            }
+            if let Effect::HoldCreated(record) = effect {
+                self.holds.next = self.holds.next.max(record.number + 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, effect: &Effect, event: &Event, seen: Option<&Seen>) {
+        match effect {
+            Effect::HomeCreated(record) => self.home_created(record, event.seq),
+            Effect::HomeChanged(change) => self.home_changed(change, event.seq),
+            Effect::HomeForgotten(id) => self.home_forgotten(*id),
+            Effect::HoldCreated(record) => self.hold_created(record),
+            Effect::HoldChanged(change) => self.hold_changed(change),
+            Effect::HoldForgotten(number) => self.hold_forgotten(*number),
+            Effect::Stock(effect) => self.stock_changed(effect, event.seq),
+            Effect::Sku(effect) => self.sku_configured(effect, event.seq),
+            Effect::Resumed(resumed) => self.resumed(*resumed, event.seq, seen),
+            Effect::KeysForgotten(below) => self.keys_forgotten(*below, event.seq, seen),
+        }
+    }
+
+    pub(super) fn key_added(&mut self, key: &KeyEffect, at: Timestamp) {
+        let target = match &key.target {
+            KeyTarget::Reservation(id) => Target::Home(HomeRef::of(*id)),
+            KeyTarget::Sku(sku) => Target::Sku(self.skus.intern(sku)),
+            KeyTarget::Movement(id, sku) => Target::Movement(*id, self.skus.intern(sku)),
+        };
+        self.keys
+            .insert(key.index, key.tag, key.outcome, target, at);
+        self.key_dirty(key.index);
+        self.shard_dirty();
+    }
+
+    pub(super) fn home_created(&mut self, record: &HomeRecord, seq: u64) {
+        let place = HomeRef::of(record.id);
+        let lines = record.lines.iter().map(|line| Line {
+            hold: line.hold,
+            sku: self.skus.intern(&line.sku),
+            requested: line.requested,
+            units: line.units,
+            totals: line.totals,
+            location: self.skus.intern_location(&line.location),
+            foreign: line.foreign,
+        });
+        let lines = match record.lines.len() {
+            1 => Lines::One({ lines }.next().expect("one line")),
+            _ => Lines::Many(lines.collect()),
+        };
+        let mut home = Home::new(record.id, lines, record.expires_at);
+        home.version = record.version;
+        home.seq = seq;
+        home.extra.clone_from(&record.extra);
+        home.set_ended(record.ended_at);
+        let order_ref = record.order_ref.as_ref().map(crate::name::Text::as_str);
+        let customer = record.customer.as_ref().map(crate::name::Text::as_str);
+        self.homes.insert(place, order_ref, customer, home);
+        self.home_enters(place);
+        self.home_dirty(place);
+    }
+
+    fn home_changed(&mut self, change: &HomeChange, seq: u64) {
+        let place = HomeRef::of(change.id);
+        self.home_leaves(place);
+        let Some(home) = self.homes.at_mut(place) else {
+            panic!("reservation {} changed and is not here", change.id)
+        };
+        home.version = change.version;
+        home.expires_at = change.expires_at;
+        home.seq = seq;
+        for (line, totals) in home.lines.as_mut_slice().iter_mut().zip(&change.totals) {
+            line.totals = *totals;
+            assert!(
+                totals.iter().sum::<u32>() <= line.units,
+                "INV-5: more ended than was held"
+            );
+        }
+        if change.extra.is_some() {
+            home.extra.clone_from(&change.extra);
+        }
+        home.set_ended(change.ended_at);
+        self.home_enters(place);
+        self.home_dirty(place);
+    }
+
+    fn home_forgotten(&mut self, id: ReservationId) {
+        let place = HomeRef::of(id);
+        self.home_leaves(place);
+        self.homes.remove(place);
+        self.homes.drop_stale();
+        self.home_dirty(place);
+    }
+
+    /// Lists a reservation where its state belongs.
+    fn home_enters(&mut self, place: HomeRef) {
+        let Some(home) = self.homes.at(place) else {
+            return;
+        };
+        let (is_open, expires_at) = (home.is_open(), home.expires_at);
+        let is_lone = is_open && !home.has_local_hold();
+        let is_settled = home.extra.as_ref().is_some_and(|extra| extra.settled);
+        let is_spread = home.is_spread() && !is_settled;
+        self.homes.open += usize::from(is_open);
+        if is_lone {
+            self.homes.lone.insert((expires_at, place));
+        }
+        if is_spread {
+            self.homes.spread.insert(place);
+        }
+        if !is_open {
+            self.homes.list_ended(place);
+        }
+    }
+
+    fn home_leaves(&mut self, place: HomeRef) {
+        let Some(home) = self.homes.at(place) else {
+            return;
+        };
+        let (is_open, expires_at) = (home.is_open(), home.expires_at);
+        self.homes.open -= usize::from(is_open);
+        if is_open {
+            self.homes.lone.remove(&(expires_at, place));
+        }
+        if !self.homes.spread.is_empty() {
+            self.homes.spread.remove(&place);
+        }
+    }
+
+    pub(super) fn hold_created(&mut self, record: &HoldRecord) {
+        let sku = self.skus.intern(&record.sku);
+        let location = self.skus.intern_location(&record.location);
+        let is_local = record.phase == HoldPhase::Local;
+        let extra = (!is_local || record.counted.is_some()).then(|| {
+            Box::new(HoldExtra {
+                id: record.id,
+                attempt: record.attempt,
+                requested: record.requested,
+                counted: record.counted.clone(),
+            })
+        });
+        let hold = Hold {
+            home: HomeRef::of(record.id),
+            deadline: record.deadline,
+            sku,
+            units: record.units,
+            version: record.version,
+            totals: record.totals,
+            location,
+            phase: record.phase,
+            graced: record.graced,
+            extra,
+        };
+        self.holds.insert(record.number, hold);
+        self.hold_enters(record.number);
+        self.hold_dirty(record.number);
+        self.shard_dirty();
+    }
+
+    fn hold_changed(&mut self, change: &HoldChange) {
+        let number = change.number;
+        self.hold_leaves(number);
+        let hold = self
+            .holds
+            .get_mut(number)
+            .expect("changed holds are stored");
+        hold.version = change.version;
+        hold.deadline = change.deadline;
+        hold.phase = change.phase;
+        hold.totals = change.totals;
+        assert!(
+            change.totals.iter().sum::<u32>() <= hold.units,
+            "INV-5: more ended than was held"
+        );
+        let is_gone = hold.open() == 0 && (hold.counted().is_none() || hold.counts() == 0);
+        if is_gone {
+            self.holds.remove(number);
+        } else {
+            self.hold_enters(number);
+        }
+        self.hold_dirty(number);
+    }
+
+    fn hold_forgotten(&mut self, number: u64) {
+        self.hold_leaves(number);
+        self.holds.remove(number);
+        self.hold_dirty(number);
+    }
+
+    /// Lists a hold where its state belongs.
+    fn hold_enters(&mut self, number: u64) {
+        let hold = self.holds.get(number).expect("it was just stored");
+        let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
+        if open == 0 {
+            if let Some(due) = self.counts_until(hold) {
+                self.holds.counting.insert((due, number));
+            }
+            return;
+        }
+        match hold.phase {
+            HoldPhase::Local => self.lapse_added(key, deadline, number),
+            HoldPhase::Tentative => {
+                let extra = hold.extra.as_ref().expect("holds of other homes name them");
+                let attempt = (extra.id, extra.attempt);
+                self.holds.tries.entry(attempt).or_default().push(number);
+                self.holds.foreign.insert(number);
+                self.skus.level_mut(key.0, key.1).undecided += open;
+            }
+            HoldPhase::Bound => {
+                self.holds.foreign.insert(number);
+            }
+        }
+    }
+
+    fn hold_leaves(&mut self, number: u64) {
+        let Some(hold) = self.holds.get(number) else {
+            return;
+        };
+        let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
+        if open == 0 {
+            self.holds.counting.retain(|(_, other)| *other != number);
+            return;
+        }
+        match hold.phase {
+            HoldPhase::Local => self.lapse_removed(key, deadline, number),
+            HoldPhase::Tentative => {
+                let extra = hold.extra.as_ref().expect("holds of other homes name them");
+                let attempt = (extra.id, extra.attempt);
+                if let Some(numbers) = self.holds.tries.get_mut(&attempt) {
+                    numbers.retain(|other| *other != number);
+                    if numbers.is_empty() {
+                        self.holds.tries.remove(&attempt);
+                    }
+                }
+                self.holds.foreign.remove(&number);
+                self.skus.level_mut(key.0, key.1).undecided -= open;
+            }
+            HoldPhase::Bound => {
+                self.holds.foreign.remove(&number);
+            }
+        }
+    }
+
+    /// When an ended hold stops to count for its customer's limit.
+    fn counts_until(&self, hold: &Hold) -> Option<Timestamp> {
+        let (_, at) = hold.counted()?;
+        let limit = self.skus.get(hold.sku).config.customer_limit;
+        Some(limit.map_or(*at, |limit| at.after(limit.window)))
+    }
+
+    fn lapse_added(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {
+        let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
+        let before = lapses.first().map(|(first, _)| *first);
+        lapses.insert((deadline, number));
+        if before.is_none_or(|first| deadline < first) {
+            if let Some(first) = before {
+                self.lapses.remove(&(first, key));
+            }
+            self.lapses.insert((deadline, key));
+        }
+    }
+
+    fn lapse_removed(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {
+        let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
+        let before = lapses.first().map(|(first, _)| *first);
+        lapses.remove(&(deadline, number));
+        let after = lapses.first().map(|(first, _)| *first);
+        if before != after {
+            if let Some(first) = before {
+                self.lapses.remove(&(first, key));
+            }
+            if let Some(first) = after {
+                self.lapses.insert((first, key));
+            }
+        }
+    }
+
+    fn stock_changed(&mut self, effect: &StockEffect, seq: u64) {
+        let sku = self.skus.intern(&effect.sku);
+        let location = self.skus.intern_location(&effect.location);
+        let level = self.skus.level_mut(sku, location);
+        for (counter, value) in &effect.counters {
+            assert!(
+                0 <= *value || counter.is_signed(),
+                "INV-1: {} below 0",
+                counter.name()
+            );
+            level.counters.set(*counter, *value);
+        }
+        debug_assert!(
+            level.counters.is_conserved(),
+            "INV-4: units came or went unexplained"
+        );
+        let entry = self.skus.get_mut(sku);
+        entry.versions = effect.versions;
+        entry.seq = seq;
+        self.sku_dirty(&effect.sku);
+    }
+
+    fn sku_configured(&mut self, effect: &SkuEffect, seq: u64) {
+        let sku = self.skus.intern(&effect.sku);
+        self.skus.make_known(sku);
+        self.skus.set_config(sku, &effect.config);
+        let entry = self.skus.get_mut(sku);
+        entry.versions = effect.versions;
+        entry.seq = seq;
+        self.sku_dirty(&effect.sku);
+    }
+
+    /// Moves deadlines that fell into the downtime, once per reservation and hold.
+    fn resumed(&mut self, resumed: Resumed, seq: u64, seen: Option<&Seen>) {
+        let fell = |deadline: Timestamp| resumed.last < deadline && deadline <= resumed.start;
+        let has_seen = |chunk| seen.is_some_and(|seen| seen.has(chunk, seq));
+        let moved = resumed.start.after(resumed.grace);
+        let homes: Vec<HomeRef> = self
+            .homes
+            .iter()
+            .filter(|(place, home)| {
+                let (opening, block) = super::homes::Homes::block_of(*place);
+                let graced = home.extra.as_ref().is_some_and(|extra| extra.graced);
+                home.is_open()
+                    && fell(home.expires_at)
+                    && !graced
+                    && !has_seen(ChunkId::Homes(opening, block))
+            })
+            .map(|(place, _)| place)
+            .collect();
+        for place in homes {
+            self.home_leaves(place);
+            let home = self.homes.at_mut(place).expect("just listed");
+            home.expires_at = moved;
+            home.seq = seq;
+            home.extra.get_or_insert_default().graced = true;
+            self.home_enters(place);
+            self.home_dirty(place);
+        }
+        let holds: Vec<u64> = self
+            .holds
+            .iter()
+            .filter(|(number, hold)| {
+                let chunk = ChunkId::Holds(*number / CHUNK_ENTRIES);
+                hold.open() > 0 && fell(hold.deadline) && !hold.graced && !has_seen(chunk)
+            })
+            .map(|(number, _)| number)
+            .collect();
+        for number in holds {
+            self.hold_leaves(number);
+            let hold = self.holds.get_mut(number).expect("just listed");
+            hold.deadline = moved;
+            hold.graced = true;
+            self.hold_enters(number);
+            self.hold_dirty(number);
+        }
+    }
+
+    fn keys_forgotten(&mut self, below: u64, seq: u64, seen: Option<&Seen>) {
+        // Raised at the end: the table finds keys relative to the first.
+        for index in self.keys.first..below {
+            let chunk = ChunkId::Keys(index / CHUNK_ENTRIES);
+            if seen.is_none_or(|seen| !seen.has(chunk, seq)) {
+                self.keys.remove(index);
+                self.key_dirty(index);
+            }
+        }
+        self.keys.first = self.keys.first.max(below);
+        self.shard_dirty();
+    }
+
+    fn home_dirty(&mut self, place: HomeRef) {
+        if self.homes.mark_dirty(place) {
+            let (opening, block) = super::homes::Homes::block_of(place);
+            self.dirty
+                .push_back((self.seq, ChunkId::Homes(opening, block)));
+        }
+    }
+
+    fn hold_dirty(&mut self, number: u64) {
+        if self.holds.mark_dirty(number) {
+            self.dirty
+                .push_back((self.seq, ChunkId::Holds(number / CHUNK_ENTRIES)));
+        }
+    }
+
+    fn key_dirty(&mut self, index: u64) {
+        if self.keys.mark_dirty(index) {
+            self.dirty
+                .push_back((self.seq, ChunkId::Keys(index / CHUNK_ENTRIES)));
+        }
+    }
+
+    fn sku_dirty(&mut self, sku: &Sku) {
+        let slot = sku.slot();
+        if self.skus.mark_dirty(slot) {
+            self.dirty.push_back((self.seq, ChunkId::Skus(slot)));
+        }
+    }
+
+    fn shard_dirty(&mut self) {
+        if !std::mem::replace(&mut self.shard_is_dirty, true) {
+            self.dirty.push_back((self.seq, ChunkId::Shard));
+        }
+    }
+}
+
+/// The chunk an effect belongs to; an effect on many chunks looks at each itself.
+fn chunk_of(effect: &Effect) -> Option<ChunkId> {
+    let home = |id: ReservationId| {
+        let (opening, block): (Opening, u32) = super::homes::Homes::block_of(HomeRef::of(id));
+        ChunkId::Homes(opening, block)
+    };
+    Some(match effect {
+        Effect::HomeCreated(record) => home(record.id),
+        Effect::HomeChanged(change) => home(change.id),
+        Effect::HomeForgotten(id) => home(*id),
+        Effect::HoldCreated(record) => ChunkId::Holds(record.number / CHUNK_ENTRIES),
+        Effect::HoldChanged(change) => ChunkId::Holds(change.number / CHUNK_ENTRIES),
+        Effect::HoldForgotten(number) => ChunkId::Holds(number / CHUNK_ENTRIES),
+        Effect::Stock(effect) => ChunkId::Skus(effect.sku.slot()),
+        Effect::Sku(effect) => ChunkId::Skus(effect.sku.slot()),
+        Effect::Resumed(_) | Effect::KeysForgotten(_) => return None,
+    })
+}

@@ -1,0 +1,136 @@
+//! Holds: units set aside, in a slab indexed by their number.
+
+use super::homes::HomeRef;
+use super::skus::{LocationIndex, SkuIndex};
+use super::slab::{Block, Slab};
+use super::subtables::SubTables;
+use crate::id::ReservationId;
+use crate::name::Text;
+use crate::snapshot::HoldPhase;
+use crate::time::Timestamp;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+#[derive(Default)]
+pub(super) struct Holds {
+    slab: Slab<Hold>,
+    /// The number of the next hold.
+    pub(super) next: u64,
+    /// Holds that count for a customer's limit, by SKU and customer.
+    counted: SubTables<u64>,
+    /// Ended holds that still count, by when they stop.
+    pub(super) counting: BTreeSet<(Timestamp, u64)>,
+    /// Tentative holds by the try that made them.
+    pub(super) tries: BTreeMap<(ReservationId, u32), SmallVec<[u64; 2]>>,
+    /// Open holds whose home is another shard.
+    pub(super) foreign: BTreeSet<u64>,
+}
+
+pub(super) struct Hold {
+    pub(super) home: HomeRef,
+    pub(super) deadline: Timestamp,
+    pub(super) sku: SkuIndex,
+    pub(super) units: u32,
+    pub(super) version: u32,
+    /// Confirmed, released, expired.
+    pub(super) totals: [u32; 3],
+    pub(super) location: LocationIndex,
+    pub(super) phase: HoldPhase,
+    pub(super) graced: bool,
+    pub(super) extra: Option<Box<HoldExtra>>,
+}
+
+/// What only holds of other shards' carts and holds of limited SKUs have.
+pub(super) struct HoldExtra {
+    pub(super) id: ReservationId,
+    pub(super) attempt: u32,
+    pub(super) requested: u32,
+    pub(super) counted: Option<(Text, Timestamp)>,
+}
+
+impl Hold {
+    pub(super) const fn open(&self) -> u32 {
+        self.units - self.totals[0] - self.totals[1] - self.totals[2]
+    }
+
+    /// Units that count for the customer's limit: open and confirmed ones.
+    pub(super) const fn counts(&self) -> u32 {
+        self.units - self.totals[1] - self.totals[2]
+    }
+
+    pub(super) fn counted(&self) -> Option<&(Text, Timestamp)> {
+        self.extra.as_ref()?.counted.as_ref()
+    }
+}
+
+fn hash_of(sku: SkuIndex, customer: &Text) -> u64 {
+    xxh3_64_with_seed(customer.as_str().as_bytes(), u64::from(sku))
+}
+
+impl Holds {
+    pub(super) fn get(&self, number: u64) -> Option<&Hold> {
+        self.slab.get(number)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Hold> {
+        self.slab.get_mut(number)
+    }
+
+    pub(super) fn insert(&mut self, number: u64, hold: Hold) {
+        let counted = hold
+            .counted()
+            .map(|(customer, _)| hash_of(hold.sku, customer));
+        self.slab.insert(number, |_| hold);
+        if let Some(hash) = counted {
+            let slab = &self.slab;
+            self.counted.insert(hash, number, |other| {
+                let hold = slab.get(*other).expect("counted holds are stored");
+                let (customer, _) = hold.counted().expect("counted holds name a customer");
+                hash_of(hold.sku, customer)
+            });
+        }
+        self.next = self.next.max(number + 1);
+    }
+
+    pub(super) fn remove(&mut self, number: u64) -> Option<Hold> {
+        if let Some(hash) = self.get(number).and_then(|hold| {
+            let (customer, _) = hold.counted()?;
+            Some(hash_of(hold.sku, customer))
+        }) {
+            self.counted.remove(hash, |other| *other == number);
+        }
+        self.slab.remove(number)
+    }
+
+    /// The holds that count for a customer's limit on a SKU.
+    pub(super) fn counted_for<'a>(
+        &'a self,
+        sku: SkuIndex,
+        customer: &'a Text,
+    ) -> impl Iterator<Item = (u64, &'a Hold, Timestamp)> {
+        self.counted
+            .all(hash_of(sku, customer))
+            .filter_map(move |number| {
+                let hold = self.get(*number)?;
+                let (name, at) = hold.counted()?;
+                (hold.sku == sku && name == customer).then_some((*number, hold, *at))
+            })
+    }
+
+    pub(super) fn block(&self, block: u64) -> Option<&Block<Hold>> {
+        self.slab.block(block)
+    }
+
+    pub(super) fn mark_dirty(&mut self, number: u64) -> bool {
+        self.slab.mark_dirty(number)
+    }
+
+    pub(super) fn mark_clean(&mut self, block: u64) {
+        self.slab.mark_clean(block);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Hold)> {
+        self.slab.iter().map(|(number, hold, _)| (number, hold))
+    }
+}

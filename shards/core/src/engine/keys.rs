@@ -1,0 +1,133 @@
+//! Idempotency keys with the outcomes of their commands, in the order they came.
+
+use super::homes::HomeRef;
+use super::skus::SkuIndex;
+use super::slab::{Block, Slab};
+use super::subtables::SubTables;
+use crate::event::{KeyOutcome, KeyTag};
+use crate::id::ReservationId;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(super) struct Keys {
+    slab: Slab<Key>,
+    by_hash: SubTables<u32>,
+    movements: BTreeMap<u64, ReservationId>,
+    /// Keys below this index are forgotten.
+    pub(super) first: u64,
+    /// The index of the next key.
+    pub(super) next: u64,
+}
+
+pub(super) struct Key {
+    pub(super) tag: KeyTag,
+    pub(super) at: Timestamp,
+    /// 4 bits of outcome, 2 of what the target is, the target in the rest.
+    packed: u64,
+}
+
+/// What a stored key was about.
+#[derive(Clone, Copy)]
+pub(super) enum Target {
+    Home(HomeRef),
+    Sku(SkuIndex),
+    Movement(ReservationId, SkuIndex),
+}
+
+impl Key {
+    pub(super) fn outcome(&self) -> KeyOutcome {
+        KeyOutcome::ALL[(self.packed >> 60) as usize]
+    }
+}
+
+impl Keys {
+    pub(super) const fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(super) fn find(&self, tag: &KeyTag) -> Option<(u64, &Key)> {
+        let index = self.by_hash.find(tag.hash[0], |low| {
+            self.slab
+                .get(self.widen(*low))
+                .is_some_and(|key| key.tag.hash == tag.hash)
+        })?;
+        let index = self.widen(*index);
+        Some((index, self.slab.get(index)?))
+    }
+
+    /// The table keeps the low half of indexes; all live ones lie within 2^32 of the first.
+    const fn widen(&self, low: u32) -> u64 {
+        self.first + low.wrapping_sub(self.first as u32) as u64
+    }
+
+    pub(super) fn target(&self, index: u64, key: &Key) -> Target {
+        let rest = key.packed & ((1 << 58) - 1);
+        match (key.packed >> 58) & 0b11 {
+            0 => Target::Home(HomeRef::from_bits(rest)),
+            1 => Target::Sku(rest as SkuIndex),
+            _ => {
+                let id = self
+                    .movements
+                    .get(&index)
+                    .expect("a movement's key has its id");
+                Target::Movement(*id, rest as SkuIndex)
+            }
+        }
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        index: u64,
+        tag: KeyTag,
+        outcome: KeyOutcome,
+        target: Target,
+        at: Timestamp,
+    ) {
+        let (kind, rest) = match target {
+            Target::Home(place) => (0, place.bits()),
+            Target::Sku(sku) => (1, u64::from(sku)),
+            Target::Movement(id, sku) => {
+                self.movements.insert(index, id);
+                (2, u64::from(sku))
+            }
+        };
+        let packed = ((outcome as u64) << 60) | (kind << 58) | rest;
+        self.slab.insert(index, |_| Key { tag, at, packed });
+        let (slab, first) = (&self.slab, self.first);
+        self.by_hash.insert(tag.hash[0], index as u32, |low| {
+            let index = first + u64::from(low.wrapping_sub(first as u32));
+            slab.get(index).expect("indexed keys are stored").tag.hash[0]
+        });
+        self.next = self.next.max(index + 1);
+    }
+
+    pub(super) fn get(&self, index: u64) -> Option<&Key> {
+        self.slab.get(index)
+    }
+
+    pub(super) fn remove(&mut self, index: u64) {
+        if let Some(key) = self.slab.get(index) {
+            let low = index as u32;
+            self.by_hash.remove(key.tag.hash[0], |other| *other == low);
+        }
+        self.slab.remove(index);
+        self.movements.remove(&index);
+    }
+
+    pub(super) fn block(&self, block: u64) -> Option<&Block<Key>> {
+        self.slab.block(block)
+    }
+
+    pub(super) fn mark_dirty(&mut self, index: u64) -> bool {
+        self.slab.mark_dirty(index)
+    }
+
+    pub(super) fn mark_clean(&mut self, block: u64) {
+        self.slab.mark_clean(block);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Key)> {
+        self.slab.iter().map(|(index, key, _)| (index, key))
+    }
+}
