@@ -40,7 +40,7 @@ impl Engine {
         let effect = stock_effect(entry, &command.location, counters);
         let mut draft = self.draft(EventKind::StockReceived, now);
         draft.effect(Effect::Stock(effect));
-        self.moved(draft, (command.id, &command.sku), &command.note, key)
+        moved(draft, (command.id, &command.sku), &command.note, key)
     }
 
     pub(super) fn decide_adjust(
@@ -79,7 +79,7 @@ impl Engine {
         let versions = effect.versions;
         let mut draft = self.draft(EventKind::StockAdjusted, now);
         draft.effect(Effect::Stock(effect));
-        let mut decision = self.moved(draft, (command.id, &command.sku), &command.note, key);
+        let mut decision = moved(draft, (command.id, &command.sku), &command.note, key);
         let grew = before.shortfall() < reserved - after;
         if grew {
             decision
@@ -109,27 +109,6 @@ impl Engine {
         let mut event = draft.finish(None);
         event.seq += 1;
         event
-    }
-
-    fn moved(
-        &self,
-        mut draft: Draft<'_>,
-        (id, sku): (ReservationId, &Sku),
-        note: &Note,
-        key: Option<&KeyTag>,
-    ) -> Decision {
-        draft.note = Some(Box::new(Note {
-            movement: Some(id),
-            ..note.clone()
-        }));
-        let target = KeyTarget::Movement(id, sku.clone());
-        let event = draft.finish(key.map(|tag| (tag, KeyOutcome::Moved, target)));
-        let reply = Reply::Movement {
-            id,
-            sku: sku.clone(),
-            replayed: false,
-        };
-        Decision::with(event, Outcome::Done(reply))
     }
 
     fn find_sku(&self, sku: &Sku, expected: Option<u64>) -> Result<&SkuEntry, Box<Decision>> {
@@ -174,4 +153,24 @@ fn stock_effect(
         counters,
         versions,
     }
+}
+
+fn moved(
+    mut draft: Draft<'_>,
+    (id, sku): (ReservationId, &Sku),
+    note: &Note,
+    key: Option<&KeyTag>,
+) -> Decision {
+    draft.note = Some(Box::new(Note {
+        movement: Some(id),
+        ..note.clone()
+    }));
+    let target = KeyTarget::Movement(id, sku.clone());
+    let event = draft.finish(key.map(|tag| (tag, KeyOutcome::Moved, target)));
+    let reply = Reply::Movement {
+        id,
+        sku: sku.clone(),
+        replayed: false,
+    };
+    Decision::with(event, Outcome::Done(reply))
 }

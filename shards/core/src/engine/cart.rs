@@ -114,7 +114,7 @@ impl Engine {
         let now = now.max(self.at);
         match self.cart_terms(command, now) {
             Ok(_) => {}
-            Err(decision) => return own_check(decision),
+            Err(decision) => return own_check(*decision),
         }
         match self.source_own(command, now) {
             Ok(_) => OwnCheck::Free,
@@ -131,7 +131,7 @@ impl Engine {
     ) -> Decision {
         let terms = match self.cart_terms(command, now) {
             Ok(terms) => terms,
-            Err(decision) => return decision,
+            Err(decision) => return *decision,
         };
         let sourced = match self.source_own(command, now) {
             Ok(sourced) => sourced,
@@ -153,12 +153,12 @@ impl Engine {
         &self,
         command: &CreateCart,
         now: Timestamp,
-    ) -> Result<super::reserve::Terms<'_>, Decision> {
+    ) -> Result<super::reserve::Terms<'_>, Box<Decision>> {
         let terms = self.reserve_terms(&command.reserve, now)?;
         match terms.replaced {
             Some((place, home)) => {
                 let refusal = Refusal::ReplaceAcrossShards(home.id(place));
-                Err(Decision::refused(refusal, home.seq))
+                Err(Box::new(Decision::refused(refusal, home.seq)))
             }
             None => Ok(terms),
         }
@@ -446,7 +446,7 @@ fn own_check(decision: Decision) -> OwnCheck {
         ..
     } = decision;
     match outcome {
-        Outcome::Again => OwnCheck::Again(events.remove(0)),
+        Outcome::Again => OwnCheck::Again(Box::new(events.remove(0))),
         Outcome::Refused { refusal, .. } => OwnCheck::Refused(refusal),
         Outcome::Done(_) | Outcome::Full(_) | Outcome::Undecided | Outcome::AskParts { .. } => {
             OwnCheck::Free

@@ -84,12 +84,14 @@ impl Engine {
             }
             ChunkState::Skus(records) => records.iter().for_each(|record| self.load_sku(record)),
             ChunkState::Homes(records) => {
-                records
-                    .iter()
-                    .for_each(|record| self.home_created(record, 0));
+                for record in records {
+                    self.home_created(record, 0);
+                }
             }
             ChunkState::Holds(records) => {
-                records.iter().for_each(|record| self.hold_created(record));
+                for record in records {
+                    self.hold_created(record);
+                }
             }
             ChunkState::Keys(records) => records.iter().for_each(|record| self.load_key(record)),
         }
@@ -183,7 +185,7 @@ impl Engine {
             .homes
             .block(opening, block)
             .into_iter()
-            .flat_map(|block| block.iter());
+            .flat_map(super::slab::Block::iter);
         entries
             .map(|(at, home)| self.home_record(Homes::place(opening, block, at), home))
             .collect()
@@ -218,7 +220,7 @@ impl Engine {
             .holds
             .block(block)
             .into_iter()
-            .flat_map(|block| block.iter());
+            .flat_map(super::slab::Block::iter);
         entries
             .map(|(at, hold)| self.hold_record(block * CHUNK_ENTRIES + at as u64, hold))
             .collect()
@@ -256,7 +258,7 @@ impl Engine {
             .keys
             .block(block)
             .into_iter()
-            .flat_map(|block| block.iter());
+            .flat_map(super::slab::Block::iter);
         entries
             .map(|(at, key)| {
                 let index = block * CHUNK_ENTRIES + at as u64;

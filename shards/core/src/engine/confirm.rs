@@ -34,7 +34,7 @@ impl Engine {
             return self.sell(command, (place, home), &units, *remainder, key, now);
         }
         if self.per_line(home, lines, Line::confirmed).is_ok() {
-            return self.confirmed_before(command, place, home);
+            return Self::confirmed_before(command, place, home);
         }
         if home.is_open() {
             let over = self
@@ -79,27 +79,17 @@ impl Engine {
             );
         }
         if has_confirmed {
-            return self.confirmed_before(command, place, home);
+            return Self::confirmed_before(command, place, home);
         }
         Decision::refused(self.released_refusal(place, home), home.seq)
     }
 
     /// Every unit named was confirmed before: as it stands, unless another payment is named.
-    fn confirmed_before(&self, command: &Confirm, place: HomeRef, home: &Home) -> Decision {
-        if let Some(refusal) = self.other_payment(command, place, home) {
+    fn confirmed_before(command: &Confirm, place: HomeRef, home: &Home) -> Decision {
+        if let Some(refusal) = other_payment(command, place, home) {
             return Decision::refused(refusal, home.seq);
         }
         Decision::as_it_stands(command.id, home.seq)
-    }
-
-    fn other_payment(&self, command: &Confirm, place: HomeRef, home: &Home) -> Option<Refusal> {
-        let payments = &home.extra.as_ref()?.payments;
-        let named = command.payment_ref.as_ref()?;
-        let first = payments.first()?;
-        (!payments.contains(named)).then(|| Refusal::ConfirmedByOtherPayment {
-            id: home.id(place),
-            first: first.clone(),
-        })
     }
 
     fn sell(
@@ -263,4 +253,14 @@ pub(super) fn payment_note(payment: Option<&Text>) -> Option<Box<Note>> {
         payment: Some(payment),
         ..Note::default()
     }))
+}
+
+fn other_payment(command: &Confirm, place: HomeRef, home: &Home) -> Option<Refusal> {
+    let payments = &home.extra.as_ref()?.payments;
+    let named = command.payment_ref.as_ref()?;
+    let first = payments.first()?;
+    (!payments.contains(named)).then(|| Refusal::ConfirmedByOtherPayment {
+        id: home.id(place),
+        first: first.clone(),
+    })
 }

@@ -44,7 +44,7 @@ impl Engine {
     }
 }
 
-impl<'a> Draft<'a> {
+impl Draft<'_> {
     pub(super) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
@@ -62,16 +62,15 @@ impl<'a> Draft<'a> {
         delta: i64,
     ) {
         let same = |draft: &&mut StockDraft| draft.sku == sku && draft.location == location;
-        let draft = match self.stock.iter_mut().find(same) {
-            Some(draft) => draft,
-            None => {
-                self.stock.push(StockDraft {
-                    sku,
-                    location,
-                    deltas: SmallVec::new(),
-                });
-                self.stock.last_mut().expect("just pushed")
-            }
+        let draft = if let Some(draft) = self.stock.iter_mut().find(same) {
+            draft
+        } else {
+            self.stock.push(StockDraft {
+                sku,
+                location,
+                deltas: SmallVec::new(),
+            });
+            self.stock.last_mut().expect("just pushed")
         };
         match draft.deltas.iter_mut().find(|(other, _)| *other == counter) {
             Some((_, sum)) => *sum += delta,
@@ -271,11 +270,11 @@ impl Edit {
 }
 
 /// The key's part of an event about a reservation.
-pub(super) fn keyed<'k>(
-    key: Option<&'k KeyTag>,
+pub(super) fn keyed(
+    key: Option<&KeyTag>,
     outcome: KeyOutcome,
     id: ReservationId,
-) -> Option<(&'k KeyTag, KeyOutcome, KeyTarget)> {
+) -> Option<(&KeyTag, KeyOutcome, KeyTarget)> {
     key.map(|tag| (tag, outcome, KeyTarget::Reservation(id)))
 }
 

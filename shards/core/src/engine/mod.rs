@@ -152,7 +152,7 @@ pub enum OwnCheck {
     /// They can't.
     Refused(Refusal),
     /// Evolve this expiry, then check again.
-    Again(Event),
+    Again(Box<Event>),
 }
 
 impl Engine {
@@ -263,22 +263,19 @@ impl Engine {
                 replayed: true,
             };
         }
-        match ExpiredReason::of_outcome(outcome) {
-            Some(reason) => {
-                let refusal = self.expired_refusal(id, reason);
-                Outcome::Refused {
-                    refusal,
-                    replayed: true,
-                }
+        if let Some(reason) = ExpiredReason::of_outcome(outcome) {
+            let refusal = self.expired_refusal(id, reason);
+            Outcome::Refused {
+                refusal,
+                replayed: true,
             }
-            None => {
-                let created = outcome == KeyOutcome::Created;
-                Outcome::Done(Reply::Reservation {
-                    id,
-                    created,
-                    replayed: true,
-                })
-            }
+        } else {
+            let created = outcome == KeyOutcome::Created;
+            Outcome::Done(Reply::Reservation {
+                id,
+                created,
+                replayed: true,
+            })
         }
     }
 

@@ -38,7 +38,7 @@ impl Engine {
     ) -> Decision {
         let terms = match self.reserve_terms(command, now) {
             Ok(terms) => terms,
-            Err(decision) => return decision,
+            Err(decision) => return *decision,
         };
         let ask = Ask {
             lines: command.lines.iter().collect(),
@@ -64,7 +64,7 @@ impl Engine {
         &self,
         command: &Reserve,
         now: Timestamp,
-    ) -> Result<Terms<'_>, Decision> {
+    ) -> Result<Terms<'_>, Box<Decision>> {
         let policy = &self.policy;
         let ttl = command.ttl.unwrap_or(policy.ttl_default);
         let replaced = command.replace.and_then(|id| {
@@ -75,7 +75,7 @@ impl Engine {
                 .filter(|(_, home)| home.is_open())
         });
         if let Some((place, _)) = replaced.filter(|(_, home)| home.is_lapsed(now)) {
-            return Err(self.again(place, now));
+            return Err(Box::new(self.again(place, now)));
         }
         let longest = replaced.map_or(policy.ttl_max, |(_, home)| {
             let left = home.chain_start().after(policy.lifetime_max).since(now);
@@ -84,14 +84,14 @@ impl Engine {
         if ttl < policy.ttl_min || longest < ttl {
             let (min, max, requested) = (policy.ttl_min, longest, ttl);
             let read = replaced.map_or(0, |(_, home)| home.seq);
-            return Err(Decision::refused(
+            return Err(Box::new(Decision::refused(
                 Refusal::TtlLimit {
                     min,
                     max,
                     requested,
                 },
                 read,
-            ));
+            )));
         }
         let expires_at = now.after(ttl);
         let Some((place, home)) = replaced else {
@@ -106,19 +106,22 @@ impl Engine {
             && order_ref == command.order_ref.as_ref().map(Text::as_str)
             && customer == command.customer.as_ref().map(Text::as_str);
         if !is_same {
-            return Err(Decision::refused(Refusal::ReplaceMismatch(id), home.seq));
+            return Err(Box::new(Decision::refused(
+                Refusal::ReplaceMismatch(id),
+                home.seq,
+            )));
         }
         if home.is_spread() {
-            return Err(Decision::refused(
+            return Err(Box::new(Decision::refused(
                 Refusal::ReplaceAcrossShards(id),
                 home.seq,
-            ));
+            )));
         }
         if let Some(until) = home.pinned_until().filter(|until| now < *until) {
-            return Err(Decision::refused(
+            return Err(Box::new(Decision::refused(
                 Refusal::ReservationPinned { id, until },
                 home.seq,
-            ));
+            )));
         }
         Ok(Terms {
             expires_at,
@@ -181,7 +184,7 @@ impl Engine {
         sort_as_asked(&mut lines, command);
         let mut all_shortages = sourced.shortages;
         all_shortages.extend_from_slice(shortages);
-        let extra = self.creation_extra(command, terms, all_shortages);
+        let extra = creation_extra(command, terms, all_shortages);
         draft.effect(Effect::HomeCreated(Box::new(HomeRecord {
             id: command.id,
             order_ref: command.order_ref.clone(),
@@ -199,26 +202,6 @@ impl Engine {
             replace(&mut draft, place, home, command);
         }
         draft.finish(keyed(key, KeyOutcome::Created, command.id))
-    }
-
-    fn creation_extra(
-        &self,
-        command: &Reserve,
-        terms: &Terms<'_>,
-        shortages: Vec<Shortage>,
-    ) -> Option<Box<HomeExtra>> {
-        if terms.replaced.is_none() && (command.mode == Mode::AllOrNothing || shortages.is_empty())
-        {
-            return None;
-        }
-        let chain_start = terms.replaced.map(|(_, home)| home.chain_start());
-        let replaces = terms.replaced.map(|(place, home)| home.id(place));
-        Some(Box::new(HomeExtra {
-            chain_start,
-            replaces,
-            shortages,
-            ..HomeExtra::default()
-        }))
     }
 
     /// Takes the units in the draft and returns the hold's record.
@@ -288,4 +271,22 @@ fn sort_as_asked(lines: &mut SmallVec<[LineRecord; 1]>, command: &Reserve) {
             |line: &LineRecord| command.lines.iter().position(|asked| asked.sku == line.sku);
         lines.sort_by_key(place);
     }
+}
+
+fn creation_extra(
+    command: &Reserve,
+    terms: &Terms<'_>,
+    shortages: Vec<Shortage>,
+) -> Option<Box<HomeExtra>> {
+    if terms.replaced.is_none() && (command.mode == Mode::AllOrNothing || shortages.is_empty()) {
+        return None;
+    }
+    let chain_start = terms.replaced.map(|(_, home)| home.chain_start());
+    let replaces = terms.replaced.map(|(place, home)| home.id(place));
+    Some(Box::new(HomeExtra {
+        chain_start,
+        replaces,
+        shortages,
+        ..HomeExtra::default()
+    }))
 }

@@ -210,7 +210,9 @@ impl<T> Queue<T> {
             .flatten()
             .collect();
         items.sort_unstable();
-        items.into_iter().for_each(|item| self.push(item));
+        for item in items {
+            self.push(item);
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {

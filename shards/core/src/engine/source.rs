@@ -299,16 +299,16 @@ impl Engine {
             }
             let same = || lines.iter().filter(|line| line.sku == first.sku);
             let entry = self.skus.get(first.sku);
-            let mut shelf = self.shelf(first.sku, entry, ask.replaced);
+            let mut shelf = Self::shelf(first.sku, entry, ask.replaced);
             let missing_from = short.len();
             short.extend(self.check_sum(first.sku, same()));
             let taken_from = sourced.takes.len();
             self.take_named(same(), entry, &mut shelf, &mut sourced.takes, &mut short);
             self.take_unnamed(same(), entry, &mut shelf, &mut sourced.takes, &mut short);
-            if short.len() > missing_from {
-                if let Some(lapsed) = self.lapsed_at(entry, &short[missing_from..], ask.now) {
-                    return Err(Miss::Lapsed(lapsed));
-                }
+            if short.len() > missing_from
+                && let Some(lapsed) = self.lapsed_at(entry, &short[missing_from..], ask.now)
+            {
+                return Err(Miss::Lapsed(lapsed));
             }
             if ask.mode == Mode::BestEffort {
                 let granted: u32 = sourced.takes[taken_from..]
@@ -366,7 +366,7 @@ impl Engine {
     }
 
     /// Free units per location, those of a replaced reservation included.
-    fn shelf(&self, sku: SkuIndex, entry: &SkuEntry, replaced: Option<&Home>) -> Shelf {
+    fn shelf(sku: SkuIndex, entry: &SkuEntry, replaced: Option<&Home>) -> Shelf {
         let credit = |location: LocationIndex| -> i64 {
             let lines = replaced.into_iter().flat_map(|home| home.lines.iter());
             let here =
