@@ -11,6 +11,7 @@
 
 mod api;
 mod connection;
+pub mod latency;
 mod outage;
 mod policy;
 mod send;

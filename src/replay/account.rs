@@ -140,7 +140,7 @@ impl Account {
 }
 
 /// How an answered reservation contradicts itself or the standing it should be in.
-pub(super) fn contradiction(answer: &Reservation, standing: Standing) -> Option<String> {
+pub(crate) fn contradiction(answer: &Reservation, standing: Standing) -> Option<String> {
     let status_fits = match standing {
         Standing::Open => matches!(answer.status, Status::Open | Status::Expired),
         Standing::Confirmed | Standing::ConfirmedLate => answer.status == Status::Confirmed,

@@ -6,11 +6,11 @@ use tokio::time::Instant;
 use super::{
     account::{Held, LineAccount, Misfit, Standing, contradiction},
     basket::{Contents, Item, Pair},
-    latency::{Call, Latencies},
     plan::{Checkout, Fate},
 };
 use crate::client::{
     Client, Failure, Reason,
+    latency::{Call, Latencies},
     wire::{Problem, Reservation, Reserve, Status, Want},
 };
 
@@ -261,7 +261,7 @@ impl Counter<'_> {
 
 impl Held {
     /// Books the units of every line as the standing says.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for line in &mut self.lines {
             line.open = 0;
             match self.standing {

@@ -7,12 +7,12 @@ use std::{
 
 use super::{
     basket::{Contents, Pair},
-    latency::{Call, Latencies},
     spread::spread,
 };
 use crate::{
     client::{
         Client, Failure,
+        latency::{Call, Latencies},
         wire::{Counters, Place, Problem, Reservation, Sku},
     },
     progress::Progress,

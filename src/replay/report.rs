@@ -12,12 +12,14 @@ use super::{
     Options, RunId,
     account::{Account, Totals},
     basket::{BadRow, Contents, Fault},
-    latency::{Latencies, Summary},
     plan::{Fate, Plan},
     proof::{Finding, Verdict},
 };
 use crate::{
-    client::{Client, Retries},
+    client::{
+        Client, Retries,
+        latency::{Latencies, Summary},
+    },
     show::{Paint, count, counted, rate, seconds, share},
 };
 
@@ -422,7 +424,7 @@ impl Report {
 }
 
 /// Writes the statements of a proof, one line each, with examples where one doesn't hold.
-fn write_proof(out: &mut String, paint: Paint, findings: &[Finding]) -> fmt::Result {
+pub(crate) fn write_proof(out: &mut String, paint: Paint, findings: &[Finding]) -> fmt::Result {
     heading(out, paint, "proof")?;
     for finding in findings {
         let mark = match finding.verdict {
@@ -442,11 +444,11 @@ fn write_proof(out: &mut String, paint: Paint, findings: &[Finding]) -> fmt::Res
     Ok(())
 }
 
-fn heading(out: &mut String, paint: Paint, text: &str) -> fmt::Result {
+pub(crate) fn heading(out: &mut String, paint: Paint, text: &str) -> fmt::Result {
     writeln!(out, "\n{}", paint.bold(text))
 }
 
-fn line(out: &mut String, what: &str, value: &str) -> fmt::Result {
+pub(crate) fn line(out: &mut String, what: &str, value: &str) -> fmt::Result {
     writeln!(out, "  {what:<12} {value}")
 }
 

@@ -11,7 +11,6 @@ use super::{
     basket::Contents,
     checkout::{Counter, Done},
     foreign,
-    latency::{Call as Kind, Latencies},
     plan::{self, Plan},
     proof::{Evidence, deviations, judge},
     reader,
@@ -21,7 +20,11 @@ use super::{
     stocking::{self, BATCH, Refused},
 };
 use crate::{
-    client::{Call, Client, Failure, Receipt, wire::Sku},
+    client::{
+        Call, Client, Failure, Receipt,
+        latency::{Call as Kind, Latencies},
+        wire::Sku,
+    },
     progress::Progress,
     show::{count, counted},
 };

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub enum Call {
     /// `PUT /v1/skus/{sku}`.
     Configure,
     /// `POST /v1/batch`, up to 1,000 receipts.
@@ -34,7 +34,7 @@ const CALLS: [(Call, &str); 6] = [
 /// A histogram per kind of call. A value is the answered attempt alone; the attempts before it and
 /// the pauses between are in the counts of retries and outages.
 #[derive(Debug)]
-pub(super) struct Latencies([Mutex<Histogram<u64>>; CALLS.len()]);
+pub struct Latencies([Mutex<Histogram<u64>>; CALLS.len()]);
 
 /// A kind of call, summed up.
 #[derive(Clone, Debug, Serialize)]
@@ -66,13 +66,13 @@ impl Default for Latencies {
 
 impl Latencies {
     /// Notes one answered call.
-    pub(super) fn record(&self, call: Call, took: Duration) {
+    pub fn record(&self, call: Call, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.of(call).saturating_record(micros);
     }
 
     /// The kinds that were called at all.
-    pub(super) fn summaries(&self) -> Vec<Summary> {
+    pub fn summaries(&self) -> Vec<Summary> {
         CALLS
             .into_iter()
             .filter_map(|(call, name)| {
