@@ -8,3 +8,6 @@ pub mod config;
 pub mod progress;
 pub mod replay;
 pub mod show;
+pub mod http;
+pub mod service;
+pub mod telemetry;

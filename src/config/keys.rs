@@ -116,12 +116,14 @@ section! {
         idle_timeout_ms: Millis = Millis(75 * SECOND), from 10 to 86_400_000;
         /// Without the client taking a byte of its answer.
         write_timeout_ms: Millis = Millis(30 * SECOND), from 10 to 3_600_000;
-        /// From the end of the head to the answer.
+        /// From the end of the body to the answer.
         request_timeout_ms: Millis = Millis(5 * SECOND), from 10 to 3_600_000;
         /// A request's head.
         head_bytes_max: Bytes = Bytes(64 * KIB), from 8_192 to 1_048_576;
         /// A request's body.
         body_bytes_max: Bytes = Bytes(MIB), from 1_024 to 1_073_741_824;
+        /// Bodies that are still arriving, together.
+        body_buffer_bytes_max: Bytes = Bytes(256 * MIB), from 1_048_576 to 1_099_511_627_776;
         /// Lines in a reservation.
         lines_max: u64 = 200, from 1 to 10_000;
         /// Operations in a batch.

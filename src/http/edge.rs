@@ -1,0 +1,224 @@
+//! The one layer around every call.
+//!
+//! In order: request id, route and lane, body within its bounds, a place in flight, the handler
+//! under its time limit with its panics caught, counts and the access line. It is one future
+//! without boxes, timers or label strings, since it is paid by every reservation.
+//! Deliberately absent: authentication, and reading a body as anything but bytes.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use tracing::{Level, debug, debug_span, error, warn};
+
+use super::Limits;
+use super::listener_clock::{Clock, Stage};
+use super::problem::{Code, Problem};
+use super::request_id::{self, RequestId};
+use super::routes::{Lane, Mounted};
+use crate::telemetry::{Cut, HttpMetrics};
+
+/// A listener's calls with everything around them; shared by all its connections.
+pub struct Edge {
+    routes: Mounted,
+    pub(super) limits: Limits,
+    pub(super) metrics: Arc<HttpMetrics>,
+    /// Bytes of bodies that are still arriving.
+    pub(super) buffered: AtomicU64,
+}
+
+/// How a handler ended.
+enum Finish {
+    Answered(Response),
+    TimedOut,
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// A place in flight; given back when dropped.
+struct Place<'a>(&'a AtomicU64);
+
+/// Counts the caller as gone unless the answer was made: hyper drops the future when the
+/// connection ends.
+struct Presence<'a>(&'a HttpMetrics);
+
+impl Edge {
+    /// Puts the layer around `routes`; `listener` is its name in the metrics.
+    pub fn new(listener: &'static str, routes: Mounted, limits: Limits) -> Arc<Self> {
+        let metrics = Arc::new(HttpMetrics::new(listener, routes.templates()));
+        Arc::new(Self {
+            routes,
+            limits,
+            metrics,
+            buffered: AtomicU64::new(0),
+        })
+    }
+
+    /// What this listener counts.
+    pub fn metrics(&self) -> &Arc<HttpMetrics> {
+        &self.metrics
+    }
+
+    /// The bounds of this listener.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Answers one request; never fails, whatever the handler does.
+    pub(crate) async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        clock: &Clock,
+    ) -> Result<Response, Infallible> {
+        let arrived = Instant::now();
+        let presence = Presence(&self.metrics);
+        let (head, body) = request.into_parts();
+        let id = RequestId::of(&head.headers);
+        let method = head.method.clone();
+        let (route, lane) = self.routes.find(&method, head.uri.path());
+        let path = tracing::enabled!(Level::DEBUG).then(|| head.uri.path().to_owned());
+
+        let mut response = match self.body(body, clock, arrived).await {
+            Ok(bytes) => match self.place(lane) {
+                Some(_place) => {
+                    let waited = clock.stage() == Stage::Body;
+                    clock.enter(
+                        Stage::Handler,
+                        if waited { Instant::now() } else { arrived },
+                    );
+                    self.handle(Request::from_parts(head, body_of(bytes)), &id, clock)
+                        .await
+                }
+                None => self.overloaded(lane).into_response(),
+            },
+            Err(fault) => fault.into_response(),
+        };
+        response
+            .headers_mut()
+            .insert(request_id::HEADER, id.header().clone());
+
+        std::mem::forget(presence);
+        let finished = Instant::now();
+        clock.enter(Stage::Idle, finished);
+        let status = response.status();
+        let code = response.extensions().get::<Code>().copied();
+        let took = finished - arrived;
+        self.metrics.answered(route, &method, status, code, took);
+        if status.is_server_error() || path.is_some() {
+            log_answer(&id, &method, path.as_deref(), status, code, took);
+        }
+        Ok(response)
+    }
+
+    async fn handle(&self, request: Request, id: &RequestId, clock: &Clock) -> Response {
+        let span = debug_span!("request", request_id = id.as_str());
+        let mut handler = pin!(self.routes.call(request));
+        let finish = poll_fn(|cx| {
+            let _entered = span.enter();
+            match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+                Ok(Poll::Ready(response)) => Poll::Ready(Finish::Answered(response)),
+                Ok(Poll::Pending) if clock.is_late() => Poll::Ready(Finish::TimedOut),
+                Ok(Poll::Pending) => Poll::Pending,
+                Err(panic) => Poll::Ready(Finish::Panicked(panic)),
+            }
+        });
+        match finish.await {
+            Finish::Answered(response) => response,
+            Finish::TimedOut => {
+                let limit = self.limits.request_timeout.as_millis();
+                let detail =
+                    format!("no answer within {limit} ms; retry with the same key and body");
+                Problem::new(Code::TimedOut, detail).into_response()
+            }
+            Finish::Panicked(panic) => {
+                self.metrics.cut(Cut::Panic);
+                error!(
+                    request_id = id.as_str(),
+                    panic = panic_text(&*panic),
+                    "a handler panicked"
+                );
+                let detail = "a bug in the server; retry with the same key and body";
+                Problem::new(Code::Internal, detail).into_response()
+            }
+        }
+    }
+
+    /// Takes a place in flight, if one is free.
+    fn place(&self, lane: Lane) -> Option<Place<'_>> {
+        let (count, max) = self.bound(lane);
+        let place = Place(count);
+        (count.fetch_add(1, Ordering::Relaxed) < max).then_some(place)
+    }
+
+    fn bound(&self, lane: Lane) -> (&AtomicU64, u64) {
+        let [checkout, config] = self.metrics.in_flight();
+        match lane {
+            Lane::Checkout => (checkout, self.limits.in_flight_max),
+            Lane::Config => (config, self.limits.in_flight_config_max),
+        }
+    }
+
+    fn overloaded(&self, lane: Lane) -> Problem {
+        let (_, max) = self.bound(lane);
+        let detail = format!("{max} requests are being served, the most allowed; retry later");
+        Problem::new(Code::ServerOverloaded, detail).with("in_flight_max", max)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        self.0.cut(Cut::CallerGone);
+    }
+}
+
+fn body_of(bytes: Bytes) -> Body {
+    if bytes.is_empty() {
+        Body::empty()
+    } else {
+        Body::from(bytes)
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+/// Server errors always leave a line; other answers leave one where `debug` is on.
+fn log_answer(
+    id: &RequestId,
+    method: &Method,
+    path: Option<&str>,
+    status: StatusCode,
+    code: Option<Code>,
+    took: Duration,
+) {
+    let (request_id, method, status) = (id.as_str(), method.as_str(), status.as_u16());
+    let code = code.map_or("ok", Code::name);
+    let micros = took.as_micros() as u64;
+    if let Some(path) = path {
+        debug!(request_id, method, path, status, code, micros, "answered");
+    } else {
+        warn!(
+            request_id,
+            method, status, code, micros, "answered with a server error"
+        );
+    }
+}

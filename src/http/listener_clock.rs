@@ -1,0 +1,124 @@
+//! What a connection is doing since when, so that one lazily set timer can judge all its limits.
+//!
+//! A timer per request would cost two visits to the timer wheel each; instead every stage leaves a
+//! stamp here, and the connection's task looks at it now and then, exactly when the earliest limit
+//! could be met.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Limits;
+use crate::telemetry::Cut;
+
+/// A stage of a connection's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Between requests.
+    Idle,
+    /// A head is arriving.
+    Head,
+    /// A body is arriving.
+    Body,
+    /// A handler is at work.
+    Handler,
+}
+
+/// What the timer should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Look again after this span.
+    Fine(Duration),
+    /// The stage has taken too long. `Body` and `Handler` were told to answer by themselves.
+    Over(Cut),
+}
+
+/// The stamps of one connection; only its own task touches them.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    opened: Instant,
+    stage: AtomicU8,
+    since_micros: AtomicU64,
+    late: AtomicBool,
+    unread: AtomicBool,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            stage: AtomicU8::new(Stage::Idle as u8),
+            since_micros: AtomicU64::new(0),
+            late: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+        }
+    }
+
+    /// Stamps the beginning of a stage.
+    pub(crate) fn enter(&self, stage: Stage, now: Instant) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+        self.since_micros.store(self.micros(now), Ordering::Relaxed);
+        self.late.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes came in: between requests they are the next head's first.
+    pub(crate) fn bytes_came(&self) {
+        if self.stage() == Stage::Idle {
+            self.enter(Stage::Head, Instant::now());
+        }
+    }
+
+    /// Whether the stage has been told that it took too long.
+    pub(crate) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the client may still be sending what nobody will read.
+    pub(crate) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it may.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
+
+    /// Judges the current stage.
+    pub(crate) fn judge(&self, limits: &Limits, now: Instant) -> Verdict {
+        let stage = self.stage();
+        let (limit, cut) = match stage {
+            Stage::Idle => (limits.idle_timeout, Cut::IdleTimeout),
+            Stage::Head => (limits.header_timeout, Cut::HeadTimeout),
+            Stage::Body => (limits.body_timeout, Cut::BodyTimeout),
+            Stage::Handler => (limits.request_timeout, Cut::HandlerTimeout),
+        };
+        let since = self.since_micros.load(Ordering::Relaxed);
+        let spent = Duration::from_micros(self.micros(now).saturating_sub(since));
+        if spent >= limit {
+            if matches!(stage, Stage::Body | Stage::Handler) {
+                self.late.store(true, Ordering::Relaxed);
+            }
+            return Verdict::Over(cut);
+        }
+        // The next stage may have a shorter limit than what is left of this one.
+        let shortest = limits
+            .header_timeout
+            .min(limits.body_timeout)
+            .min(limits.request_timeout);
+        Verdict::Fine((limit - spent).min(shortest).max(Duration::from_millis(1)))
+    }
+
+    /// The current stage.
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Relaxed) {
+            0 => Stage::Idle,
+            1 => Stage::Head,
+            2 => Stage::Body,
+            _ => Stage::Handler,
+        }
+    }
+
+    fn micros(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.opened).as_micros() as u64
+    }
+}

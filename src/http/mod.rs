@@ -1,0 +1,30 @@
+//! HTTP: two listeners on an accept loop of our own, and the shell around every call.
+//!
+//! A call goes through exactly one layer, the [`Edge`]: request id, route, body within its bounds,
+//! a place in flight, the handler, its time and its panics, counts. Handlers are axum's, mounted
+//! with [`Routes`]. Only this module's children know status codes.
+//! Deliberately absent: TLS and HTTP/2 (the server takes loopback and Unix sockets only), and
+//! middleware stacks: every layer of those is a box and a hop for each request.
+
+mod edge;
+mod edge_body;
+pub mod json;
+mod limits;
+mod listener;
+mod listener_clock;
+mod listener_guard;
+mod listener_socket;
+pub mod probes;
+pub mod problem;
+mod request_id;
+mod keys;
+mod render_refusal;
+mod routes;
+mod wire;
+
+pub use edge::Edge;
+pub use limits::Limits;
+pub use listener::{Phase, serve};
+pub use listener_socket::{BindError, Socket};
+pub use request_id::RequestId;
+pub use routes::{Lane, Mounted, Routes};
