@@ -1,0 +1,91 @@
+//! `POST /v1/batch`: many operations in one call, each on its own.
+
+use axum::extract::State;
+use axum::response::Response;
+use holdfast_core::Sku;
+use holdfast_runtime::Operation;
+use serde::Serialize;
+
+use super::call::{Call, checked, missing};
+use super::keys;
+use super::problem::Problem;
+use super::render::{self, Rendered};
+use super::state::{Api, KeyRule};
+use super::wire::operation::{self, Asked, OpWord, Parsed};
+
+/// The answer to a batch.
+#[derive(Serialize)]
+struct Results<'a> {
+    results: Vec<Rendered<'a>>,
+}
+
+/// What becomes of one operation.
+struct Slot {
+    op: Option<OpWord>,
+    state: Fate,
+}
+
+enum Fate {
+    /// Sent; its movement, if it is one.
+    Sent(Option<Asked>),
+    /// Refused before it was sent.
+    Malformed(Problem),
+}
+
+/// `POST /v1/batch`
+pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response, Problem> {
+    let bounds = *api.bounds();
+    let parsed = operation::parse_batch(call.bytes()?, bounds.batch_max, bounds.lines_max)?;
+    let mut operations = Vec::with_capacity(parsed.len());
+    let slots: Vec<Slot> =
+        parsed.into_iter().map(|parsed| slot(parsed, bounds.keys, &mut operations)).collect();
+    let told = if operations.is_empty() {
+        Vec::new()
+    } else {
+        api.router().batch(operations, api.deadline()).await
+    };
+    let position_of = |sku: &Sku, seq| api.position(sku, seq);
+    let mut told = told.iter();
+    let results = slots.iter().map(|slot| {
+        let rendered = match &slot.state {
+            Fate::Malformed(problem) => Rendered::problem(problem.clone()),
+            Fate::Sent(asked) => {
+                let told = told.next().expect("the runtime answers every operation");
+                render::told(told, asked.as_ref(), &position_of)
+            }
+        };
+        count(&api, slot.op, &rendered);
+        rendered
+    });
+    Ok(render::ok(&Results { results: results.collect() }))
+}
+
+/// Puts an operation among those to be sent, unless it is malformed.
+fn slot(parsed: Parsed, rule: KeyRule, operations: &mut Vec<Operation>) -> Slot {
+    let operation = match parsed {
+        Ok(operation) => operation,
+        Err((op, problem)) => return Slot { op, state: Fate::Malformed(problem) },
+    };
+    let op = Some(operation.op);
+    let key = match (&operation.key, rule) {
+        (Some(key), _) => match checked("key", key.as_bytes()) {
+            Ok(key) => Some(keys::tag(key, &operation.command)),
+            Err(problem) => return Slot { op, state: Fate::Malformed(problem) },
+        },
+        (None, KeyRule::Required) => return Slot { op, state: Fate::Malformed(missing("key")) },
+        (None, KeyRule::Optional) => None,
+    };
+    let asked = Asked::of(&operation.command);
+    operations.push(Operation { key, command: operation.command });
+    Slot { op, state: Fate::Sent(asked) }
+}
+
+/// Counts an operation by kind and answer; one whose kind is unknown counts nowhere.
+fn count(api: &Api, op: Option<OpWord>, rendered: &Rendered<'_>) {
+    let Some(op) = op else { return };
+    let answers = api.operations().of(op as usize);
+    match rendered.code() {
+        Some(code) => answers.problem(code),
+        None => answers.success(rendered.status()),
+    }
+}

@@ -1,0 +1,405 @@
+//! Every call of the two listeners, as the contract describes it: a table, and nothing else.
+
+use super::problem::Code;
+
+/// A call.
+pub(super) struct Call {
+    pub(super) listener: &'static str,
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) parameters: &'static [&'static Parameter],
+    /// Name of the body's schema, and whether there must be one.
+    pub(super) body: Option<(&'static str, bool)>,
+    pub(super) answers: &'static [Success],
+    pub(super) problems: &'static [&'static [Code]],
+}
+
+/// A parameter of a path, a query or a header.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) place: Place,
+    pub(super) required: bool,
+    pub(super) description: &'static str,
+    pub(super) form: Form,
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Path,
+    Query,
+    Header,
+}
+
+/// What a parameter looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The schema of this name.
+    Named(&'static str),
+    /// Any text.
+    Text,
+    /// An idempotency key.
+    Key,
+    /// 1 to the most items of a page.
+    Limit,
+}
+
+/// An answer that is a success.
+pub(super) struct Success {
+    pub(super) status: u16,
+    pub(super) description: &'static str,
+    /// Name of its schema.
+    pub(super) schema: Option<&'static str>,
+    /// Its media type.
+    pub(super) media_type: &'static str,
+}
+
+const fn json(status: u16, schema: &'static str, description: &'static str) -> Success {
+    Success { status, description, schema: Some(schema), media_type: "application/json" }
+}
+
+const ID: Parameter = Parameter {
+    name: "id",
+    place: Place::Path,
+    required: true,
+    description: "The reservation.",
+    form: Form::Named("Id"),
+};
+const SKU: Parameter = Parameter {
+    name: "sku",
+    place: Place::Path,
+    required: true,
+    description: "The SKU.",
+    form: Form::Named("SkuName"),
+};
+const KEY: Parameter = Parameter {
+    name: "Idempotency-Key",
+    place: Place::Header,
+    required: true,
+    description: "Names this try; a retry sends it again. 1 to 128 visible ASCII characters. \
+                  Required unless the server is configured otherwise.",
+    form: Form::Key,
+};
+const KEY_OPTIONAL: Parameter = Parameter { required: false, ..KEY };
+const LIMIT: Parameter = query("limit", "Items of a page, up to 1000; 100 if absent.", Form::Limit);
+const CURSOR: Parameter = query("cursor", "`next_cursor` of the page before.", Form::Text);
+const BY_SKU: Parameter = query("sku", "With a line of this SKU.", Form::Named("SkuName"));
+const BY_ORDER: Parameter = query("order_ref", "Of this order.", Form::Named("FreeText"));
+const BY_CUSTOMER: Parameter = query("customer", "Of this customer.", Form::Named("FreeText"));
+const BY_STATUS: Parameter = query("status", "With this status.", Form::Named("Status"));
+const PREFIX: Parameter = query("prefix", "Whose names begin with this.", Form::Text);
+const IF_MATCH: Parameter = header(
+    "If-Match",
+    "The SKU's `config_version` in quotes, or `*` for any; refused with 412 if it is another.",
+);
+const CREATE_ONLY: Parameter = header("If-None-Match", "`*`: create, don't change.");
+const IF_NONE_MATCH: Parameter =
+    header("If-None-Match", "The `ETag`s known; 304 if the SKU's is among them.");
+
+const fn query(name: &'static str, description: &'static str, form: Form) -> Parameter {
+    Parameter { name, place: Place::Query, required: false, description, form }
+}
+
+const fn header(name: &'static str, description: &'static str) -> Parameter {
+    Parameter { name, place: Place::Header, required: false, description, form: Form::Text }
+}
+
+/// What any call may meet.
+const ANY: &[Code] = &[Code::InvalidRequest, Code::ServerOverloaded, Code::TimedOut, Code::Internal];
+/// What a body may be refused for.
+const BODY: &[Code] = &[Code::UnsupportedMediaType, Code::BodyTooLarge, Code::RequestTimeout];
+/// What a key may be refused for.
+const KEYED: &[Code] = &[
+    Code::IdempotencyKeyRequired,
+    Code::IdempotencyInProgress,
+    Code::IdempotencyKeyReused,
+];
+/// What a shard may answer instead.
+const SHARD: &[Code] =
+    &[Code::ShardOverloaded, Code::ShardUnavailable, Code::Undecided, Code::Draining];
+const RESERVE: &[Code] = &[
+    Code::UnknownSku,
+    Code::UnknownLocation,
+    Code::InsufficientStock,
+    Code::CustomerLimit,
+    Code::SaleClosed,
+    Code::SalePaused,
+    Code::ReplaceMismatch,
+    Code::ReplaceAcrossShards,
+    Code::ReservationPinned,
+    Code::CustomerRequired,
+    Code::TtlLimit,
+    Code::Capacity,
+];
+/// What a command on a reservation meets.
+const GONE: &[Code] =
+    &[Code::UnknownReservation, Code::ReservationForgotten, Code::ReservationExpired];
+
+const RESERVATION: Success = json(200, "Reservation", "The reservation as it stands.");
+
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/reservations",
+        id: "reserve",
+        summary: "Set units aside for a checkout",
+        parameters: &[&KEY],
+        body: Some(("Reserve", true)),
+        answers: &[json(201, "Reservation", "The reservation, on disk.")],
+        problems: &[ANY, BODY, KEYED, SHARD, RESERVE],
+    },
+    Call {
+        listener: "data",
+        method: "GET",
+        path: "/v1/reservations",
+        id: "findReservations",
+        summary: "Find reservations by SKU, order or customer, from a projection",
+        parameters: &[&BY_SKU, &BY_ORDER, &BY_CUSTOMER, &BY_STATUS, &LIMIT, &CURSOR],
+        body: None,
+        answers: &[json(200, "ReservationPage", "A page, with how old it is.")],
+        problems: &[ANY, SHARD],
+    },
+    Call {
+        listener: "data",
+        method: "GET",
+        path: "/v1/reservations/{id}",
+        id: "readReservation",
+        summary: "A reservation as it stands, ended ones too within retention",
+        parameters: &[&ID],
+        body: None,
+        answers: &[RESERVATION],
+        problems: &[ANY, SHARD, &[Code::UnknownReservation, Code::ReservationForgotten]],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/reservations/{id}/confirm",
+        id: "confirm",
+        summary: "Sell what is held; a 410 is final: refund",
+        parameters: &[&ID, &KEY],
+        body: Some(("Confirm", false)),
+        answers: &[RESERVATION],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            GONE,
+            &[
+                Code::ConfirmedByOtherPayment,
+                Code::ReservationReleased,
+                Code::Shortfall,
+                Code::OverConfirm,
+                Code::Capacity,
+            ],
+        ],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/reservations/{id}/release",
+        id: "release",
+        summary: "Give back what is held",
+        parameters: &[&ID, &KEY],
+        body: Some(("Release", false)),
+        answers: &[RESERVATION],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            GONE,
+            &[Code::ReservationConfirmed, Code::OverRelease, Code::Capacity],
+        ],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/reservations/{id}/extend",
+        id: "extend",
+        summary: "More time",
+        parameters: &[&ID, &KEY],
+        body: Some(("Extend", true)),
+        answers: &[RESERVATION],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            GONE,
+            &[Code::ReservationConfirmed, Code::ReservationReleased, Code::TtlLimit, Code::Capacity],
+        ],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/reservations/{id}/pin",
+        id: "pin",
+        summary: "A payment is in progress: keep the units while it is, once",
+        parameters: &[&ID, &KEY],
+        body: Some(("Pin", true)),
+        answers: &[RESERVATION],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            GONE,
+            &[
+                Code::AlreadyPinned,
+                Code::ReservationConfirmed,
+                Code::ReservationReleased,
+                Code::TtlLimit,
+                Code::Capacity,
+            ],
+        ],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/batch",
+        id: "batch",
+        summary: "Many operations in one call, each on its own",
+        parameters: &[],
+        body: Some(("Batch", true)),
+        answers: &[json(200, "BatchAnswer", "One result per operation, in order.")],
+        problems: &[ANY, BODY],
+    },
+    Call {
+        listener: "data",
+        method: "PUT",
+        path: "/v1/skus/{sku}",
+        id: "configureSku",
+        summary: "Create or configure a SKU: absent is unchanged, null clears",
+        parameters: &[&SKU, &KEY_OPTIONAL, &IF_MATCH, &CREATE_ONLY],
+        body: Some(("Configure", true)),
+        answers: &[
+            json(200, "Sku", "The SKU as it stands."),
+            json(201, "Sku", "The SKU, which is new."),
+        ],
+        problems: &[ANY, BODY, KEYED, SHARD, &[Code::VersionChanged, Code::UnknownLocation, Code::Capacity]],
+    },
+    Call {
+        listener: "data",
+        method: "GET",
+        path: "/v1/skus/{sku}",
+        id: "readSku",
+        summary: "A SKU's counters and configuration, from the stock board",
+        parameters: &[&SKU, &IF_NONE_MATCH],
+        body: None,
+        answers: &[
+            json(200, "Sku", "The SKU as it stands."),
+            Success {
+                status: 304,
+                description: "It is as the caller knows it.",
+                schema: None,
+                media_type: "",
+            },
+        ],
+        problems: &[ANY, &[Code::UnknownSku]],
+    },
+    Call {
+        listener: "data",
+        method: "GET",
+        path: "/v1/skus",
+        id: "listSkus",
+        summary: "SKUs by name, from the stock board",
+        parameters: &[&PREFIX, &LIMIT, &CURSOR],
+        body: None,
+        answers: &[json(200, "SkuPage", "A page.")],
+        problems: &[ANY],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/availability",
+        id: "availability",
+        summary: "Many SKUs at once, for product pages",
+        parameters: &[],
+        body: Some(("AvailabilityRequest", true)),
+        answers: &[json(200, "AvailabilityAnswer", "Those that exist, and those that don't.")],
+        problems: &[ANY, BODY],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/skus/{sku}/movements",
+        id: "move",
+        summary: "Record a receipt or an adjustment",
+        parameters: &[&SKU, &KEY],
+        body: Some(("Movement", true)),
+        answers: &[json(201, "MovementAnswer", "It is recorded.")],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            &[
+                Code::UnknownSku,
+                Code::UnknownLocation,
+                Code::WouldGoNegative,
+                Code::BelowReserved,
+                Code::VersionChanged,
+                Code::Capacity,
+            ],
+        ],
+    },
+    probe("/startup", "startup", "Whether the ledgers have been replayed"),
+    probe("/live", "live", "Whether the process answers"),
+    probe("/ready", "ready", "Whether callers may be sent here"),
+    Call {
+        listener: "admin",
+        method: "GET",
+        path: "/metrics",
+        id: "metrics",
+        summary: "Metrics as Prometheus reads them",
+        parameters: &[],
+        body: None,
+        answers: &[Success {
+            status: 200,
+            description: "Text, exposition format 0.0.4.",
+            schema: Some("Text"),
+            media_type: crate::telemetry::CONTENT_TYPE,
+        }],
+        problems: &[],
+    },
+    Call {
+        listener: "admin",
+        method: "GET",
+        path: "/openapi.json",
+        id: "openapi",
+        summary: "This document",
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "Document", "OpenAPI 3.1.")],
+        problems: &[],
+    },
+    Call {
+        listener: "admin",
+        method: "GET",
+        path: "/v1/admin/shards",
+        id: "shards",
+        summary: "What every shard is doing",
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "ShardPage", "All shards.")],
+        problems: &[&[Code::NotReady]],
+    },
+];
+
+const fn probe(path: &'static str, id: &'static str, summary: &'static str) -> Call {
+    Call {
+        listener: "admin",
+        method: "GET",
+        path,
+        id,
+        summary,
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "ProbeAnswer", "Yes.")],
+        problems: &[&[Code::NotReady]],
+    }
+}

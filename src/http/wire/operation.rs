@@ -1,0 +1,336 @@
+//! The operations of `POST /v1/batch`: one flat shape with the fields of every single call.
+//!
+//! A whole batch is parsed in one pass. Only if that fails are the operations parsed one by one,
+//! so that each malformed one gets its own refusal and the others are done.
+
+use holdfast_core::{Command, Location, ReservationId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::body::{
+    ConfirmBody, ExtendBody, LateWord, LineBody, ModeWord, MovementBody, MovementKind, PinBody,
+    ReleaseBody, RemainderWord, ReserveBody,
+};
+use super::super::{json, problem::Problem};
+use super::object::Object;
+use super::scalar::{FreeText, Id, LocationName, SkuName, Time};
+
+/// What an operation does; its number counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Op)]
+pub(crate) enum OpWord {
+    /// `POST /v1/reservations`
+    Reserve,
+    /// `POST /v1/reservations/{id}/confirm`
+    Confirm,
+    /// `POST /v1/reservations/{id}/release`
+    Release,
+    /// `POST /v1/reservations/{id}/extend`
+    Extend,
+    /// `POST /v1/reservations/{id}/pin`
+    Pin,
+    /// `POST /v1/skus/{sku}/movements`
+    Movement,
+}
+
+/// One operation, any kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperationBody {
+    op: OpWord,
+    key: Option<String>,
+    reservation: Option<Id>,
+    sku: Option<SkuName>,
+    order_ref: Option<FreeText>,
+    customer: Option<FreeText>,
+    ttl_ms: Option<u64>,
+    mode: Option<ModeWord>,
+    replace: Option<Id>,
+    lines: Option<Vec<Object<LineBody>>>,
+    remainder: Option<RemainderWord>,
+    late: Option<LateWord>,
+    payment_ref: Option<FreeText>,
+    reason: Option<FreeText>,
+    for_ms: Option<u64>,
+    kind: Option<MovementKind>,
+    qty: Option<i64>,
+    location: Option<LocationName>,
+    force: Option<bool>,
+    document: Option<FreeText>,
+    source: Option<FreeText>,
+    occurred_at: Option<Time>,
+    expected_version: Option<u64>,
+}
+
+/// An operation that is understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    /// What it does.
+    pub(crate) op: OpWord,
+    /// Its key as sent.
+    pub(crate) key: Option<String>,
+    /// Its command.
+    pub(crate) command: Command,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    operations: Vec<Object<OperationBody>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneByOne {
+    operations: Vec<Box<RawValue>>,
+}
+
+/// A parsed operation, or why it can't be understood with its kind as far as that is known.
+pub(crate) type Parsed = Result<Operation, (Option<OpWord>, Problem)>;
+
+/// Parses a batch; a fault outside of the operations refuses the whole.
+pub(crate) fn parse_batch(
+    body: &[u8],
+    batch_max: usize,
+    lines_max: usize,
+) -> Result<Vec<Parsed>, Problem> {
+    let bodies: Vec<Result<OperationBody, Problem>> = match serde_json::from_slice::<Object<Whole>>(body) {
+        Ok(Object(whole)) => whole.operations.into_iter().map(|one| Ok(one.0)).collect(),
+        Err(_) => {
+            let raw = json::parse::<OneByOne>(body)?.operations;
+            raw.into_iter().map(|raw| json::parse(raw.get().as_bytes())).collect()
+        }
+    };
+    if bodies.len() > batch_max {
+        let count = bodies.len();
+        let detail = format!("{count} operations, and at most {batch_max} are allowed; send several");
+        return Err(Problem::invalid("operations", detail));
+    }
+    let understand = |body: Result<OperationBody, Problem>| {
+        let body = body.map_err(|problem| (None, problem))?;
+        let op = body.op;
+        body.operation(lines_max).map_err(|problem| (Some(op), problem))
+    };
+    Ok(bodies.into_iter().map(understand).collect())
+}
+
+fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Problem> {
+    value.ok_or_else(|| Problem::invalid(field, format!("missing field `{field}`")))
+}
+
+impl OpWord {
+    /// All, in the order of their numbers.
+    pub(crate) const NAMES: &'static [&'static str] =
+        &["reserve", "confirm", "release", "extend", "pin", "movement"];
+}
+
+impl OperationBody {
+    fn operation(mut self, lines_max: usize) -> Result<Operation, Problem> {
+        let (op, key) = (self.op, self.key.take());
+        let command = match op {
+            OpWord::Reserve => self.reserve(lines_max),
+            OpWord::Confirm => self.confirm(lines_max),
+            OpWord::Release => self.release(lines_max),
+            OpWord::Extend => self.extend(),
+            OpWord::Pin => self.pin(),
+            OpWord::Movement => self.movement(),
+        };
+        // A field that belongs to another operation is the likelier mistake.
+        match self.leftover() {
+            Some(field) => {
+                let name = OpWord::NAMES[op as usize];
+                Err(Problem::invalid(field, format!("unknown field `{field}` in op {name:?}")))
+            }
+            None => Ok(Operation { op, key, command: command? }),
+        }
+    }
+
+    fn id(&mut self) -> Result<ReservationId, Problem> {
+        required("reservation", self.reservation.take()).map(|id| id.0)
+    }
+
+    fn reserve(&mut self, lines_max: usize) -> Result<Command, Problem> {
+        let body = ReserveBody {
+            order_ref: self.order_ref.take(),
+            customer: self.customer.take(),
+            ttl_ms: self.ttl_ms.take(),
+            mode: self.mode.take(),
+            replace: self.replace.take(),
+            lines: required("lines", self.lines.take())?,
+        };
+        body.command(lines_max)
+    }
+
+    fn confirm(&mut self, lines_max: usize) -> Result<Command, Problem> {
+        let body = ConfirmBody {
+            lines: self.lines.take(),
+            remainder: self.remainder.take(),
+            late: self.late.take(),
+            payment_ref: self.payment_ref.take(),
+        };
+        body.command(self.id()?, lines_max)
+    }
+
+    fn release(&mut self, lines_max: usize) -> Result<Command, Problem> {
+        let body = ReleaseBody { lines: self.lines.take(), reason: self.reason.take() };
+        body.command(self.id()?, lines_max)
+    }
+
+    fn extend(&mut self) -> Result<Command, Problem> {
+        let ttl_ms = self.ttl_ms.take();
+        let id = self.id()?;
+        Ok(ExtendBody { ttl_ms: required("ttl_ms", ttl_ms)? }.command(id))
+    }
+
+    fn pin(&mut self) -> Result<Command, Problem> {
+        let for_ms = self.for_ms.take();
+        let id = self.id()?;
+        Ok(PinBody { for_ms: required("for_ms", for_ms)? }.command(id))
+    }
+
+    fn movement(&mut self) -> Result<Command, Problem> {
+        let (sku, kind, qty) = (self.sku.take(), self.kind.take(), self.qty.take());
+        let body = MovementBody {
+            location: self.location.take(),
+            force: self.force.take(),
+            reason: self.reason.take(),
+            document: self.document.take(),
+            source: self.source.take(),
+            occurred_at: self.occurred_at.take(),
+            expected_version: self.expected_version.take(),
+            kind: required("kind", kind)?,
+            qty: required("qty", qty)?,
+        };
+        body.command(required("sku", sku)?.0)
+    }
+
+    /// The first field that is set and was not taken.
+    fn leftover(&self) -> Option<&'static str> {
+        let fields = [
+            ("reservation", self.reservation.is_some()),
+            ("sku", self.sku.is_some()),
+            ("order_ref", self.order_ref.is_some()),
+            ("customer", self.customer.is_some()),
+            ("ttl_ms", self.ttl_ms.is_some()),
+            ("mode", self.mode.is_some()),
+            ("replace", self.replace.is_some()),
+            ("lines", self.lines.is_some()),
+            ("remainder", self.remainder.is_some()),
+            ("late", self.late.is_some()),
+            ("payment_ref", self.payment_ref.is_some()),
+            ("reason", self.reason.is_some()),
+            ("for_ms", self.for_ms.is_some()),
+            ("kind", self.kind.is_some()),
+            ("qty", self.qty.is_some()),
+            ("location", self.location.is_some()),
+            ("force", self.force.is_some()),
+            ("document", self.document.is_some()),
+            ("source", self.source.is_some()),
+            ("occurred_at", self.occurred_at.is_some()),
+            ("expected_version", self.expected_version.is_some()),
+        ];
+        fields.into_iter().find_map(|(name, is_set)| is_set.then_some(name))
+    }
+}
+
+/// What a movement was asked to do, for its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// Its kind.
+    pub(crate) kind: MovementKind,
+    /// Units, signed for an adjustment.
+    pub(crate) qty: i64,
+    /// Where.
+    pub(crate) location: Location,
+}
+
+impl Asked {
+    /// Of a command, if it is a movement.
+    pub(crate) fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Receive(receive) => Some(Self {
+                kind: MovementKind::Receive,
+                qty: i64::from(receive.units.get()),
+                location: receive.location.clone(),
+            }),
+            Command::Adjust(adjust) => Some(Self {
+                kind: MovementKind::Adjust,
+                qty: adjust.delta,
+                location: adjust.location.clone(),
+            }),
+            Command::Configure(_)
+            | Command::Reserve(_)
+            | Command::Confirm(_)
+            | Command::Release(_)
+            | Command::Extend(_)
+            | Command::Pin(_)
+            | Command::Try(_)
+            | Command::CreateCart(_)
+            | Command::ConfirmLate(_)
+            | Command::RefuseLate(..)
+            | Command::CloseCart(_)
+            | Command::Settle(_)
+            | Command::DropHold(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::named;
+    use super::*;
+
+    const ID: &str = "019b0000-0000-8000-8000-000000000000";
+
+    fn one(operation: &str) -> Result<Command, Problem> {
+        let body = format!(r#"{{"operations":[{operation}]}}"#);
+        let mut parsed = parse_batch(body.as_bytes(), 10, 200).expect("the batch is a batch");
+        parsed.remove(0).map(|operation| operation.command).map_err(|(_, problem)| problem)
+    }
+
+    #[test]
+    fn every_operation_takes_its_own_fields_and_no_others() {
+        let good = [
+            r#"{"op":"reserve","key":"k","lines":[{"sku":"A","qty":1}]}"#.to_owned(),
+            format!(r#"{{"op":"confirm","reservation":"{ID}","payment_ref":"p"}}"#),
+            format!(r#"{{"op":"release","reservation":"{ID}","reason":"p"}}"#),
+            format!(r#"{{"op":"extend","reservation":"{ID}","ttl_ms":1}}"#),
+            format!(r#"{{"op":"pin","reservation":"{ID}","for_ms":1}}"#),
+            r#"{"op":"movement","sku":"A","kind":"adjust","qty":-1}"#.to_owned(),
+        ];
+        for operation in &good {
+            one(operation).expect("the operation is well formed");
+        }
+        let bad = [
+            (r#"{"op":"reserve","lines":[],"payment_ref":"p"}"#.to_owned(), "payment_ref"),
+            (r#"{"op":"confirm"}"#.to_owned(), "reservation"),
+            (format!(r#"{{"op":"pin","reservation":"{ID}","ttl_ms":1}}"#), "ttl_ms"),
+            (format!(r#"{{"op":"pin","reservation":"{ID}"}}"#), "for_ms"),
+            (r#"{"op":"movement","kind":"ship","sku":"A","qty":1}"#.to_owned(), "kind"),
+            (r#"{"op":"movement","kind":"receive","sku":"A","qty":-1}"#.to_owned(), "qty"),
+            (r#"{"op":"sell"}"#.to_owned(), "op"),
+            (r#"{"key":"k"}"#.to_owned(), "op"),
+        ];
+        for (operation, field) in bad {
+            let (name, detail) = named(&one(&operation).expect_err("it is malformed"));
+            assert_eq!(name, field, "{operation}: {detail}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_operation_leaves_the_others_alone() {
+        let body = br#"{"operations":[{"op":"sell"},{"op":"reserve","lines":[{"sku":"A","qty":1}]}]}"#;
+        let parsed = parse_batch(body, 10, 200).expect("the batch is a batch");
+        assert!(parsed[0].is_err());
+        assert!(parsed[1].is_ok());
+    }
+
+    #[test]
+    fn a_batch_that_is_too_long_is_refused_whole() {
+        let body = br#"{"operations":[{"op":"sell"},{"op":"sell"}]}"#;
+        let problem = parse_batch(body, 1, 200).expect_err("two are too many");
+        assert_eq!(named(&problem).0, "operations");
+    }
+}
