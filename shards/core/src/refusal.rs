@@ -3,6 +3,7 @@
 use crate::event::KeyOutcome;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
+use crate::snapshot::ShortageReason;
 use crate::time::{Millis, Timestamp};
 
 /// A line that could not be covered.
@@ -242,6 +243,18 @@ impl Refusal {
             | Self::WouldGoNegative { .. }
             | Self::BelowReserved { .. }
             | Self::VersionChanged { .. } => 12,
+        }
+    }
+
+    /// The shortage that best effort makes of it: of a closed or paused sale, a limit and
+    /// missing stock, nothing else.
+    pub const fn as_shortage(&self) -> Option<ShortageReason> {
+        match self.class() {
+            7 => Some(ShortageReason::SalePaused),
+            8 => Some(ShortageReason::SaleClosed),
+            10 => Some(ShortageReason::CustomerLimit),
+            11 => Some(ShortageReason::InsufficientStock),
+            _ => None,
         }
     }
 

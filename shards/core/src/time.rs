@@ -47,6 +47,12 @@ impl Millis {
         Self(s * 1000)
     }
 
+    /// Twice as long, at most `most`: the next pause of a back-off.
+    #[must_use]
+    pub fn doubled(self, most: Self) -> Self {
+        Self(self.0.saturating_mul(2)).min(most)
+    }
+
     /// The number of milliseconds.
     pub const fn ms(self) -> u64 {
         self.0

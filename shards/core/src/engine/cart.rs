@@ -3,14 +3,14 @@
 //! A part never ends a hold by itself, and home alone decides. The messages between shards,
 //! and the tries that live in memory only, are the runtime's.
 
-use super::homes::HomeRef;
+use super::homes::{HomeRef, Line};
 use super::reserve::NewHold;
 use super::source::{Ask, Miss, Sourced};
 use super::{Decision, Engine, Outcome, OwnCheck, PartHold, Reply};
-use crate::command::{CreateCart, DropHold, HeldLine, Mode, Settle, Try};
+use crate::command::{Confirm, CreateCart, DropHold, HeldLine, Mode, Settle, Try};
 use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, StockEffect, Versions};
 use crate::id::ReservationId;
-use crate::name::{Sku, Text};
+use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
 use crate::snapshot::{HoldPhase, Shortage, ShortageReason};
 use crate::stock::Counter;
@@ -182,7 +182,7 @@ impl Engine {
         };
         match self.source(&ask) {
             Err(Miss::Refused(refusal, _)) if reserve.mode == Mode::BestEffort => {
-                match shortage_reason(&refusal) {
+                match refusal.as_shortage() {
                     Some(reason) => Ok(Sourced {
                         shortages: all_short(&ask, reason),
                         ..nothing()
@@ -214,7 +214,10 @@ impl Engine {
             .filter(|hold| hold.phase != HoldPhase::Local)?;
         let extra = hold.extra.as_ref().filter(|extra| extra.id == command.id);
         extra.expect("a hold number is never given to two carts");
-        if hold.phase == HoldPhase::Bound && command.version <= hold.version {
+        // An equal version with another deadline comes from a home that resumed after downtime.
+        let is_old = command.version < hold.version
+            || (command.version == hold.version && command.deadline == hold.deadline);
+        if hold.phase == HoldPhase::Bound && is_old {
             return None;
         }
         let totals = [command.confirmed, command.released, command.expired];
@@ -396,6 +399,46 @@ impl Engine {
         self.homes.get(id).is_some_and(|home| !home.is_open())
     }
 
+    /// Whether a cart recorded here has parts that have not all settled its end.
+    pub fn is_unsettled(&self, id: ReservationId) -> bool {
+        self.homes.get(id).is_some_and(|home| {
+            home.is_spread() && !home.extra.as_ref().is_some_and(|extra| extra.settled)
+        })
+    }
+
+    /// What a part holds for a try, as it would tell home.
+    pub fn held_for(&self, id: ReservationId, attempt: u32) -> Vec<HeldLine> {
+        let numbers = self.holds.tries.get(&(id, attempt));
+        numbers
+            .into_iter()
+            .flatten()
+            .filter_map(|number| self.held_line(*number))
+            .collect()
+    }
+
+    /// What a confirm would sell on other shards, for a look at the stock board.
+    pub fn foreign_units(&self, confirm: &Confirm, now: Timestamp) -> Vec<(Sku, Location, u32)> {
+        let home = self.homes.get(confirm.id).filter(|home| home.is_spread());
+        let Some(home) = home.filter(|home| home.is_open() && !home.is_lapsed(now)) else {
+            return Vec::new();
+        };
+        let units = match &confirm.lines {
+            None => Some(home.lines.iter().map(Line::open).collect()),
+            Some((lines, _)) => self.per_line(home, lines, Line::open).ok(),
+        };
+        let units = units.unwrap_or_default();
+        let lines = home
+            .lines
+            .iter()
+            .zip(units)
+            .filter(|(line, _)| line.foreign);
+        let named = lines.map(|(line, units)| {
+            let location = self.skus.location(line.location).clone();
+            (self.skus.get(line.sku).sku.clone(), location, units)
+        });
+        named.collect()
+    }
+
     /// Carts homed here whose lines on other shards have not all settled their end.
     pub fn spread_homes(&self) -> impl Iterator<Item = ReservationId> + '_ {
         let places = self.homes.spread.iter();
@@ -451,17 +494,6 @@ fn own_check(decision: Decision) -> OwnCheck {
         Outcome::Done(_) | Outcome::Full(_) | Outcome::Undecided | Outcome::AskParts { .. } => {
             OwnCheck::Free
         }
-    }
-}
-
-/// The shortage that best effort makes of a refusal, if it makes one.
-const fn shortage_reason(refusal: &Refusal) -> Option<ShortageReason> {
-    match refusal {
-        Refusal::SalePaused(_) => Some(ShortageReason::SalePaused),
-        Refusal::SaleClosed(_) => Some(ShortageReason::SaleClosed),
-        Refusal::CustomerLimit(_) => Some(ShortageReason::CustomerLimit),
-        Refusal::InsufficientStock(_) => Some(ShortageReason::InsufficientStock),
-        _ => None,
     }
 }
 

@@ -62,7 +62,7 @@ impl Engine {
             Some(Missing::Final(outcome)) => return self.close(place, home, outcome, key, now),
             None => {}
         }
-        let asked = self.foreign_units(plan);
+        let asked = self.units_elsewhere(plan);
         if asked.is_empty() {
             return self.sell_late(command, plan, &[], key, now);
         }
@@ -125,7 +125,7 @@ impl Engine {
         }
     }
 
-    fn foreign_units(&self, plan: &LatePlan<'_>) -> Vec<(usize, LineUnits)> {
+    fn units_elsewhere(&self, plan: &LatePlan<'_>) -> Vec<(usize, LineUnits)> {
         let lines = plan.home.lines.iter().zip(&plan.units).enumerate();
         let foreign = lines.filter(|(_, (line, _))| line.foreign);
         foreign

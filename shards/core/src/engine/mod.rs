@@ -192,7 +192,7 @@ impl Engine {
     pub fn decide(&self, request: &Request, now: Timestamp) -> Decision {
         let now = now.max(self.at);
         if let Some(tag) = &request.key {
-            if let Some(decision) = self.decide_repeat(tag) {
+            if let Some(decision) = self.repeat(tag) {
                 return decision;
             }
             if self.keys.len() >= self.policy.keys_max {
@@ -220,7 +220,7 @@ impl Engine {
     }
 
     /// Whether a key is known here, and with which content: a repeat, or a misuse.
-    fn decide_repeat(&self, tag: &KeyTag) -> Option<Decision> {
+    pub fn repeat(&self, tag: &KeyTag) -> Option<Decision> {
         let (index, key) = self.keys.find(tag)?;
         if key.tag.content != tag.content {
             return Some(Decision::refused(Refusal::KeyReused, self.seq));

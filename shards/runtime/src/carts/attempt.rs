@@ -1,0 +1,121 @@
+//! A try at its home: in memory only, and gone with it.
+
+use crate::peer::ShortWhy;
+use crate::placement::ShardIndex;
+use crate::reply::ReplyTo;
+use holdfast_core::{
+    Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, Refusal, ReservationId,
+    ReserveLine, Settle, Shortage, Text, Timestamp, Try,
+};
+
+/// A try to reserve, or to confirm late, that waits for its parts.
+pub(super) struct Attempt {
+    /// With the id it names this try for ever.
+    pub(super) number: u32,
+    pub(super) goal: Goal,
+    pub(super) key: Option<KeyTag>,
+    /// Whose limits the units count for.
+    pub(super) customer: Option<Text>,
+    /// The deadline that the parts note; a hint until home has decided.
+    pub(super) deadline: Timestamp,
+    /// The caller, and those who repeated its command meanwhile.
+    pub(super) waiters: Vec<ReplyTo>,
+    pub(super) parts: Vec<Part>,
+    /// When home gives up.
+    pub(super) until: Timestamp,
+    pub(super) pause: Millis,
+    /// New attempts left after crossing carts refused each other.
+    pub(super) retries: u32,
+    /// Between two attempts: nothing has been sent yet.
+    pub(super) is_resting: bool,
+}
+
+/// What a try is for.
+pub(super) enum Goal {
+    Reserve(Box<CreateCart>),
+    Late(Box<Confirm>),
+}
+
+/// A shard with lines of the cart.
+pub(super) struct Part {
+    pub(super) shard: ShardIndex,
+    pub(super) lines: Vec<ReserveLine>,
+    /// Holds to settle before units are taken again.
+    pub(super) late: Option<Vec<Settle>>,
+    pub(super) answer: Option<PartAnswer>,
+}
+
+/// What a part said.
+pub(super) enum PartAnswer {
+    Held(Vec<HeldLine>, Vec<Shortage>),
+    Short(ShortWhy),
+}
+
+impl Attempt {
+    pub(super) fn part_mut(&mut self, shard: ShardIndex) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.shard == shard)
+    }
+
+    pub(super) fn has_all_answers(&self) -> bool {
+        self.parts.iter().all(|part| part.answer.is_some())
+    }
+
+    /// The message to a part.
+    pub(super) fn try_for(&self, part: &Part, id: ReservationId) -> Try {
+        let mode = match &self.goal {
+            Goal::Reserve(cart) => cart.reserve.mode,
+            Goal::Late(_) => Mode::AllOrNothing,
+        };
+        Try {
+            id,
+            attempt: self.number,
+            lines: part.lines.clone(),
+            customer: self.customer.clone(),
+            mode,
+            deadline: self.deadline,
+            late: part.late.clone(),
+        }
+    }
+
+    /// Whether parts are to hold what there is.
+    pub(super) fn is_best_effort(&self) -> bool {
+        matches!(&self.goal, Goal::Reserve(cart) if cart.reserve.mode == Mode::BestEffort)
+    }
+
+    /// What the parts hold.
+    pub(super) fn held(&self) -> Vec<HeldLine> {
+        let answers = self.parts.iter().filter_map(|part| part.answer.as_ref());
+        let held = answers.filter_map(|answer| match answer {
+            PartAnswer::Held(held, _) => Some(held.clone()),
+            PartAnswer::Short(_) => None,
+        });
+        held.flatten().collect()
+    }
+
+    /// The holds taken, per shard, for ending them.
+    pub(super) fn drops(&self, id: ReservationId) -> Vec<(ShardIndex, Vec<DropHold>)> {
+        let drops = self.parts.iter().filter_map(|part| match &part.answer {
+            Some(PartAnswer::Held(held, _)) => {
+                let holds = held.iter().map(|line| DropHold { id, hold: line.hold });
+                Some((part.shard, holds.collect()))
+            }
+            Some(PartAnswer::Short(_)) | None => None,
+        });
+        drops.collect()
+    }
+
+    /// Whether units that other carts have not decided are all that was missing.
+    pub(super) fn only_undecided_missing(&self) -> bool {
+        let mut shorts = self.parts.iter().filter_map(|part| match &part.answer {
+            Some(PartAnswer::Short(why)) => Some(why),
+            Some(PartAnswer::Held(..)) | None => None,
+        });
+        shorts.all(|why| match why {
+            ShortWhy::Undecided => true,
+            ShortWhy::Refused(Refusal::InsufficientStock(lines)) => {
+                lines.iter().all(|line| line.requested <= line.available + line.undecided)
+            }
+            ShortWhy::Refused(_) | ShortWhy::Full(_) => false,
+        })
+    }
+}

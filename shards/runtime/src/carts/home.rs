@@ -1,0 +1,437 @@
+//! Home: tries in memory, and one record once every part holds.
+
+use super::attempt::{Attempt, Goal, Part, PartAnswer};
+use super::timers::Timer;
+use super::{Carts, step};
+use crate::peer::{Held, PeerMessage, Short, ShortWhy};
+use crate::placement::{ShardIndex, reserve_slot};
+use crate::reply::{ReplyTo, Told};
+use crate::shard::{Applied, Turn};
+use crate::unavailable::Unavailable;
+use holdfast_core::{
+    Command, CreateCart, KeyTag, Outcome, OwnCheck, Refusal, Request, ReservationId, Reserve,
+    Shortage, ShortageReason,
+};
+
+impl Carts {
+    /// A reserve with lines on several shards.
+    pub fn reserve(&mut self, turn: &mut Turn<'_>, request: Request, reply: ReplyTo) {
+        let Request { key, command: Command::Reserve(reserve) } = request else { return };
+        let Some(reply) = self.join(turn, key.as_ref(), reply) else { return };
+        if self.settings.undecided_max <= self.tries.len() {
+            turn.answer(reply, Err(Unavailable::Full("carts")), 0);
+            return;
+        }
+        let own = (0..reserve.lines.len()).filter(|at| turn.is_local(&reserve.lines[*at].sku));
+        let own = own.collect();
+        let mut cart = CreateCart { reserve: *reserve, held: vec![], shortages: vec![], own };
+        cart.reserve.id = turn.mint(reserve_slot(&cart.reserve));
+        if let Some(told) = check_own(turn, &cart) {
+            let after = turn.seq();
+            turn.answer(reply, told, after);
+            return;
+        }
+        let ttl = cart.reserve.ttl.unwrap_or(turn.engine().policy().ttl_default);
+        let attempt = Attempt {
+            number: 0,
+            key,
+            customer: cart.reserve.customer.clone(),
+            deadline: turn.now().after(ttl),
+            waiters: vec![reply],
+            parts: parts_of(turn, &cart.reserve),
+            until: turn.now().after(self.settings.try_timeout),
+            pause: self.settings.resend,
+            retries: self.settings.retries,
+            is_resting: false,
+            goal: Goal::Reserve(Box::new(cart)),
+        };
+        self.begin(turn, attempt);
+    }
+
+    /// Joins the try of the same key, or hands the reply back where there is none.
+    pub(super) fn join(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: Option<&KeyTag>,
+        reply: ReplyTo,
+    ) -> Option<ReplyTo> {
+        let Some(tag) = key else { return Some(reply) };
+        if let Some(repeat) = turn.engine().repeat(tag) {
+            if let Some(told) = turn.told(repeat.outcome, repeat.read) {
+                turn.answer(reply, told, repeat.read);
+            }
+            return None;
+        }
+        let Some(attempt) = self.by_key.get(&tag.hash).and_then(|id| self.tries.get_mut(id)) else {
+            return Some(reply);
+        };
+        if attempt.key.as_ref() == Some(tag) {
+            attempt.waiters.push(reply);
+        } else {
+            let refusal = turn.refused(Refusal::KeyReused, false, 0);
+            turn.answer(reply, Ok(refusal), 0);
+        }
+        None
+    }
+
+    /// Enters a try, then asks its parts.
+    pub(super) fn begin(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
+        let id = attempt.id();
+        if let Some(tag) = &attempt.key {
+            self.by_key.insert(tag.hash, id);
+        }
+        self.timers.set(Timer::Try(id), turn.now().after(attempt.pause).min(attempt.until));
+        self.tries.insert(id, attempt);
+        self.send_tries(turn, id, None);
+    }
+
+    /// Sends a try to the parts that have not answered.
+    pub(super) fn send_tries(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ReservationId,
+        only: Option<ShardIndex>,
+    ) {
+        let Some(attempt) = self.tries.get(&id).filter(|attempt| !attempt.is_resting) else { return };
+        // A try that carries a decision leaves with its record.
+        let after = match attempt.goal {
+            Goal::Reserve(_) => 0,
+            Goal::Late(_) => turn.engine().reservation_seq(id).unwrap_or(0),
+        };
+        for part in attempt.parts.iter().filter(|part| part.answer.is_none()) {
+            if only.is_none_or(|shard| shard == part.shard) {
+                let message = PeerMessage::Try(Box::new(attempt.try_for(part, id)));
+                turn.send(part.shard, message, after);
+            }
+        }
+    }
+
+    /// A try's timer ran out: rest is over, time is up, or messages are sent again.
+    pub(super) fn try_again(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+        let Some(attempt) = self.tries.get_mut(&id) else { return };
+        if attempt.is_resting {
+            attempt.is_resting = false;
+        } else if attempt.until <= turn.now() {
+            self.give_up(turn, id);
+            return;
+        } else {
+            attempt.pause = attempt.pause.doubled(self.settings.resend_max);
+        }
+        let next = turn.now().after(attempt.pause).min(attempt.until);
+        self.timers.set(Timer::Try(id), next);
+        self.send_tries(turn, id, None);
+    }
+
+    /// A part holds, or asks again about what it holds.
+    pub(super) fn on_held(&mut self, turn: &mut Turn<'_>, from: ShardIndex, held: Held) {
+        let Held { id, attempt: number, held, shortages, .. } = held;
+        let is_tried = self.tries.get(&id).is_some_and(|attempt| attempt.number == number);
+        if !is_tried {
+            let holds: Vec<u64> = held.iter().map(|line| line.hold).collect();
+            self.tell_fate(turn, from, id, &holds);
+            return;
+        }
+        self.answered(turn, from, id, PartAnswer::Held(held, shortages));
+    }
+
+    /// A part does not hold.
+    pub(super) fn on_short(&mut self, turn: &mut Turn<'_>, from: ShardIndex, short: Short) {
+        let Short { id, attempt: number, why, .. } = short;
+        if self.tries.get(&id).is_some_and(|attempt| attempt.number == number) {
+            self.answered(turn, from, id, PartAnswer::Short(why));
+        }
+    }
+
+    fn answered(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: ShardIndex,
+        id: ReservationId,
+        answer: PartAnswer,
+    ) {
+        let attempt = self.tries.get_mut(&id).expect("the caller found it");
+        let Some(part) = attempt.part_mut(from) else { return };
+        // The first answer counts; while trying, a question gets none.
+        if part.answer.is_none() {
+            part.answer = Some(answer);
+            if attempt.has_all_answers() {
+                self.conclude(turn, id);
+            }
+        }
+    }
+
+    /// Every part has answered.
+    fn conclude(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+        let attempt = self.tries.get(&id).expect("the caller found it");
+        let is_short =
+            attempt.parts.iter().any(|part| matches!(part.answer, Some(PartAnswer::Short(_))));
+        if is_short && attempt.only_undecided_missing() && attempt.retries > 0 {
+            self.rest(turn, id);
+        } else if is_short && !attempt.is_best_effort() {
+            self.refuse(turn, id);
+        } else {
+            self.record(turn, id);
+        }
+    }
+
+    /// Crossing carts refused each other: try again under a new id, after a random pause.
+    fn rest(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+        let mut attempt = self.end(turn, id).expect("the caller found it");
+        self.drop_holds(turn, id, &attempt);
+        attempt.retries -= 1;
+        attempt.is_resting = true;
+        for part in &mut attempt.parts {
+            part.answer = None;
+        }
+        match &mut attempt.goal {
+            Goal::Reserve(cart) => cart.reserve.id = turn.mint(reserve_slot(&cart.reserve)),
+            Goal::Late(confirm) => attempt.number = super::late::number(turn, confirm.id),
+        }
+        let id = attempt.id();
+        let jitter = holdfast_core::Millis::new(1 + turn.random() % self.settings.resend.ms().max(2));
+        self.timers.set(Timer::Try(id), turn.now().after(jitter));
+        if let Some(tag) = &attempt.key {
+            self.by_key.insert(tag.hash, id);
+        }
+        self.tries.insert(id, attempt);
+    }
+
+    /// Records the cart: from now on it exists.
+    fn record(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+        let attempt = self.end(turn, id).expect("the caller found it");
+        let request = match &attempt.goal {
+            Goal::Reserve(cart) => match with_parts(cart, &attempt) {
+                Ok(cart) => Request { key: attempt.key, command: Command::CreateCart(cart) },
+                Err(told) => {
+                    self.fail(turn, id, attempt, told);
+                    return;
+                }
+            },
+            Goal::Late(confirm) => {
+                let command = super::late::command(confirm, &attempt);
+                Request { key: attempt.key, command }
+            }
+        };
+        let Applied { outcome, wait } = turn.apply(&request);
+        if matches!(outcome, Outcome::Done(_)) {
+            let told = turn.told(outcome, wait).expect("done is told");
+            tell_all(turn, attempt.waiters, &told, wait);
+            return;
+        }
+        let told = turn.told(outcome, wait).unwrap_or(Err(Unavailable::Undecided));
+        self.drop_holds(turn, id, &attempt);
+        tell_all(turn, attempt.waiters, &told, wait);
+    }
+
+    /// A part said no: the lowest class that any reports, with all its lines.
+    fn refuse(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+        let attempt = self.end(turn, id).expect("the caller found it");
+        let mut refusal: Option<Refusal> = None;
+        let mut unavailable = None;
+        for part in &attempt.parts {
+            match &part.answer {
+                Some(PartAnswer::Short(ShortWhy::Refused(why))) => {
+                    let why = why.clone();
+                    refusal = Some(refusal.map_or_else(|| why.clone(), |other| other.join(why.clone())));
+                }
+                Some(PartAnswer::Short(ShortWhy::Full(table))) => {
+                    unavailable = Some(Unavailable::Full(table));
+                }
+                Some(PartAnswer::Short(ShortWhy::Undecided)) => {
+                    unavailable = unavailable.or(Some(Unavailable::Undecided));
+                }
+                Some(PartAnswer::Held(..)) | None => {}
+            }
+        }
+        if let (Goal::Late(confirm), Some(refusal), None) = (&attempt.goal, &refusal, &unavailable) {
+            let (told, after) = super::late::refused(turn, confirm, attempt.key, refusal);
+            self.drop_holds(turn, id, &attempt);
+            tell_all(turn, attempt.waiters, &told, after);
+            return;
+        }
+        let told = match (unavailable, refusal) {
+            (None, Some(refusal)) => Ok(turn.refused(refusal, false, 0)),
+            (Some(unavailable), _) => Err(unavailable),
+            (None, None) => Err(Unavailable::Undecided),
+        };
+        self.fail(turn, id, attempt, told);
+    }
+
+    /// Time is up.
+    fn give_up(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+        let attempt = self.tries.get(&id).expect("the caller found it");
+        let silent = attempt.parts.iter().find(|part| part.answer.is_none());
+        let shard = silent.map_or(turn.index(), |part| part.shard);
+        let holds_something = !attempt.held().is_empty() || has_own(attempt);
+        if attempt.is_best_effort() && holds_something {
+            // A missing part is left out; its late answer gets a Drop.
+            self.record(turn, id);
+            return;
+        }
+        let attempt = self.end(turn, id).expect("just found");
+        self.fail(turn, id, attempt, Err(Unavailable::PartUnavailable { shard }));
+    }
+
+    fn fail(&mut self, turn: &mut Turn<'_>, id: ReservationId, attempt: Attempt, told: Told) {
+        self.drop_holds(turn, id, &attempt);
+        tell_all(turn, attempt.waiters, &told, 0);
+    }
+
+    /// Ends a try. Neither trying nor recorded is final, so it needs no tombstone.
+    fn end(&mut self, _turn: &Turn<'_>, id: ReservationId) -> Option<Attempt> {
+        let attempt = self.tries.remove(&id)?;
+        if let Some(tag) = &attempt.key {
+            self.by_key.remove(&tag.hash);
+        }
+        self.timers.clear(Timer::Try(id));
+        Some(attempt)
+    }
+
+    #[allow(clippy::unused_self, reason = "reads beside its siblings")]
+    fn drop_holds(&self, turn: &mut Turn<'_>, id: ReservationId, attempt: &Attempt) {
+        for (shard, drops) in attempt.drops(id) {
+            turn.send(shard, PeerMessage::Drop(drops), 0);
+        }
+    }
+
+    /// Answers a part's question about its holds: nothing while trying, what was decided if the
+    /// record names them, else that they are to be dropped.
+    pub(super) fn tell_fate(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: ShardIndex,
+        id: ReservationId,
+        holds: &[u64],
+    ) {
+        let decided = turn.engine().decided(id);
+        let after = turn.engine().reservation_seq(id).unwrap_or(0);
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
+        for hold in holds {
+            let named = decided.iter().find(|(sku, settle)| {
+                settle.hold == *hold && turn.shard_of(sku) == from
+            });
+            match named {
+                Some((_, settle)) => known.push(settle.clone()),
+                None => unknown.push(holdfast_core::DropHold { id, hold: *hold }),
+            }
+        }
+        if !known.is_empty() {
+            turn.send(from, PeerMessage::Decided(known), after);
+        }
+        if !unknown.is_empty() && !self.tries.contains_key(&id) {
+            turn.send(from, PeerMessage::Drop(unknown), after);
+        }
+    }
+
+    /// Every part has settled the end of a cart.
+    pub(super) fn close(&self, turn: &mut Turn<'_>, id: ReservationId) {
+        if turn.engine().has_ended(id) {
+            turn.apply(&step(Command::CloseCart(id)));
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn id(&self) -> ReservationId {
+        match &self.goal {
+            Goal::Reserve(cart) => cart.reserve.id,
+            Goal::Late(confirm) => confirm.id,
+        }
+    }
+}
+
+/// Whether home's own lines can't be held; what to tell then.
+fn check_own(turn: &mut Turn<'_>, cart: &CreateCart) -> Option<Told> {
+    for _ in 0..turn.engine().policy().expire_per_turn {
+        match turn.engine().check_own(cart, turn.now()) {
+            OwnCheck::Free => return None,
+            OwnCheck::Again(event) => turn.record(&event),
+            OwnCheck::Refused(refusal) => {
+                // The board may know of others' lines that are short as well.
+                let others = super::late::from_board(turn, cart);
+                let refusal = match others {
+                    Some(others) if others.class() <= refusal.class() => refusal.join(others),
+                    Some(_) | None => refusal,
+                };
+                return Some(Ok(turn.refused(refusal, false, turn.seq())));
+            }
+        }
+    }
+    Some(Err(Unavailable::Undecided))
+}
+
+fn parts_of(turn: &Turn<'_>, reserve: &Reserve) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for line in reserve.lines.iter().filter(|line| !turn.is_local(&line.sku)) {
+        let shard = turn.shard_of(&line.sku);
+        match parts.iter_mut().find(|part| part.shard == shard) {
+            Some(part) => part.lines.push(line.clone()),
+            None => parts.push(Part { shard, lines: vec![line.clone()], late: None, answer: None }),
+        }
+    }
+    parts
+}
+
+const fn has_own(attempt: &Attempt) -> bool {
+    match &attempt.goal {
+        Goal::Reserve(cart) => !cart.own.is_empty(),
+        Goal::Late(_) => false,
+    }
+}
+
+/// The cart with what its parts hold, and for best effort what they don't.
+fn with_parts(cart: &CreateCart, attempt: &Attempt) -> Result<Box<CreateCart>, Told> {
+    let mut cart = cart.clone();
+    cart.held = attempt.held();
+    for part in &attempt.parts {
+        match &part.answer {
+            Some(PartAnswer::Held(_, shortages)) => cart.shortages.extend_from_slice(shortages),
+            Some(PartAnswer::Short(why)) => {
+                let reason = short_reason(why)?;
+                cart.shortages.extend(all_short(part, reason));
+            }
+            None => cart.shortages.extend(all_short(part, ShortageReason::Unavailable)),
+        }
+    }
+    Ok(Box::new(cart))
+}
+
+/// The shortage that best effort makes of a part's answer; other refusals stay refusals.
+fn short_reason(why: &ShortWhy) -> Result<ShortageReason, Told> {
+    let refusal = match why {
+        ShortWhy::Undecided => return Ok(ShortageReason::InsufficientStock),
+        ShortWhy::Full(table) => return Err(Err(Unavailable::Full(table))),
+        ShortWhy::Refused(refusal) => refusal,
+    };
+    refusal.as_shortage().ok_or_else(|| {
+        let refusal = Box::new(refusal.clone());
+        let at = holdfast_core::Timestamp::ZERO;
+        Ok(holdfast_core::Answer::Refused { refusal, at, seq: 0, replayed: false })
+    })
+}
+
+fn all_short(part: &Part, reason: ShortageReason) -> Vec<Shortage> {
+    let mut shortages: Vec<Shortage> = Vec::new();
+    for line in &part.lines {
+        let requested = line.units.get();
+        match shortages.iter_mut().find(|shortage| shortage.sku == line.sku) {
+            Some(shortage) => shortage.requested = shortage.requested.saturating_add(requested),
+            None => {
+                let sku = line.sku.clone();
+                shortages.push(Shortage { sku, requested, granted: 0, reason });
+            }
+        }
+    }
+    shortages
+}
+
+fn tell_all(turn: &mut Turn<'_>, waiters: Vec<ReplyTo>, told: &Told, after: u64) {
+    let mut first = true;
+    for waiter in waiters {
+        // Those who repeated the command see that they did.
+        let told = if first { told.clone() } else { told.clone().map(super::late::replayed) };
+        first = false;
+        turn.answer(waiter, told, after);
+    }
+}

@@ -1,0 +1,142 @@
+//! Late confirm of a cart: its parts hold anew, then home records.
+
+use super::Carts;
+use super::attempt::{Attempt, Goal, Part};
+use crate::reply::{ReplyTo, Told};
+use crate::shard::{Applied, Turn};
+use crate::unavailable::Unavailable;
+use holdfast_core::{
+    Answer, Command, Confirm, CreateCart, KeyOutcome, KeyTag, LineUnits, Refusal, Request,
+    ReservationId, ReserveLine, Settle, ShortLine, Sku, TryLate,
+};
+
+impl Carts {
+    /// A late confirm that needs units on other shards.
+    pub fn confirm_late(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: Request,
+        reply: ReplyTo,
+        _attempt: u32,
+        lines: Vec<(usize, LineUnits)>,
+    ) {
+        let Request { key, command: Command::Confirm(confirm) } = request else { return };
+        let Some(reply) = self.join(turn, key.as_ref(), reply) else { return };
+        if self.tries.contains_key(&confirm.id) {
+            // Another confirm of it is under way; its outcome decides this one's.
+            turn.answer(reply, Err(Unavailable::Undecided), 0);
+            return;
+        }
+        if self.settings.undecided_max <= self.tries.len() {
+            turn.answer(reply, Err(Unavailable::Full("carts")), 0);
+            return;
+        }
+        let view = turn.engine().reservation(confirm.id, turn.now());
+        let until = turn.now().after(self.settings.try_timeout);
+        let attempt = Attempt {
+            number: number(turn, confirm.id),
+            key,
+            customer: view.and_then(|view| view.customer),
+            deadline: until,
+            waiters: vec![reply],
+            parts: parts_of(turn, confirm.id, lines),
+            until,
+            pause: self.settings.resend,
+            retries: self.settings.retries,
+            is_resting: false,
+            goal: Goal::Late(confirm),
+        };
+        self.begin(turn, attempt);
+    }
+}
+
+/// A number for a late attempt on an id, not used before: ids are minted once, so the place of
+/// the next one serves, folded to 32 bits. A hold left by an attempt of the same number would
+/// have to wait unanswered through 2^24 reservations or 2^8 openings of its home.
+pub(super) fn number(turn: &mut Turn<'_>, id: ReservationId) -> u32 {
+    let fresh = turn.mint(id.slot());
+    let number = ((fresh.opening().number() & 0xff) << 24) | (fresh.counter() as u32 & 0xff_ffff);
+    // 0 is the number of the reserve itself.
+    number.max(1)
+}
+
+fn parts_of(turn: &Turn<'_>, id: ReservationId, lines: Vec<(usize, LineUnits)>) -> Vec<Part> {
+    let decided: Vec<(Sku, Settle)> = turn.engine().decided(id);
+    let mut parts: Vec<Part> = Vec::new();
+    for (_, LineUnits { sku, location, units }) in lines {
+        let shard = turn.shard_of(&sku);
+        let line = ReserveLine { sku, units, location };
+        match parts.iter_mut().find(|part| part.shard == shard) {
+            Some(part) => part.lines.push(line),
+            None => {
+                let here = decided.iter().filter(|(sku, _)| turn.shard_of(sku) == shard);
+                let late = Some(here.map(|(_, settle)| settle.clone()).collect());
+                parts.push(Part { shard, lines: vec![line], late, answer: None });
+            }
+        }
+    }
+    parts
+}
+
+/// What home records once every part holds.
+pub(super) fn command(confirm: &Confirm, attempt: &Attempt) -> Command {
+    Command::ConfirmLate(Box::new(TryLate { confirm: confirm.clone(), held: attempt.held() }))
+}
+
+/// A part can't hold anew: sold out and over the limit are made final; a paused or closed sale
+/// is not for ever.
+pub(super) fn refused(
+    turn: &mut Turn<'_>,
+    confirm: &Confirm,
+    key: Option<KeyTag>,
+    refusal: &Refusal,
+) -> (Told, u64) {
+    let outcome = match refusal {
+        Refusal::InsufficientStock(_) => KeyOutcome::ClosedSoldOut,
+        Refusal::CustomerLimit(_) => KeyOutcome::ClosedCustomerLimit,
+        other => return (Ok(turn.refused(other.clone(), false, 0)), 0),
+    };
+    let request = Request { key, command: Command::RefuseLate(confirm.id, outcome) };
+    let Applied { outcome, wait } = turn.apply(&request);
+    let told = turn.told(outcome, wait).unwrap_or(Err(Unavailable::Undecided));
+    (told, wait)
+}
+
+/// What the stock board says against the lines of other shards: as of their last commits, so it
+/// adds to a refusal and makes none.
+pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> {
+    let mut refusal: Option<Refusal> = None;
+    for line in cart.reserve.lines.iter().filter(|line| !turn.is_local(&line.sku)) {
+        let sku = line.sku.clone();
+        let next = match turn.board().get(&line.sku) {
+            None => Refusal::UnknownSku(vec![sku]),
+            Some(view) if view.config.paused => Refusal::SalePaused(vec![sku]),
+            Some(view) => {
+                let (requested, available) = (u64::from(line.units.get()), view.available() as u64);
+                if requested <= available {
+                    continue;
+                }
+                let location = line.location.clone();
+                let short = ShortLine { sku, location, requested, available, undecided: 0 };
+                Refusal::InsufficientStock(vec![short])
+            }
+        };
+        refusal = Some(match refusal {
+            Some(before) => before.join(next),
+            None => next,
+        });
+    }
+    refusal
+}
+
+/// The same answer, as a repeat.
+pub(super) fn replayed(answer: Answer) -> Answer {
+    match answer {
+        Answer::Reservation { view, created, .. } => {
+            Answer::Reservation { view, created, replayed: true }
+        }
+        Answer::Sku { view, created, .. } => Answer::Sku { view, created, replayed: true },
+        Answer::Movement { view, .. } => Answer::Movement { view, replayed: true },
+        other @ (Answer::Refused { .. } | Answer::Full(_) | Answer::Part(_)) => other,
+    }
+}
