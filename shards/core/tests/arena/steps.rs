@@ -1,0 +1,353 @@
+//! Random histories: few SKUs, locations, customers and keys, and a clock that moves oddly,
+//! so that everything soon meets everything.
+//!
+//! A step names earlier reservations and keys by chance; which ones those are is known only
+//! when the history runs. So any part of a history is a history too, which is what makes
+//! failures shrink.
+
+use crate::script::{Basket, Line, Setting, Verb, Want};
+use crate::world::{Subject, World};
+use holdfast_core::{Mode, Patch, Remainder};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// One step of a history.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A command that names nothing earlier.
+    Plain(Key, Verb),
+    /// A reserve; it may take the place of an earlier one.
+    Reserve(Key, Basket, Option<Index>),
+    /// A command on an earlier reservation.
+    On(Key, Index, On),
+    /// An earlier command again, word for word.
+    Again(Index),
+    /// Something that is no command.
+    Other(Line),
+    /// Until about the next deadline: so many milliseconds after it, less one.
+    ToDeadline(u8),
+    /// Chunks are taken: so many of those that changed.
+    Remember(u8),
+    /// The state is rebuilt.
+    Recover(Vec<Index>),
+}
+
+/// What is done to a reservation.
+#[derive(Clone, Debug)]
+pub enum On {
+    Confirm {
+        part: Option<(Part, Remainder)>,
+        refuse_late: bool,
+        payment: Option<String>,
+    },
+    Release {
+        part: Option<Part>,
+        reason: Option<String>,
+    },
+    Extend(u64),
+    Pin(u64),
+}
+
+/// Units of one of its lines.
+#[derive(Clone, Debug)]
+pub struct Part {
+    line: Index,
+    units: u32,
+    is_placed: bool,
+}
+
+/// The key of a command.
+#[derive(Clone, Debug)]
+pub enum Key {
+    None,
+    Fresh,
+    Used(Index),
+}
+
+/// Every history starts with something to sell.
+pub fn opening_lines() -> Vec<Line> {
+    let lines = [
+        "configure TEE safety@main=0",
+        "configure MUG safety@main=1",
+        "receive TEE 3",
+        "receive TEE 2 at=store",
+        "receive MUG 3",
+    ];
+    lines
+        .iter()
+        .map(|line| crate::script::parse(line).expect("written above"))
+        .collect()
+}
+
+/// The line that a step is, in this world; nothing if it names what is not there.
+pub fn line_of<S: Subject>(step: &Step, world: &World<S>) -> Option<Line> {
+    Some(match step {
+        Step::Plain(key, verb) => Line::Ask(key_of(key, world), verb.clone()),
+        Step::Reserve(key, basket, replace) => {
+            let replace = replace.as_ref().and_then(|index| named(index, world));
+            let name = format!("r{}", world.reserves + 1);
+            let basket = Basket {
+                name,
+                replace,
+                ..basket.clone()
+            };
+            Line::Ask(key_of(key, world), Verb::Reserve(Box::new(basket)))
+        }
+        Step::On(key, index, on) => {
+            Line::Ask(key_of(key, world), verb_on(named(index, world)?, on, world))
+        }
+        Step::Again(index) => {
+            if world.keyed.is_empty() {
+                return None;
+            }
+            index.get(&world.keyed).clone()
+        }
+        Step::Other(line) => line.clone(),
+        Step::ToDeadline(offset) => {
+            let deadline = world.subject.engine().next_deadline()?;
+            let until = deadline.ms() + u64::from(*offset);
+            Line::Wait(until.checked_sub(world.now.ms() + 1)?)
+        }
+        Step::Remember(_) | Step::Recover(_) => return None,
+    })
+}
+
+fn key_of<S: Subject>(key: &Key, world: &World<S>) -> Option<String> {
+    match key {
+        Key::None => None,
+        Key::Fresh => Some(format!("k{}", world.keyed.len() + 1)),
+        Key::Used(_) if world.keyed.is_empty() => None,
+        Key::Used(index) => match index.get(&world.keyed) {
+            Line::Ask(key, _) => key.clone(),
+            _ => None,
+        },
+    }
+}
+
+fn named<S: Subject>(index: &Index, world: &World<S>) -> Option<String> {
+    let names = world.names();
+    (!names.is_empty()).then(|| index.get(&names).to_string())
+}
+
+fn verb_on<S: Subject>(name: String, on: &On, world: &World<S>) -> Verb {
+    let want = |part: &Part| {
+        let id = world.id_of(&name).expect("it was named");
+        let view = world.subject.engine().reservation(id, world.now);
+        let lines = view.map(|view| view.lines).unwrap_or_default();
+        let Some(line) = (!lines.is_empty()).then(|| part.line.get(&lines)) else {
+            return vec![Want {
+                sku: "TEE".to_owned(),
+                location: None,
+                units: part.units,
+            }];
+        };
+        let location = part.is_placed.then(|| line.location.to_string());
+        vec![Want {
+            sku: line.sku.to_string(),
+            location,
+            units: part.units,
+        }]
+    };
+    match on {
+        On::Confirm {
+            part,
+            refuse_late,
+            payment,
+        } => {
+            let lines = part.as_ref().map(|(part, rest)| (want(part), *rest));
+            let (refuse_late, payment) = (*refuse_late, payment.clone());
+            Verb::Confirm {
+                name,
+                lines,
+                refuse_late,
+                payment,
+            }
+        }
+        On::Release { part, reason } => {
+            let (lines, reason) = (part.as_ref().map(want), reason.clone());
+            Verb::Release {
+                name,
+                lines,
+                reason,
+            }
+        }
+        On::Extend(ms) => Verb::Extend(name, *ms),
+        On::Pin(ms) => Verb::Pin(name, *ms),
+    }
+}
+
+/// Histories of up to `steps` steps.
+pub fn history(steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..=steps)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (key(), basket(), prop::option::weighted(0.25, any::<Index>()))
+            .prop_map(|(key, basket, replace)| Step::Reserve(key, basket, replace)),
+        14 => (key(), any::<Index>(), on()).prop_map(|(key, index, on)| Step::On(key, index, on)),
+        5 => (key(), configure()).prop_map(|(key, verb)| Step::Plain(key, verb)),
+        5 => (key(), movement()).prop_map(|(key, verb)| Step::Plain(key, verb)),
+        2 => any::<Index>().prop_map(Step::Again),
+        8 => clock().prop_map(Step::Other),
+        4 => (0_u8..3).prop_map(Step::ToDeadline),
+        2 => (0_u8..6).prop_map(Step::Remember),
+        1 => prop::collection::vec(any::<Index>(), 8).prop_map(Step::Recover),
+    ]
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        6 => Just(Key::None),
+        3 => Just(Key::Fresh),
+        1 => any::<Index>().prop_map(Key::Used),
+    ]
+}
+
+fn sku() -> impl Strategy<Value = String> {
+    prop_oneof![12 => Just("TEE"), 6 => Just("MUG"), 1 => Just("CAP")].prop_map(str::to_owned)
+}
+
+fn location() -> impl Strategy<Value = String> {
+    prop_oneof![5 => Just("main"), 5 => Just("store"), 1 => Just("attic"), 1 => Just("moon")]
+        .prop_map(str::to_owned)
+}
+
+fn want() -> impl Strategy<Value = Want> {
+    (sku(), prop::option::weighted(0.3, location()), 1_u32..4).prop_map(|(sku, location, units)| {
+        Want {
+            sku,
+            location,
+            units,
+        }
+    })
+}
+
+fn basket() -> impl Strategy<Value = Basket> {
+    let lines = prop_oneof![
+        3 => prop::collection::vec(want(), 1..2),
+        2 => prop::collection::vec(want(), 1..5),
+    ];
+    let ttl = prop::option::weighted(0.6, ttl());
+    let customer = prop::option::weighted(0.8, select(vec!["ann", "ben"]));
+    let order_ref = prop::option::weighted(0.8, select(vec!["o1", "o2"]));
+    let mode = prop_oneof![2 => Just(Mode::AllOrNothing), 1 => Just(Mode::BestEffort)];
+    (lines, ttl, customer, order_ref, mode).prop_map(|(lines, ttl, customer, order_ref, mode)| {
+        let (customer, order_ref) = (customer.map(str::to_owned), order_ref.map(str::to_owned));
+        Basket {
+            name: String::new(),
+            lines,
+            ttl,
+            customer,
+            order_ref,
+            mode,
+            replace: None,
+        }
+    })
+}
+
+/// Around the bounds of [`crate::bounds`]: 1 s to 30 s, 10 s if not said.
+fn ttl() -> impl Strategy<Value = u64> {
+    select(vec![
+        999, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 30_001,
+    ])
+}
+
+fn on() -> impl Strategy<Value = On> {
+    let part = || {
+        (any::<Index>(), 1_u32..3, any::<bool>()).prop_map(|(line, units, is_placed)| Part {
+            line,
+            units,
+            is_placed,
+        })
+    };
+    let rest = prop_oneof![Just(Remainder::Release), Just(Remainder::Keep)];
+    let some = prop::option::weighted(0.4, (part(), rest));
+    let payment = prop::option::weighted(0.6, select(vec!["p1", "p1", "p2"]));
+    let late = prop::bool::weighted(0.15);
+    let reason = prop::option::weighted(0.2, Just("changed-mind"));
+    prop_oneof![
+        6 => (some, late, payment).prop_map(|(part, refuse_late, payment)| {
+            On::Confirm { part, refuse_late, payment: payment.map(str::to_owned) }
+        }),
+        4 => (prop::option::weighted(0.5, part()), reason).prop_map(|(part, reason)| {
+            On::Release { part, reason: reason.map(str::to_owned) }
+        }),
+        2 => ttl().prop_map(On::Extend),
+        2 => select(vec![1, 3_000, 12_000, 15_000, 15_001]).prop_map(On::Pin),
+    ]
+}
+
+fn patch<T: Clone + std::fmt::Debug + 'static>(
+    value: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<Patch<T>> {
+    prop_oneof![3 => value.prop_map(Patch::Set), 1 => Just(Patch::Clear)].boxed()
+}
+
+fn configure() -> impl Strategy<Value = Verb> {
+    let safety = (location(), patch(0_u32..3));
+    let limit = (1_u32..5, select(vec![3_000_u64, 15_000, 60_000, 300_000]));
+    let offset = || select(vec![0_u64, 5_000, 20_000, 60_000, 3_600_000]);
+    let order = select(vec![
+        vec!["store", "main"],
+        vec!["main"],
+        vec!["attic", "store"],
+    ]);
+    let order = order.prop_map(|names| names.into_iter().map(str::to_owned).collect());
+    let one = prop_oneof![
+        3 => safety.prop_map(|safety| Setting { safety: vec![safety], ..Setting::default() }),
+        3 => patch(limit).prop_map(|limit| Setting { limit, ..Setting::default() }),
+        1 => patch(offset()).prop_map(|opens| Setting { opens, ..Setting::default() }),
+        1 => patch(offset()).prop_map(|closes| Setting { closes, ..Setting::default() }),
+        2 => patch(any::<bool>()).prop_map(|paused| Setting { paused, ..Setting::default() }),
+        2 => patch(order).prop_map(|order| Setting { order, ..Setting::default() }),
+    ];
+    (sku(), one, prop::option::weighted(0.1, 0_u64..4)).prop_map(|(sku, setting, version)| {
+        Verb::Configure(Box::new(Setting {
+            sku,
+            version,
+            ..setting
+        }))
+    })
+}
+
+fn movement() -> impl Strategy<Value = Verb> {
+    let place = || prop::option::weighted(0.5, location());
+    let version = || prop::option::weighted(0.1, 0_u64..8);
+    let delta = prop_oneof![2 => -3_i64..0, 1 => 1_i64..3];
+    prop_oneof![
+        (sku(), 1_u32..4, place(), version()).prop_map(|(sku, units, location, version)| {
+            Verb::Receive {
+                sku,
+                units,
+                location,
+                version,
+            }
+        }),
+        (sku(), delta, place(), any::<bool>(), version()).prop_map(
+            |(sku, delta, location, force, version)| {
+                Verb::Adjust {
+                    sku,
+                    delta,
+                    location,
+                    force,
+                    version,
+                }
+            }
+        ),
+    ]
+}
+
+fn clock() -> impl Strategy<Value = Line> {
+    let short = || select(vec![0_u64, 1, 400, 999, 1_000, 2_500, 7_000, 10_000]);
+    let long = || select(vec![15_000_u64, 31_000, 40_000, 61_000, 125_000]);
+    prop_oneof![
+        5 => short().prop_map(Line::Wait),
+        3 => short().prop_map(Line::Advance),
+        2 => long().prop_map(Line::Wait),
+        2 => long().prop_map(Line::Advance),
+        2 => Just(Line::Sweep),
+        1 => short().prop_map(Line::Back),
+        1 => prop_oneof![short(), long()].prop_map(Line::Down),
+    ]
+}

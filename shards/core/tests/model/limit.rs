@@ -1,0 +1,78 @@
+//! What a customer has had of a limited SKU.
+
+use super::{CustomerLimit, Model};
+use holdfast_core::{OverLimit, ReservationId, Sku, Text, Timestamp};
+
+/// The limit as it looks to one customer at one moment.
+pub(super) struct Tally {
+    limit: CustomerLimit,
+    /// Units that count, with the time of their reservation, oldest first.
+    units: Vec<(Timestamp, u64)>,
+}
+
+impl Model {
+    /// Open and confirmed units of this customer, by time of reservation. Those that are
+    /// open under `instead_of` don't count: a replacement is about to take their place.
+    pub(super) fn tally(
+        &self,
+        sku: &Sku,
+        customer: &Text,
+        instead_of: Option<ReservationId>,
+        now: Timestamp,
+    ) -> Option<Tally> {
+        let limit = self.skus[sku].config.customer_limit?;
+        let mut units = Vec::new();
+        for order in self.orders.values() {
+            let is_theirs = order.customer.as_ref() == Some(customer);
+            let is_in_window = now < order.created_at.after(limit.window);
+            if !is_theirs || !is_in_window {
+                continue;
+            }
+            let is_held = order.is_open(now) && Some(order.id) != instead_of;
+            for hold in order
+                .holds
+                .iter()
+                .filter(|hold| hold.sku == *sku && hold.counts)
+            {
+                let held = if is_held { hold.open() } else { 0 };
+                units.push((order.created_at, u64::from(held + hold.confirmed)));
+            }
+        }
+        units.sort_by_key(|(at, _)| *at);
+        Some(Tally { limit, units })
+    }
+}
+
+impl Tally {
+    fn counted(&self) -> u64 {
+        self.units.iter().map(|(_, units)| units).sum()
+    }
+
+    pub(super) fn left(&self) -> u64 {
+        u64::from(self.limit.units).saturating_sub(self.counted())
+    }
+
+    /// How `requested` more units would break the limit, if they would.
+    pub(super) fn over(&self, sku: &Sku, requested: u64) -> Option<OverLimit> {
+        let (limit, counted) = (u64::from(self.limit.units), self.counted());
+        if counted + requested <= limit {
+            return None;
+        }
+        let mut left_over = counted;
+        let mut frees_at = None;
+        for (at, units) in &self.units {
+            left_over -= units;
+            if left_over + requested <= limit {
+                frees_at = Some(at.after(self.limit.window));
+                break;
+            }
+        }
+        Some(OverLimit {
+            sku: sku.clone(),
+            limit: self.limit.units,
+            counted,
+            requested,
+            frees_at,
+        })
+    }
+}

@@ -1,0 +1,534 @@
+//! Setting units aside.
+
+use super::{Hold, Model, Order, Outcome, What, add};
+use holdfast_core::{
+    Counter, ExpiredReason, KeyOutcome, Location, Mode, OverLimit, Refusal, Reserve, ShortLine,
+    Shortage, ShortageReason, Sku, Text, Timestamp,
+};
+use std::collections::BTreeMap;
+
+/// The lines of one SKU and location, or of one SKU and no location, summed.
+struct Ask {
+    sku: Sku,
+    location: Option<Location>,
+    units: u64,
+}
+
+/// What an ask got: units by location, and why not more.
+struct Got {
+    takes: Vec<(Location, u64)>,
+    shortage: Option<ShortageReason>,
+}
+
+/// Free units at a location.
+#[derive(Clone, Copy)]
+struct Free {
+    /// With lapsed holds that nobody has recorded still counted as reserved. Which places
+    /// serve a line is decided by this: lapsed holds are met only where they are needed.
+    recorded: u64,
+    /// With lapsed holds given back. Whether a line can be served is decided by this.
+    alive: u64,
+}
+
+type Shelf = BTreeMap<(Sku, Location), Free>;
+
+impl Model {
+    pub(super) fn reserve(&mut self, command: &Reserve, now: Timestamp) -> Outcome {
+        let asks = summed(command);
+        let replaced = match self.check(command, &asks, now) {
+            Ok(replaced) => replaced,
+            Err(refusal) => return Outcome::refused(refusal),
+        };
+        let got = match self.grant(command, &asks, replaced.as_ref(), now) {
+            Ok(got) => got,
+            Err(refusal) => return Outcome::refused(refusal),
+        };
+        let kept = self
+            .orders
+            .values()
+            .filter(|order| !order.forgotten)
+            .count();
+        if kept >= self.policy.reservations_max {
+            return Outcome {
+                what: What::Full("reservations"),
+                recorded: None,
+            };
+        }
+        self.set_aside(command, &asks, &got, replaced, now);
+        Outcome::reservation(command.id, KeyOutcome::Created)
+    }
+
+    /// Everything but limit and stock. Gives the reservation that is replaced, if one is.
+    fn check(
+        &self,
+        command: &Reserve,
+        asks: &[Ask],
+        now: Timestamp,
+    ) -> Result<Option<Order>, Refusal> {
+        let named = command.replace.and_then(|id| self.orders.get(&id));
+        let replaced = named.filter(|order| order.is_open(now));
+
+        let requested = command.ttl.unwrap_or(self.policy.ttl_default);
+        let mut max = self.policy.ttl_max;
+        if let Some(order) = replaced {
+            max = max.min(order.chain_start.after(self.policy.lifetime_max).since(now));
+        }
+        let min = self.policy.ttl_min;
+        if requested < min || requested > max {
+            return Err(Refusal::TtlLimit {
+                min,
+                max,
+                requested,
+            });
+        }
+        if let Some(order) = replaced {
+            let same_order = order.order_ref.is_some() && order.order_ref == command.order_ref;
+            if !same_order || order.customer != command.customer {
+                return Err(Refusal::ReplaceMismatch(order.id));
+            }
+            if let Some(until) = order.pinned_until.filter(|until| now < *until) {
+                return Err(Refusal::ReservationPinned {
+                    id: order.id,
+                    until,
+                });
+            }
+        }
+
+        let skus = distinct(asks);
+        let is_unknown = |sku: &&Sku| !self.skus.contains_key(*sku);
+        let unknown: Vec<Sku> = skus.iter().filter(is_unknown).cloned().collect();
+        if !unknown.is_empty() {
+            return Err(Refusal::UnknownSku(unknown));
+        }
+        let unknown: Vec<(Sku, Location)> = asks
+            .iter()
+            .filter_map(|ask| Some((ask.sku.clone(), ask.location.clone()?)))
+            .filter(|(sku, location)| !self.skus[sku].levels.contains_key(location))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(Refusal::UnknownLocation(unknown));
+        }
+        if command.mode == Mode::AllOrNothing {
+            self.check_sale(&skus, now)?;
+        }
+        self.check_customer(&skus, command.customer.as_ref())?;
+        Ok(replaced.cloned())
+    }
+
+    /// Pauses and windows, which bind late confirms too.
+    pub(super) fn check_sale(&self, skus: &[Sku], now: Timestamp) -> Result<(), Refusal> {
+        let paused: Vec<Sku> = skus
+            .iter()
+            .filter(|sku| self.skus[*sku].config.paused)
+            .cloned()
+            .collect();
+        if !paused.is_empty() {
+            return Err(Refusal::SalePaused(paused));
+        }
+        let closed: Vec<_> = skus
+            .iter()
+            .filter(|sku| self.is_closed(sku, now))
+            .map(|sku| (sku.clone(), &self.skus[sku].config))
+            .map(|(sku, config)| (sku, config.opens_at, config.closes_at))
+            .collect();
+        if !closed.is_empty() {
+            return Err(Refusal::SaleClosed(closed));
+        }
+        Ok(())
+    }
+
+    fn is_closed(&self, sku: &Sku, now: Timestamp) -> bool {
+        let config = &self.skus[sku].config;
+        config.opens_at.is_some_and(|opens| now < opens)
+            || config.closes_at.is_some_and(|closes| closes <= now)
+    }
+
+    fn check_customer(&self, skus: &[Sku], customer: Option<&Text>) -> Result<(), Refusal> {
+        let is_limited = |sku: &&Sku| self.skus[*sku].config.customer_limit.is_some();
+        let limited: Vec<Sku> = skus.iter().filter(is_limited).cloned().collect();
+        if customer.is_none() && !limited.is_empty() {
+            return Err(Refusal::CustomerRequired(limited));
+        }
+        Ok(())
+    }
+
+    /// Who gets what from where, in the order of the asks; or the refusal.
+    fn grant(
+        &self,
+        command: &Reserve,
+        asks: &[Ask],
+        replaced: Option<&Order>,
+        now: Timestamp,
+    ) -> Result<Vec<Got>, Refusal> {
+        let all = command.mode == Mode::AllOrNothing;
+        let over = self.over_limit(command, asks, replaced, now);
+        if all && !over.is_empty() {
+            return Err(Refusal::CustomerLimit(over));
+        }
+
+        let mut got: Vec<Option<Got>> = asks.iter().map(|_| None).collect();
+        let mut short = Vec::new();
+        let mut left: BTreeMap<Sku, u64> = self.limits_left(command, asks, replaced, now);
+        let mut shelf = Shelf::new();
+        for sku in distinct(asks) {
+            for location in self.skus[&sku].levels.keys() {
+                let free = self.free_for(&sku, location, replaced, now);
+                shelf.insert((sku.clone(), location.clone()), free);
+            }
+        }
+        // Named locations are served first.
+        let named = (0..asks.len()).filter(|at| asks[*at].location.is_some());
+        let unnamed = (0..asks.len()).filter(|at| asks[*at].location.is_none());
+        for at in named.chain(unnamed) {
+            let ask = &asks[at];
+            let places = match &ask.location {
+                Some(location) => vec![location.clone()],
+                None => self.selling_order(&ask.sku),
+            };
+            let at_place = |place: &Location| shelf[&(ask.sku.clone(), place.clone())].alive;
+            let here: u64 = places.iter().map(at_place).sum();
+            if here < ask.units {
+                short.push((at, here));
+            }
+            let limit = if all { u64::MAX } else { left[&ask.sku] };
+            let (units, shortage) = self.granted(ask, here, limit, all, now);
+            if let Some(left) = left.get_mut(&ask.sku) {
+                *left = left.saturating_sub(units);
+            }
+            let takes = spread(&ask.sku, units, &places, &mut shelf);
+            got[at] = Some(Got { takes, shortage });
+        }
+
+        let got: Vec<Got> = got
+            .into_iter()
+            .map(|got| got.expect("every ask was served"))
+            .collect();
+        let nothing = got.iter().all(|got| got.takes.is_empty());
+        if (all && !short.is_empty()) || nothing {
+            return Err(self.nothing(asks, &got, short, over, now));
+        }
+        Ok(got)
+    }
+
+    /// How much of an ask is granted, and the first reason why not more.
+    fn granted(
+        &self,
+        ask: &Ask,
+        here: u64,
+        limit: u64,
+        all: bool,
+        now: Timestamp,
+    ) -> (u64, Option<ShortageReason>) {
+        if !all && self.skus[&ask.sku].config.paused {
+            return (0, Some(ShortageReason::SalePaused));
+        }
+        if !all && self.is_closed(&ask.sku, now) {
+            return (0, Some(ShortageReason::SaleClosed));
+        }
+        let units = ask.units.min(here).min(limit);
+        let reason = if units == ask.units {
+            None
+        } else if limit <= here {
+            Some(ShortageReason::CustomerLimit)
+        } else {
+            Some(ShortageReason::InsufficientStock)
+        };
+        (units, reason)
+    }
+
+    /// Nothing was granted: the first class of refusal among the shortages.
+    fn nothing(
+        &self,
+        asks: &[Ask],
+        got: &[Got],
+        mut short: Vec<(usize, u64)>,
+        over: Vec<OverLimit>,
+        now: Timestamp,
+    ) -> Refusal {
+        let skus = distinct(asks);
+        if got.iter().all(|got| got.shortage.is_none()) || over.is_empty() {
+            short.sort_unstable();
+        }
+        let is_short = |reason| got.iter().any(|got| got.shortage == Some(reason));
+        if is_short(ShortageReason::SalePaused) || is_short(ShortageReason::SaleClosed) {
+            return self
+                .check_sale(&skus, now)
+                .expect_err("a sale is paused or closed");
+        }
+        if is_short(ShortageReason::CustomerLimit) {
+            return Refusal::CustomerLimit(over);
+        }
+        let lines = short.into_iter().map(|(at, available)| ShortLine {
+            sku: asks[at].sku.clone(),
+            location: asks[at].location.clone(),
+            requested: asks[at].units,
+            available,
+            undecided: 0,
+        });
+        Refusal::InsufficientStock(lines.collect())
+    }
+
+    fn over_limit(
+        &self,
+        command: &Reserve,
+        asks: &[Ask],
+        replaced: Option<&Order>,
+        now: Timestamp,
+    ) -> Vec<OverLimit> {
+        let Some(customer) = &command.customer else {
+            return Vec::new();
+        };
+        let instead_of = replaced.map(|order| order.id);
+        let over = distinct(asks).into_iter().filter_map(|sku| {
+            let requested = asks
+                .iter()
+                .filter(|ask| ask.sku == sku)
+                .map(|ask| ask.units)
+                .sum();
+            self.tally(&sku, customer, instead_of, now)?
+                .over(&sku, requested)
+        });
+        over.collect()
+    }
+
+    fn limits_left(
+        &self,
+        command: &Reserve,
+        asks: &[Ask],
+        replaced: Option<&Order>,
+        now: Timestamp,
+    ) -> BTreeMap<Sku, u64> {
+        let instead_of = replaced.map(|order| order.id);
+        let left = |sku: &Sku| {
+            let customer = command.customer.as_ref()?;
+            Some(self.tally(sku, customer, instead_of, now)?.left())
+        };
+        let skus = distinct(asks).into_iter();
+        skus.map(|sku| (sku.clone(), left(&sku).unwrap_or(u64::MAX)))
+            .collect()
+    }
+
+    /// What is available to this reserve, by what is recorded and by what the clock says:
+    /// the units it replaces are its own.
+    fn free_for(
+        &self,
+        sku: &Sku,
+        location: &Location,
+        replaced: Option<&Order>,
+        now: Timestamp,
+    ) -> Free {
+        let own = replaced.map_or(0, |order| order.open_at(sku, location)) as i64;
+        let units = |free: i64| (free + own).max(0) as u64;
+        let recorded = units(self.free(sku, location));
+        Free {
+            recorded,
+            alive: units(self.free_alive(sku, location, now)),
+        }
+    }
+
+    /// Where a line that names no location is served from.
+    fn selling_order(&self, sku: &Sku) -> Vec<Location> {
+        let shelf = &self.skus[sku];
+        let order = &shelf.config.location_order;
+        if !order.is_empty() {
+            let known = |location: &&Location| shelf.levels.contains_key(*location);
+            return order.iter().filter(known).cloned().collect();
+        }
+        let mut order: Vec<Location> = shelf.levels.keys().cloned().collect();
+        order.sort_by_key(|location| *location != Location::main());
+        order
+    }
+
+    /// Nothing below can refuse.
+    fn set_aside(
+        &mut self,
+        command: &Reserve,
+        asks: &[Ask],
+        got: &[Got],
+        replaced: Option<Order>,
+        now: Timestamp,
+    ) {
+        let mut holds: Vec<Hold> = Vec::new();
+        let mut shortages = Vec::new();
+        for (ask, got) in asks.iter().zip(got) {
+            let counts = command.customer.is_some() && self.skus[&ask.sku].limited_once;
+            for (location, units) in &got.takes {
+                let units = *units as u32;
+                // Split lines at locations the service chose have `requested` = `qty`.
+                let is_split = got.takes.len() > 1;
+                let requested = if is_split { units } else { ask.units as u32 };
+                let same = |hold: &&mut Hold| hold.sku == ask.sku && hold.location == *location;
+                if let Some(hold) = holds.iter_mut().find(same) {
+                    hold.requested += requested;
+                    hold.units += units;
+                    continue;
+                }
+                let (confirmed, released, expired) = (0, 0, 0);
+                let (sku, location) = (ask.sku.clone(), location.clone());
+                holds.push(Hold {
+                    sku,
+                    location,
+                    requested,
+                    units,
+                    confirmed,
+                    released,
+                    expired,
+                    counts,
+                });
+            }
+        }
+        for sku in distinct(asks) {
+            shortages.extend(shortage_of(&sku, asks, got));
+        }
+        for hold in &holds {
+            self.check_inv_3(hold, replaced.as_ref());
+        }
+        let mut touched: Vec<Sku> = holds.iter().map(|hold| hold.sku.clone()).collect();
+        if let Some(old) = &replaced {
+            touched.extend(
+                old.holds
+                    .iter()
+                    .filter(|hold| hold.open() > 0)
+                    .map(|hold| hold.sku.clone()),
+            );
+            self.give_way(old, command, now);
+        }
+        let ttl = command.ttl.unwrap_or(self.policy.ttl_default);
+        let order = Order {
+            id: command.id,
+            order_ref: command.order_ref.clone(),
+            customer: command.customer.clone(),
+            created_at: now,
+            chain_start: replaced.as_ref().map_or(now, |old| old.chain_start),
+            expires_at: now.after(ttl),
+            pinned_until: None,
+            late: false,
+            payments: Vec::new(),
+            replaces: replaced.map(|old| old.id),
+            replaced_by: None,
+            reason: None,
+            holds,
+            shortages,
+            version: 1,
+            graced: false,
+            closed: None::<ExpiredReason>,
+            ended_at: None,
+            forgotten: false,
+        };
+        self.orders.insert(command.id, order);
+        self.touch(touched);
+    }
+
+    /// The old one is released in the same step.
+    fn give_way(&mut self, old: &Order, command: &Reserve, now: Timestamp) {
+        for hold in &old.holds {
+            let level = self.level_mut(&hold.sku, &hold.location);
+            add(level, Counter::Released, i64::from(hold.open()));
+        }
+        let order = self.order_mut(old.id);
+        for hold in &mut order.holds {
+            hold.released += hold.open();
+        }
+        order.replaced_by = Some(command.id);
+        order.ended_at = Some(now);
+        order.version += 1;
+    }
+
+    /// INV-3, by what is recorded: lapsed units must have been given back before.
+    fn check_inv_3(&mut self, hold: &Hold, replaced: Option<&Order>) {
+        let own = replaced.map_or(0, |order| order.open_at(&hold.sku, &hold.location));
+        let fresh = i64::from(hold.units) - own as i64;
+        let free = self.free(&hold.sku, &hold.location);
+        if free < fresh {
+            let (sku, location) = (&hold.sku, &hold.location);
+            self.complain(format!(
+                "INV-3: {fresh} of {sku}@{location} taken of {free} free"
+            ));
+        }
+    }
+}
+
+impl Order {
+    fn open_at(&self, sku: &Sku, location: &Location) -> u64 {
+        let here = self
+            .holds
+            .iter()
+            .filter(|hold| hold.sku == *sku && hold.location == *location);
+        here.map(|hold| u64::from(hold.open())).sum()
+    }
+}
+
+/// Lines on the same SKU and location, or on the same SKU and none, are one.
+fn summed(command: &Reserve) -> Vec<Ask> {
+    let mut asks: Vec<Ask> = Vec::new();
+    for line in &command.lines {
+        let units = u64::from(line.units.get());
+        let same = |ask: &&mut Ask| ask.sku == line.sku && ask.location == line.location;
+        match asks.iter_mut().find(same) {
+            Some(ask) => ask.units += units,
+            None => {
+                asks.push(Ask {
+                    sku: line.sku.clone(),
+                    location: line.location.clone(),
+                    units,
+                });
+            }
+        }
+    }
+    asks
+}
+
+/// The lines of a SKU that were not granted whole, as one shortage.
+fn shortage_of(sku: &Sku, asks: &[Ask], got: &[Got]) -> Option<Shortage> {
+    let both = || asks.iter().zip(got).filter(|(ask, _)| ask.sku == *sku);
+    let reasons: Vec<ShortageReason> = both().filter_map(|(_, got)| got.shortage).collect();
+    let by_stock = ShortageReason::InsufficientStock;
+    let reason = if reasons.contains(&by_stock) {
+        by_stock
+    } else {
+        *reasons.first()?
+    };
+    let requested = both().map(|(ask, _)| ask.units as u32).sum();
+    let taken = both().flat_map(|(_, got)| &got.takes);
+    let granted = taken.map(|(_, units)| *units as u32).sum();
+    Some(Shortage {
+        sku: sku.clone(),
+        requested,
+        granted,
+        reason,
+    })
+}
+
+fn distinct(asks: &[Ask]) -> Vec<Sku> {
+    let mut skus: Vec<Sku> = Vec::new();
+    for ask in asks {
+        if !skus.contains(&ask.sku) {
+            skus.push(ask.sku.clone());
+        }
+    }
+    skus
+}
+
+/// One place that covers it whole, in their order; failing that, each gives what it has.
+fn spread(sku: &Sku, units: u64, places: &[Location], shelf: &mut Shelf) -> Vec<(Location, u64)> {
+    let at = |place: &Location| (sku.clone(), place.clone());
+    if units == 0 {
+        return Vec::new();
+    }
+    let whole = places
+        .iter()
+        .find(|place| shelf[&at(place)].recorded >= units);
+    let mut takes = Vec::new();
+    let mut wanted = units;
+    for place in whole.map_or(places, std::slice::from_ref) {
+        let here = shelf.get_mut(&at(place)).expect("known places only");
+        let take = wanted.min(here.recorded);
+        if take > 0 {
+            takes.push((place.clone(), take));
+            here.recorded -= take;
+            here.alive -= take;
+            wanted -= take;
+        }
+    }
+    takes
+}

@@ -1,0 +1,144 @@
+//! The language of stories: one command a line, in words that a merchant could read.
+//!
+//! Both sides use it: the story files are written in it, and a failing property prints its
+//! history in it, so that what broke can be pasted into a file and kept.
+//!
+//! Deliberately absent: meaning. A line knows nothing of engines or models; `world` turns it
+//! into requests.
+
+mod parse;
+mod print;
+
+pub use parse::parse;
+pub use print::duration;
+
+use holdfast_core::{Mode, Patch, Remainder};
+
+/// One line of a story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Bounds of the story, before anything else: name and milliseconds or count.
+    Policy(Vec<(String, u64)>),
+    /// A command, with its idempotency key.
+    Ask(Option<String>, Verb),
+    /// Time passes and the timer runs as often as it must.
+    Advance(u64),
+    /// Time passes and nobody looks.
+    Wait(u64),
+    /// The wall clock is set back.
+    Back(u64),
+    /// The timer runs once, bounded as it is.
+    Sweep,
+    /// The shard is down this long, then opens from its chunks.
+    Down(u64),
+    /// How a reservation or a SKU stands.
+    Show(String),
+}
+
+/// A command, by the names the story gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `configure`
+    Configure(Box<Setting>),
+    /// `receive`
+    Receive {
+        /// What.
+        sku: String,
+        /// How much.
+        units: u32,
+        /// Where; `main` if absent.
+        location: Option<String>,
+        /// The `stock_version` it must have.
+        version: Option<u64>,
+    },
+    /// `adjust`
+    Adjust {
+        /// What.
+        sku: String,
+        /// By how much.
+        delta: i64,
+        /// Where; `main` if absent.
+        location: Option<String>,
+        /// Below `reserved` if need be.
+        force: bool,
+        /// The `stock_version` it must have.
+        version: Option<u64>,
+    },
+    /// `reserve`
+    Reserve(Box<Basket>),
+    /// `confirm`
+    Confirm {
+        /// Which.
+        name: String,
+        /// Part of it.
+        lines: Option<(Vec<Want>, Remainder)>,
+        /// `late=refuse`
+        refuse_late: bool,
+        /// The payment.
+        payment: Option<String>,
+    },
+    /// `release`
+    Release {
+        /// Which.
+        name: String,
+        /// Part of it.
+        lines: Option<Vec<Want>>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// `extend`
+    Extend(String, u64),
+    /// `pin`
+    Pin(String, u64),
+}
+
+/// What a `configure` sets. Times are offsets from the story's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// Which SKU.
+    pub sku: String,
+    /// Safety stock by location.
+    pub safety: Vec<(String, Patch<u32>)>,
+    /// Units and window.
+    pub limit: Patch<(u32, u64)>,
+    /// Start of the sale.
+    pub opens: Patch<u64>,
+    /// End of the sale.
+    pub closes: Patch<u64>,
+    /// Pause.
+    pub paused: Patch<bool>,
+    /// Where it sells.
+    pub order: Patch<Vec<String>>,
+    /// The `config_version` it must have.
+    pub version: Option<u64>,
+}
+
+/// What a `reserve` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basket {
+    /// The name the story gives it.
+    pub name: String,
+    /// Its lines.
+    pub lines: Vec<Want>,
+    /// How long.
+    pub ttl: Option<u64>,
+    /// For whom.
+    pub customer: Option<String>,
+    /// For which order.
+    pub order_ref: Option<String>,
+    /// All or nothing, or what is there.
+    pub mode: Mode,
+    /// Which earlier one it takes the place of.
+    pub replace: Option<String>,
+}
+
+/// Units of a SKU, from somewhere or anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// What.
+    pub sku: String,
+    /// Where, if it matters.
+    pub location: Option<String>,
+    /// How much.
+    pub units: u32,
+}
