@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::LedgerError;
 use crate::ledger::Shared;
-use crate::log::Record;
+use crate::log::{Chunks, Record};
 
 /// How much one read may return. At least one record is returned where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,17 @@ impl Reader {
     /// First sequence of the oldest record left.
     pub fn oldest(&self) -> Result<u64, LedgerError> {
         Ok(self.shared.now()?.progress()?.oldest)
+    }
+
+    /// Where replay starts: chunks have seen every event before this sequence.
+    pub fn replay_from(&self) -> Result<u64, LedgerError> {
+        Ok(self.shared.now()?.progress()?.replay_from)
+    }
+
+    /// The chunks of the snapshot, empty ones included, as of now: where a projection begins
+    /// that is built anew. Events from [`Self::replay_from`] on, asked for before, follow them.
+    pub fn chunks(&self) -> Result<Chunks, LedgerError> {
+        self.shared.now()?.chunks()
     }
 
     /// The committed records from the one that holds `from`, as many as `limit` allows; empty

@@ -1,1 +1,49 @@
-//! placeholder
+//! Shards alive: engines behind mailboxes, their ledgers, and the way in.
+//!
+//! [`Runtime`] owns everything, [`Router`] is how to reach it. A [`Shard`](shard::Shard) is
+//! synchronous and can be driven by hand; everything else here gives it a thread, a clock, a disk,
+//! neighbours and a second life.
+//!
+//! Deliberately absent: HTTP, configuration files, and any rule of the business.
+
+mod actor;
+mod board;
+pub mod carts;
+pub mod clock;
+mod directory;
+mod find;
+mod ledger_thread;
+mod links;
+mod lookup;
+pub mod message;
+pub mod peer;
+mod permits;
+mod placement;
+mod recovery;
+mod reply;
+mod router;
+mod runtime;
+mod settings;
+pub mod shard;
+mod stats;
+mod status;
+mod supervisor;
+mod timer;
+mod unavailable;
+
+pub use board::Board;
+pub use carts::CartSettings;
+pub use clock::Clock;
+pub use directory::{Directory, KeyGuard, KeyRefused};
+pub use lookup::{LookupCursor, LookupFilter, LookupPage, LookupSettings};
+pub use message::{Deadline, Operation};
+pub use permits::{Permit, Permits};
+pub use placement::{Placement, ShardIndex, reserve_slot, slot_of};
+pub use recovery::{Files, Ledgers};
+pub use reply::{Collector, FindTo, Found, ReplyTo, Told};
+pub use router::Router;
+pub use runtime::{Drained, Runtime, StartError};
+pub use settings::{DataSettings, LedgerSource, RestartSettings, Settings};
+pub use stats::{BATCH_BOUNDS, Histogram, LATENCY_BOUNDS_US, ShardStats};
+pub use status::{Readiness, ShardState, ShardStatus};
+pub use unavailable::{Fate, Unavailable};

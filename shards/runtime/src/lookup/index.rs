@@ -1,0 +1,325 @@
+//! The index of one shard: text → ids newest first, id → texts, and how far it is.
+//!
+//! Texts are kept as hashes; whoever reads compares the real ones. Keys are fixed bytes that sort
+//! as the answer does: kind, hash, inverted id.
+
+use super::Search;
+use holdfast_core::{HomeRecord, ReservationId, Timestamp};
+use holdfast_ledger::Identity;
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase, StorageBackend, Table, TableDefinition};
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The layout; another one is built anew.
+const FORMAT: u64 = 1;
+
+const TERM_BYTES: usize = 9;
+const ENTRY_BYTES: usize = TERM_BYTES + 16;
+
+const META: TableDefinition<u64, &[u8]> = TableDefinition::new("meta");
+const ENTRIES: TableDefinition<&Entry, ()> = TableDefinition::new("entries");
+const IDS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("ids");
+
+const META_IDENTITY: u64 = 0;
+const META_CURSOR: u64 = 1;
+
+type Term = [u8; TERM_BYTES];
+type Entry = [u8; ENTRY_BYTES];
+
+/// What to search for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// Everything.
+    All,
+    /// What is entered under this term.
+    Term(Term),
+}
+
+impl Wanted {
+    pub(crate) fn order_ref(text: &str) -> Self {
+        Self::Term(term(0, text))
+    }
+    pub(crate) fn customer(text: &str) -> Self {
+        Self::Term(term(1, text))
+    }
+    pub(crate) fn sku(text: &str) -> Self {
+        Self::Term(term(2, text))
+    }
+}
+
+/// How far an index is in its ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The last event indexed.
+    pub(super) seq: u64,
+    /// Its ledger time.
+    pub(super) at: u64,
+    /// Hash of the record that ends with it; 0 where the index came from chunks.
+    pub(super) record: u64,
+}
+
+/// A change of the index.
+pub(super) enum Change {
+    Enter { id: ReservationId, terms: Vec<u8> },
+    Forget(ReservationId),
+}
+
+pub(crate) struct Index {
+    db: Database,
+}
+
+impl Change {
+    pub(super) fn enter(home: &HomeRecord) -> Self {
+        let mut terms = Vec::with_capacity(TERM_BYTES * (2 + home.lines.len()));
+        if let Some(order_ref) = &home.order_ref {
+            terms.extend_from_slice(&term(0, order_ref.as_str()));
+        }
+        if let Some(customer) = &home.customer {
+            terms.extend_from_slice(&term(1, customer.as_str()));
+        }
+        for (at, line) in home.lines.iter().enumerate() {
+            if home.lines[..at]
+                .iter()
+                .all(|earlier| earlier.sku != line.sku)
+            {
+                terms.extend_from_slice(&term(2, line.sku.as_str()));
+            }
+        }
+        Self::Enter { id: home.id, terms }
+    }
+}
+
+impl Index {
+    /// Opens the index at `path` if it is `identity`'s and whole.
+    pub(super) fn open(path: &Path, identity: &Identity, cache: usize) -> Option<(Self, Cursor)> {
+        // redb trusts a file, and may panic on one that is damaged.
+        let opened = std::panic::catch_unwind(|| -> Result<_, redb::Error> {
+            let db = database(path, cache)?;
+            let txn = db.begin_read()?;
+            let meta = txn.open_table(META)?;
+            txn.open_table(ENTRIES)?;
+            txn.open_table(IDS)?;
+            let is_meant = meta
+                .get(META_IDENTITY)?
+                .is_some_and(|own| own.value() == name(identity));
+            let cursor = meta
+                .get(META_CURSOR)?
+                .and_then(|cursor| Cursor::decode(cursor.value()));
+            drop(meta);
+            Ok(cursor
+                .filter(|_| is_meant)
+                .map(|cursor| (Self { db }, cursor)))
+        });
+        opened.ok()?.ok()?
+    }
+
+    /// Makes an empty index at `path`, in place of what is there.
+    pub(super) fn create(
+        path: &Path,
+        identity: &Identity,
+        cache: usize,
+    ) -> Result<Self, redb::Error> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let index = Self {
+            db: database(path, cache)?,
+        };
+        let txn = index.db.begin_write()?;
+        txn.open_table(META)?
+            .insert(META_IDENTITY, &*name(identity))?;
+        txn.open_table(ENTRIES)?;
+        txn.open_table(IDS)?;
+        txn.commit()?;
+        Ok(index)
+    }
+
+    /// Applies changes and moves the cursor, in one transaction. What is entered already stays
+    /// entered once, what is not there is forgotten already. Without a cursor the index stays
+    /// one that is being built.
+    pub(super) fn apply(
+        &self,
+        changes: &[Change],
+        cursor: Option<Cursor>,
+    ) -> Result<(), redb::Error> {
+        let txn = self.db.begin_write()?;
+        {
+            let mut entries = txn.open_table(ENTRIES)?;
+            let mut ids = txn.open_table(IDS)?;
+            for change in changes {
+                match change {
+                    Change::Enter { id, terms } => enter(&mut entries, &mut ids, *id, terms)?,
+                    Change::Forget(id) => forget(&mut entries, &mut ids, *id)?,
+                }
+            }
+            if let Some(cursor) = cursor {
+                txn.open_table(META)?
+                    .insert(META_CURSOR, &*cursor.encode())?;
+            }
+        }
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// How far it is.
+    pub(super) fn cursor(&self) -> Result<Option<Cursor>, redb::Error> {
+        let meta = self.db.begin_read()?.open_table(META)?;
+        Ok(meta
+            .get(META_CURSOR)?
+            .and_then(|cursor| Cursor::decode(cursor.value())))
+    }
+
+    pub(super) fn search(
+        &self,
+        wanted: Wanted,
+        after: Option<ReservationId>,
+        limit: usize,
+    ) -> Result<Search, redb::Error> {
+        let txn = self.db.begin_read()?;
+        let meta = txn.open_table(META)?;
+        let cursor = meta
+            .get(META_CURSOR)?
+            .and_then(|cursor| Cursor::decode(cursor.value()));
+        let mut ids = Vec::new();
+        match wanted {
+            Wanted::Term(term) => {
+                // Inverted, so that the newest comes first.
+                let from = after.map_or(0, |after| (!after.as_u128()).saturating_add(1));
+                let (from, to) = (entry(&term, from), entry(&term, u128::MAX));
+                for found in txn.open_table(ENTRIES)?.range::<&Entry>(&from..=&to)?.take(limit) {
+                    ids.extend(id_of(&found?.0.value()[TERM_BYTES..], |bits| !bits));
+                }
+            }
+            Wanted::All => {
+                let to = after
+                    .map_or(u128::MAX, ReservationId::as_u128)
+                    .to_be_bytes();
+                for found in txn.open_table(IDS)?.range::<&[u8; 16]>(..&to)?.rev().take(limit) {
+                    ids.extend(id_of(found?.0.value(), |bits| bits));
+                }
+            }
+        }
+        let cursor = cursor.unwrap_or_default();
+        Ok(Search {
+            ids,
+            seq: cursor.seq,
+            at: Timestamp::from_ms(cursor.at),
+        })
+    }
+}
+
+impl Cursor {
+    fn encode(self) -> Vec<u8> {
+        [self.seq, self.at, self.record]
+            .iter()
+            .flat_map(|part| part.to_be_bytes())
+            .collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let part = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        Some(Self {
+            seq: part(0)?,
+            at: part(8)?,
+            record: part(16)?,
+        })
+    }
+}
+
+fn enter(
+    entries: &mut Table<'_, &'static Entry, ()>,
+    ids: &mut Table<'_, &'static [u8; 16], &'static [u8]>,
+    id: ReservationId,
+    terms: &[u8],
+) -> Result<(), redb::Error> {
+    ids.insert(&id.as_u128().to_be_bytes(), terms)?;
+    for term in terms.as_chunks::<TERM_BYTES>().0 {
+        entries.insert(&entry(term, !id.as_u128()), ())?;
+    }
+    Ok(())
+}
+
+fn forget(
+    entries: &mut Table<'_, &'static Entry, ()>,
+    ids: &mut Table<'_, &'static [u8; 16], &'static [u8]>,
+    id: ReservationId,
+) -> Result<(), redb::Error> {
+    let Some(terms) = ids
+        .remove(&id.as_u128().to_be_bytes())?
+        .map(|terms| terms.value().to_vec())
+    else {
+        return Ok(());
+    };
+    for term in terms.as_chunks::<TERM_BYTES>().0 {
+        entries.remove(&entry(term, !id.as_u128()))?;
+    }
+    Ok(())
+}
+
+fn term(kind: u8, text: &str) -> Term {
+    let mut term = [kind; TERM_BYTES];
+    term[1..].copy_from_slice(&xxh3_64(text.as_bytes()).to_be_bytes());
+    term
+}
+
+fn entry(term: &Term, id: u128) -> Entry {
+    let mut entry = [0; ENTRY_BYTES];
+    entry[..TERM_BYTES].copy_from_slice(term);
+    entry[TERM_BYTES..].copy_from_slice(&id.to_be_bytes());
+    entry
+}
+
+fn id_of(bytes: &[u8], turn: impl Fn(u128) -> u128) -> Option<ReservationId> {
+    ReservationId::from_u128(turn(u128::from_be_bytes(bytes.try_into().ok()?)))
+}
+
+/// Whose index it is, and in which layout.
+fn name(identity: &Identity) -> Vec<u8> {
+    let mut name = identity.cluster.as_bytes().to_vec();
+    name.extend(FORMAT.to_be_bytes());
+    name.extend(identity.shard.to_be_bytes());
+    name.extend(identity.shards.to_be_bytes());
+    name
+}
+
+fn database(path: &Path, cache: usize) -> Result<Database, redb::Error> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let backend = Unsynced(FileBackend::new(file)?);
+    Ok(Database::builder()
+        .set_cache_size(cache)
+        .create_with_backend(backend)?)
+}
+
+/// A file that is never synced: after a crash of the machine the index is built anew if need be.
+#[derive(Debug)]
+struct Unsynced(FileBackend);
+
+impl StorageBackend for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}

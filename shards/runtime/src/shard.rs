@@ -1,0 +1,453 @@
+//! A shard: engine, staging, and the answers that wait for the disk. Synchronous; it reads no
+//! clock and starts nothing.
+//!
+//! Its owner feeds it messages and the time, hands its batches to the ledger while none is under
+//! way, and says when one is durable. The actor does so in a service, simulations do it by hand.
+
+mod core;
+mod snapshots;
+mod turn;
+
+pub use self::core::{Applied, Landed, Outbox, Setting};
+pub use self::snapshots::SnapshotSettings;
+pub use self::turn::Turn;
+
+use self::core::{Core, KeyFate};
+use crate::carts::{CartSettings, Carts};
+use crate::clock::Now;
+use crate::message::{Input, Job, Jobs, Read, ReadMany};
+use crate::peer::PeerMessage;
+use crate::placement::{reserve_slot, slot_of};
+use crate::reply::{Found, ReplyTo};
+use crate::stats::count;
+use crate::unavailable::Unavailable;
+use holdfast_core::{
+    Command, Engine, Fill, Millis, Opening, Outcome, Reply, ReservationId, Reserve, Timestamp,
+};
+use holdfast_ledger::Batch;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What is past its retention is looked for this often.
+const FORGET_EVERY: Millis = Millis::from_secs(1);
+
+/// While expiry is paused, the clock is looked at this often.
+const PAUSED_LOOK: Millis = Millis::from_secs(1);
+
+/// The shard of some slots: its state, what is staged, and who waits.
+pub struct Shard {
+    core: Core,
+    carts: Carts,
+    /// What is still to do; the head may have been begun.
+    work: VecDeque<Input>,
+    /// When something was last forgotten.
+    forgot: Timestamp,
+    is_draining: bool,
+}
+
+impl Shard {
+    /// A shard whose engine has been recovered, all of it durable.
+    pub fn new(engine: Engine, opening: Opening, setting: Setting, carts: CartSettings) -> Self {
+        let mut core = Core::new(setting, engine, opening);
+        core.engine.note_minted(opening, 0);
+        Self {
+            core,
+            carts: Carts::new(carts),
+            work: VecDeque::new(),
+            forgot: Timestamp::ZERO,
+            is_draining: false,
+        }
+    }
+
+    /// Takes a message. What it does not get done stays at the head of the next turn.
+    pub fn handle(&mut self, input: Input, now: Now, out: &mut Outbox) {
+        self.work.push_back(input);
+        self.run(now, out);
+    }
+
+    /// Goes on with what is still to do.
+    pub fn run(&mut self, now: Now, out: &mut Outbox) {
+        self.core.expiries_left = self.core.engine.policy().expire_per_turn;
+        while let Some(input) = self.work.pop_front() {
+            if self.core.is_full() {
+                self.work.push_front(input);
+                break;
+            }
+            let left = self.step(input, now, out);
+            self.drive(now, out);
+            if let Some(left) = left {
+                self.work.push_front(left);
+                break;
+            }
+        }
+        self.core
+            .setting
+            .stats
+            .waiting
+            .store(self.work.len(), Ordering::Relaxed);
+    }
+
+    /// After a rebuild: lets carts go on from what the ledger has.
+    pub fn reopened(&mut self, now: Now, out: &mut Outbox) {
+        self.carts.reopened(&mut Turn {
+            core: &mut self.core,
+            now,
+            out,
+        });
+        self.drive(now, out);
+    }
+
+    /// Sweeps what time has brought, a bounded number. True while more is due.
+    pub fn tick(&mut self, now: Now, out: &mut Outbox) -> bool {
+        let limit = self.core.engine.policy().expire_per_turn;
+        self.core.expiries_left = limit;
+        let mut swept = 0;
+        while !now.paused && !self.core.is_full() && swept < limit {
+            let Some(event) = self.core.engine.due(now.time) else {
+                break;
+            };
+            self.core.record(&event);
+            swept += 1;
+        }
+        let mut forgot = false;
+        if self.forgot.after(FORGET_EVERY) <= now.time && !self.core.is_full() {
+            let event = self.core.engine.forget(now.time, limit);
+            forgot = event.is_some();
+            match event {
+                Some(event) => self.core.record(&event),
+                None => self.forgot = now.time,
+            }
+        }
+        let backlog = self.core.engine.backlog(now.time, limit);
+        self.core
+            .setting
+            .stats
+            .backlog
+            .store(backlog, Ordering::Relaxed);
+        self.carts.tick(&mut Turn {
+            core: &mut self.core,
+            now,
+            out,
+        });
+        self.drive(now, out);
+        swept == limit || forgot
+    }
+
+    /// When [`Self::tick`] has something to do, at the earliest.
+    pub fn next_deadline(&self, now: Now) -> Option<Timestamp> {
+        let engine = &self.core.engine;
+        // While expiry is paused, the clock is looked at again and again.
+        let earliest = if now.paused {
+            now.time.after(PAUSED_LOOK)
+        } else {
+            Timestamp::ZERO
+        };
+        let expiry = engine.next_deadline().map(|due| due.max(earliest));
+        let forget = engine
+            .next_forget()
+            .map(|due| due.max(self.forgot.after(FORGET_EVERY)));
+        [expiry, forget, self.carts.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What is staged, for the ledger: nothing while a batch is under way.
+    pub fn take_batch(&mut self) -> Option<Batch> {
+        self.core.take_batch()
+    }
+
+    /// The batch under way is durable up to `seq`; `spare` is memory for a later one. The next
+    /// batch may be taken before [`Self::publish`] tells everybody.
+    pub fn land(&mut self, seq: u64, spare: Vec<u8>) -> Landed {
+        self.core.land(seq, spare)
+    }
+
+    /// Shows a durable batch on the board, then answers all who waited for it.
+    pub fn publish(&mut self, landed: Landed, now: Now, out: &mut Outbox) {
+        self.core.publish(landed, out);
+        self.drive(now, out);
+    }
+
+    /// [`Self::land`] and [`Self::publish`] in one.
+    pub fn committed(&mut self, seq: u64, now: Now, out: &mut Outbox) {
+        let landed = self.land(seq, Vec::new());
+        self.publish(landed, now, out);
+    }
+
+    /// From now on every hand-over takes along what the snapshot lacks, until nothing is dirty.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+        self.core.snapshots.write_all();
+    }
+
+    /// Whether it is draining, has nothing left to do, and its snapshot is whole.
+    pub fn is_drained(&self) -> bool {
+        self.is_draining
+            && self.work.is_empty()
+            && self.core.is_settled()
+            && self.core.engine.oldest_dirty().is_none()
+    }
+
+    /// Whether it is draining: no more sweeps.
+    pub const fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// Whether a message was left for the next turn that does not wait for the disk.
+    pub fn has_work(&self) -> bool {
+        !self.work.is_empty() && !(self.core.is_full() && self.core.is_flying())
+    }
+
+    /// Whether a batch is under way.
+    pub const fn is_committing(&self) -> bool {
+        self.core.is_flying()
+    }
+
+    /// The state, staged changes included.
+    pub const fn engine(&self) -> &Engine {
+        &self.core.engine
+    }
+
+    /// Sequence of the last durable event.
+    pub const fn durable(&self) -> u64 {
+        self.core.committed()
+    }
+
+    /// How full the tables are.
+    pub fn fill(&self) -> Fill {
+        self.core.engine.fill()
+    }
+
+    /// Does one thing; what is left of it comes back.
+    fn step(&mut self, input: Input, now: Now, out: &mut Outbox) -> Option<Input> {
+        match input {
+            Input::One(job) => self.job(job, now, out).map(Input::One),
+            Input::Many(jobs) => self.jobs(jobs, now, out),
+            Input::Read(read) => {
+                self.read(read, now, out);
+                None
+            }
+            Input::ReadMany(read) => {
+                self.read_many(read, now);
+                None
+            }
+            Input::Peer(from, message) => {
+                self.carts.on_peer(
+                    &mut Turn {
+                        core: &mut self.core,
+                        now,
+                        out,
+                    },
+                    from,
+                    message,
+                );
+                None
+            }
+        }
+    }
+
+    fn jobs(&mut self, mut jobs: Jobs, now: Now, out: &mut Outbox) -> Option<Input> {
+        while let Some((request, key)) = jobs.requests.next() {
+            let reply = ReplyTo::many(Arc::clone(&jobs.collector), jobs.next, key);
+            jobs.next += 1;
+            let job = Job {
+                request,
+                deadline: jobs.deadline,
+                reply,
+            };
+            let left = self.job(job, now, out);
+            if let Some(job) = left {
+                self.work.push_front(Input::Many(jobs));
+                return Some(Input::One(job));
+            }
+            self.drive(now, out);
+            if self.core.is_full() {
+                return Some(Input::Many(jobs));
+            }
+        }
+        None
+    }
+
+    /// Does a command, or gives it back where this turn's bound on expiries is used up.
+    fn job(&mut self, mut job: Job, now: Now, out: &mut Outbox) -> Option<Job> {
+        if job.deadline.0 < now.instant {
+            count(&self.core.setting.stats.dropped, 1);
+            job.reply.send(Err(Unavailable::Deadline));
+            return None;
+        }
+        if !job.reply.is_wanted() {
+            count(&self.core.setting.stats.dropped, 1);
+            return None;
+        }
+        job.reply.begin();
+        let mut turn = Turn {
+            core: &mut self.core,
+            now,
+            out,
+        };
+        if let Command::Reserve(reserve) = &job.request.command
+            && !is_whole(reserve, &turn)
+        {
+            self.carts.reserve(&mut turn, job.request, job.reply);
+            return None;
+        }
+        if let Some(refusal) = crate::carts::shortfall(&turn, &job.request) {
+            let told = turn.refused(refusal, false, turn.seq());
+            let after = turn.seq();
+            turn.answer(job.reply, Ok(told), after);
+            return None;
+        }
+        let minted = mint(&mut job.request.command, &mut turn);
+        let (Applied { outcome, wait }, key) = turn.core.apply(&job.request, now);
+        match outcome {
+            Outcome::Again => return Some(job),
+            Outcome::AskParts { attempt, lines } => {
+                self.carts
+                    .confirm_late(&mut turn, job.request, job.reply, attempt, lines);
+                return None;
+            }
+            Outcome::Done(ref reply) if minted.is_some() && made(reply) == minted => {
+                turn.core.take_id();
+            }
+            Outcome::Done(_) | Outcome::Refused { .. } | Outcome::Full(_) | Outcome::Undecided => {}
+        }
+        if let Some(told) = turn.told(outcome, wait) {
+            turn.core.tell(job.reply, told, wait, key);
+        }
+        None
+    }
+
+    fn read(&mut self, read: Read, now: Now, out: &mut Outbox) {
+        let Read {
+            id,
+            deadline,
+            mut reply,
+        } = read;
+        if deadline.0 < now.instant {
+            reply.send(Err(Unavailable::Deadline));
+            return;
+        }
+        reply.begin();
+        let turn = Turn {
+            core: &mut self.core,
+            now,
+            out,
+        };
+        let engine = turn.engine();
+        let (reply_with, wait) = match engine.reservation_seq(id) {
+            Some(seq) => {
+                let shown = Reply::Reservation {
+                    id,
+                    created: false,
+                    replayed: false,
+                };
+                (engine.render(shown, turn.now()), seq)
+            }
+            // What was forgotten in a staged batch is forgotten once that is durable.
+            None => (
+                turn.refused(engine.absent(id), false, turn.seq()),
+                turn.seq(),
+            ),
+        };
+        self.core.tell(reply, Ok(reply_with), wait, KeyFate::Free);
+    }
+
+    fn read_many(&mut self, read: ReadMany, now: Now) {
+        let time = self.core.time(now);
+        let engine = &self.core.engine;
+        let mut found = Found {
+            views: Vec::new(),
+            gone: Vec::new(),
+        };
+        let mut wait = 0;
+        for id in read.ids {
+            match engine.reservation(id, time) {
+                Some(view) => found.views.push(view),
+                None => found.gone.push(id),
+            }
+            wait = wait.max(engine.reservation_seq(id).unwrap_or_else(|| engine.seq()));
+        }
+        self.core.tell_found(read.to, found, wait);
+    }
+
+    /// Drives the parts of what has changed, and does what it told itself.
+    fn drive(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(id) = self.core.spread.pop() {
+            self.carts.after_local(
+                &mut Turn {
+                    core: &mut self.core,
+                    now,
+                    out,
+                },
+                id,
+            );
+        }
+        let index = self.core.setting.index;
+        for message in self.core.loopback.drain(..) {
+            self.work.push_back(Input::Peer(index, message));
+        }
+    }
+
+    /// Another shard was rebuilt: what was sent to it may be lost.
+    pub fn peer_reopened(&mut self, shard: u16, now: Now, out: &mut Outbox) {
+        self.handle(
+            Input::Peer(shard, PeerMessage::Reopened { shard }),
+            now,
+            out,
+        );
+    }
+}
+
+/// Whether all lines of a reserve are this shard's.
+fn is_whole(reserve: &Reserve, turn: &Turn<'_>) -> bool {
+    reserve.lines.iter().all(|line| turn.is_local(&line.sku))
+}
+
+/// Gives a command that makes something the id it would have.
+fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<ReservationId> {
+    let slot = match command {
+        Command::Reserve(reserve) => reserve_slot(reserve),
+        Command::Receive(_) | Command::Adjust(_) => slot_of(command),
+        Command::Configure(_)
+        | Command::Confirm(_)
+        | Command::Release(_)
+        | Command::Extend(_)
+        | Command::Pin(_)
+        | Command::Try(_)
+        | Command::CreateCart(_)
+        | Command::ConfirmLate(_)
+        | Command::RefuseLate(..)
+        | Command::CloseCart(_)
+        | Command::Settle(_)
+        | Command::DropHold(_) => return None,
+    };
+    let candidate = turn.core.candidate(slot, turn.now);
+    match command {
+        Command::Reserve(reserve) => reserve.id = candidate,
+        Command::Receive(receive) => receive.id = candidate,
+        Command::Adjust(adjust) => adjust.id = candidate,
+        _ => unreachable!("only these three have a slot above"),
+    }
+    Some(candidate)
+}
+
+/// The id of what a command made, if it made something.
+const fn made(reply: &Reply) -> Option<ReservationId> {
+    match reply {
+        Reply::Reservation {
+            id,
+            created: true,
+            replayed: false,
+        }
+        | Reply::Movement {
+            id,
+            replayed: false,
+            ..
+        } => Some(*id),
+        Reply::Reservation { .. } | Reply::Movement { .. } | Reply::Sku { .. } | Reply::Part(_) => {
+            None
+        }
+    }
+}
