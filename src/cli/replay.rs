@@ -19,10 +19,10 @@ use crate::{
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// The basket file, plain or gzipped, with the columns
-    /// basket_id,household_id,store_id,product_id,quantity,transaction_timestamp
+    /// `basket_id,household_id,store_id,product_id,quantity,transaction_timestamp`
     #[arg(value_name = "FILE.csv[.gz]")]
     file: PathBuf,
-    /// The server's data listener: http://HOST:PORT or unix:/PATH
+    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
     #[arg(
         long,
         env = "HOLDFAST_SERVER",

@@ -47,6 +47,16 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// A call that was given up.
+    pub fn gave_up(call: &Call, gave_up: GaveUp) -> Self {
+        Self::GaveUp {
+            call: name(call),
+            gave_up: Box::new(gave_up),
+        }
+    }
+}
+
 /// Units to be received, one movement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -124,9 +134,9 @@ impl Client {
         &self,
         receipts: &[Receipt],
         patience: Duration,
-    ) -> Result<Vec<Result<(), Problem>>, Failure> {
+    ) -> Result<Vec<Result<(), Box<Problem>>>, Failure> {
         let started = Instant::now();
-        let mut answers: Vec<Option<Result<(), Problem>>> = vec![None; receipts.len()];
+        let mut answers: Vec<Option<Result<(), Box<Problem>>>> = vec![None; receipts.len()];
         loop {
             let open: Vec<usize> = (0..receipts.len())
                 .filter(|&i| answers[i].is_none())
@@ -140,6 +150,7 @@ impl Client {
                     return Err(strange(&call, why, b""));
                 }
                 Err(problem) => {
+                    let problem = Box::new(problem);
                     return Ok(open.iter().map(|_| Err(problem.clone())).collect());
                 }
             };
@@ -158,10 +169,10 @@ impl Client {
 
     /// Sends `call` and reads the answer as a `T` or a refusal.
     pub async fn say<T: DeserializeOwned>(&self, call: &Call) -> Result<Said<T>, Failure> {
-        let answer = self.send(call).await.map_err(|gave_up| Failure::GaveUp {
-            call: name(call),
-            gave_up: Box::new(gave_up),
-        })?;
+        let answer = self
+            .send(call)
+            .await
+            .map_err(|gave_up| Failure::gave_up(call, gave_up))?;
         read(call, &answer)
     }
 }
@@ -221,11 +232,11 @@ impl BatchResult {
         self.status == 429 || self.status >= 500 || self.code() == Some("idempotency-in-progress")
     }
 
-    fn into_result(self) -> Result<(), Problem> {
+    fn into_result(self) -> Result<(), Box<Problem>> {
         if (200..300).contains(&self.status) {
             Ok(())
         } else {
-            Err(self.problem())
+            Err(Box::new(self.problem()))
         }
     }
 }

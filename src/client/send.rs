@@ -170,7 +170,7 @@ impl Client {
             let (cause, asked, reason) = match self.once(call, self.patience.attempt).await {
                 Ok(mut answer) => {
                     answer.0.tries = tries;
-                    match self.look_at(answer) {
+                    match look_at(answer) {
                         Ok(answer) => return Ok(answer),
                         Err(again) => again,
                     }
@@ -205,20 +205,6 @@ impl Client {
     /// away are played with this: the connection is closed with the call under way.
     pub async fn walk_away(&self, call: &Call, patience: Duration) -> Result<Answer, Broken> {
         self.once(call, patience).await.map(|(answer, _)| answer)
-    }
-
-    fn look_at(
-        &self,
-        (answer, asked): (Answer, Option<Duration>),
-    ) -> Result<Answer, (Cause, Option<Duration>, Reason)> {
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        let problem = answer.problem();
-        match judge(answer.status, Some(&problem.code)) {
-            Verdict::Final => Ok(answer),
-            Verdict::Again(cause) => Err((cause, asked, Reason::Problem(Box::new(problem)))),
-        }
     }
 
     async fn once(
@@ -268,6 +254,20 @@ impl Reason {
             Self::Broken(broken) => broken.may_have_applied(),
             Self::Problem(problem) => problem.may_have_applied(),
         }
+    }
+}
+
+/// The answer, if it is one to go on with.
+fn look_at(
+    (answer, asked): (Answer, Option<Duration>),
+) -> Result<Answer, (Cause, Option<Duration>, Reason)> {
+    if answer.status.is_success() {
+        return Ok(answer);
+    }
+    let problem = answer.problem();
+    match judge(answer.status, Some(&problem.code)) {
+        Verdict::Final => Ok(answer),
+        Verdict::Again(cause) => Err((cause, asked, Reason::Problem(Box::new(problem)))),
     }
 }
 

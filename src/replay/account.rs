@@ -69,7 +69,7 @@ pub struct Misfit {
 }
 
 /// Everything the run was told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Account {
     /// Units acknowledged as received.
     pub received: HashMap<Pair, u64>,

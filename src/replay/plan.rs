@@ -190,7 +190,7 @@ fn draw_fate(basket: &str, shares: Shares, seed: u64) -> Fate {
 }
 
 /// A number in 0..1 that depends on the name and the seed alone.
-pub(super) fn draw(name: &str, seed: u64) -> f64 {
+pub(crate) fn draw(name: &str, seed: u64) -> f64 {
     // 53 bits: what a double holds exactly.
     (xxh3_64_with_seed(name.as_bytes(), seed) >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -244,12 +244,11 @@ impl Reading {
                 .collect();
             self.items_of = Some(place);
         }
-        match self.items.get(&sku) {
-            Some(&at) => items[at].qty += row.qty,
-            None => {
-                self.items.insert(sku, items.len());
-                items.push(Item { sku, qty: row.qty });
-            }
+        if let Some(&at) = self.items.get(&sku) {
+            items[at].qty += row.qty;
+        } else {
+            self.items.insert(sku, items.len());
+            items.push(Item { sku, qty: row.qty });
         }
         self.contents.rows += 1;
         Ok(())

@@ -234,7 +234,7 @@ impl Report {
         self.write_file(out, paint)?;
         self.write_stock(out, paint)?;
         self.write_checkouts(out, paint)?;
-        self.write_latencies(out, paint)?;
+        write_latencies(out, paint, &self.latencies)?;
         self.write_server(out, paint)?;
         write_proof(out, paint, &self.proof)?;
         self.write_verdict(out, paint)
@@ -345,31 +345,6 @@ impl Report {
         )
     }
 
-    fn write_latencies(&self, out: &mut String, paint: Paint) -> fmt::Result {
-        heading(out, paint, "answered calls")?;
-        let head = format!(
-            "  {:<17}{:>9}{:>11}{:>11}{:>11}{:>11}",
-            "", "calls", "p50 ms", "p90 ms", "p99 ms", "max ms"
-        );
-        writeln!(out, "{}", paint.dim(head))?;
-        for Summary {
-            call,
-            calls,
-            p50_ms,
-            p90_ms,
-            p99_ms,
-            max_ms,
-        } in &self.latencies
-        {
-            let calls = count(*calls);
-            writeln!(
-                out,
-                "  {call:<17}{calls:>9}{p50_ms:>11.2}{p90_ms:>11.2}{p99_ms:>11.2}{max_ms:>11.2}"
-            )?;
-        }
-        Ok(())
-    }
-
     fn write_server(&self, out: &mut String, paint: Paint) -> fmt::Result {
         let ServerFigures {
             outages,
@@ -440,6 +415,32 @@ pub(crate) fn write_proof(out: &mut String, paint: Paint, findings: &[Finding]) 
         for example in &finding.examples {
             writeln!(out, "      {example}")?;
         }
+    }
+    Ok(())
+}
+
+/// Writes a table of the answered calls.
+pub(crate) fn write_latencies(out: &mut String, paint: Paint, calls: &[Summary]) -> fmt::Result {
+    heading(out, paint, "answered calls")?;
+    let head = format!(
+        "  {:<17}{:>9}{:>11}{:>11}{:>11}{:>11}",
+        "", "calls", "p50 ms", "p90 ms", "p99 ms", "max ms"
+    );
+    writeln!(out, "{}", paint.dim(head))?;
+    for Summary {
+        call,
+        calls,
+        p50_ms,
+        p90_ms,
+        p99_ms,
+        max_ms,
+    } in calls
+    {
+        let calls = count(*calls);
+        writeln!(
+            out,
+            "  {call:<17}{calls:>9}{p50_ms:>11.2}{p90_ms:>11.2}{p99_ms:>11.2}{max_ms:>11.2}"
+        )?;
     }
     Ok(())
 }

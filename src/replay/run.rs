@@ -195,7 +195,10 @@ impl Replay {
                 shown.inc(1);
                 match said.result {
                     Ok(_) => Ok(()),
-                    Err(problem) => Err(Failed::Stocking(Refused { sku, problem })),
+                    Err(problem) => Err(Failed::Stocking(Refused {
+                        sku,
+                        problem: Box::new(problem),
+                    })),
                 }
             }
         })

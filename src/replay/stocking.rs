@@ -71,7 +71,7 @@ pub(super) fn receipts(contents: &Contents, plan: &Plan, run: &str) -> Vec<(Stoc
 pub(super) fn book(
     account: &mut Account,
     receipts: &[(Stocking, Receipt)],
-    answers: Vec<Result<(), Problem>>,
+    answers: Vec<Result<(), Box<Problem>>>,
 ) -> Result<(), Refused> {
     for ((stocking, receipt), answer) in receipts.iter().zip(answers) {
         answer.map_err(|problem| Refused {
@@ -90,5 +90,5 @@ pub struct Refused {
     /// Which.
     pub sku: String,
     /// What the server said.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
