@@ -18,6 +18,7 @@
 //! decides about the shard.
 
 mod backend;
+pub mod codec;
 mod dir;
 mod error;
 pub mod faults;

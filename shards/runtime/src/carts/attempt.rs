@@ -96,7 +96,10 @@ impl Attempt {
     pub(super) fn drops(&self, id: ReservationId) -> Vec<(ShardIndex, Vec<DropHold>)> {
         let drops = self.parts.iter().filter_map(|part| match &part.answer {
             Some(PartAnswer::Held(held, _)) => {
-                let holds = held.iter().map(|line| DropHold { id, hold: line.hold });
+                let holds = held.iter().map(|line| DropHold {
+                    id,
+                    hold: line.hold,
+                });
                 Some((part.shard, holds.collect()))
             }
             Some(PartAnswer::Short(_)) | None => None,
@@ -112,9 +115,9 @@ impl Attempt {
         });
         shorts.all(|why| match why {
             ShortWhy::Undecided => true,
-            ShortWhy::Refused(Refusal::InsufficientStock(lines)) => {
-                lines.iter().all(|line| line.requested <= line.available + line.undecided)
-            }
+            ShortWhy::Refused(Refusal::InsufficientStock(lines)) => lines
+                .iter()
+                .all(|line| line.requested <= line.available + line.undecided),
             ShortWhy::Refused(_) | ShortWhy::Full(_) => false,
         })
     }

@@ -22,11 +22,22 @@ impl Carts {
         if !turn.engine().is_unsettled(id) {
             return;
         }
-        let Some(version) = turn.engine().home_version(id) else { return };
+        let Some(version) = turn.engine().home_version(id) else {
+            return;
+        };
         let decided = turn.engine().decided(id);
-        let waiting = decided.iter().map(|(sku, settle)| (turn.shard_of(sku), settle.hold));
+        let waiting = decided
+            .iter()
+            .map(|(sku, settle)| (turn.shard_of(sku), settle.hold));
         let pause = self.settings.resend;
-        self.drives.insert(id, Drive { version, waiting: waiting.collect(), pause });
+        self.drives.insert(
+            id,
+            Drive {
+                version,
+                waiting: waiting.collect(),
+                pause,
+            },
+        );
         self.timers.set(Timer::Drive(id), turn.now().after(pause));
         self.send_decided(turn, id, None);
     }
@@ -38,7 +49,9 @@ impl Carts {
         id: ReservationId,
         only: Option<ShardIndex>,
     ) {
-        let Some(drive) = self.drives.get(&id) else { return };
+        let Some(drive) = self.drives.get(&id) else {
+            return;
+        };
         let after = turn.engine().reservation_seq(id).unwrap_or(0);
         let mut messages: BTreeMap<ShardIndex, Vec<Settle>> = BTreeMap::new();
         for (sku, settle) in turn.engine().decided(id) {
@@ -55,7 +68,9 @@ impl Carts {
 
     /// Not all parts have settled in time.
     pub(super) fn drive_again(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
-        let Some(drive) = self.drives.get_mut(&id) else { return };
+        let Some(drive) = self.drives.get_mut(&id) else {
+            return;
+        };
         drive.pause = drive.pause.doubled(self.settings.resend_max);
         let next = turn.now().after(drive.pause);
         self.timers.set(Timer::Drive(id), next);
@@ -70,10 +85,16 @@ impl Carts {
         version: u32,
         holds: &[u64],
     ) {
-        let Some(drive) = self.drives.get_mut(&id).filter(|drive| drive.version <= version) else {
+        let Some(drive) = self
+            .drives
+            .get_mut(&id)
+            .filter(|drive| drive.version <= version)
+        else {
             return;
         };
-        drive.waiting.retain(|(shard, hold)| *shard != from || !holds.contains(hold));
+        drive
+            .waiting
+            .retain(|(shard, hold)| *shard != from || !holds.contains(hold));
         if drive.waiting.is_empty() {
             self.drives.remove(&id);
             self.timers.clear(Timer::Drive(id));

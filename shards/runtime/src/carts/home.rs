@@ -16,22 +16,38 @@ use holdfast_core::{
 impl Carts {
     /// A reserve with lines on several shards.
     pub fn reserve(&mut self, turn: &mut Turn<'_>, request: Request, reply: ReplyTo) {
-        let Request { key, command: Command::Reserve(reserve) } = request else { return };
-        let Some(reply) = self.join(turn, key.as_ref(), reply) else { return };
+        let Request {
+            key,
+            command: Command::Reserve(reserve),
+        } = request
+        else {
+            return;
+        };
+        let Some(reply) = self.join(turn, key.as_ref(), reply) else {
+            return;
+        };
         if self.settings.undecided_max <= self.tries.len() {
             turn.answer(reply, Err(Unavailable::Full("carts")), 0);
             return;
         }
         let own = (0..reserve.lines.len()).filter(|at| turn.is_local(&reserve.lines[*at].sku));
         let own = own.collect();
-        let mut cart = CreateCart { reserve: *reserve, held: vec![], shortages: vec![], own };
+        let mut cart = CreateCart {
+            reserve: *reserve,
+            held: vec![],
+            shortages: vec![],
+            own,
+        };
         cart.reserve.id = turn.mint(reserve_slot(&cart.reserve));
         if let Some(told) = check_own(turn, &cart) {
             let after = turn.seq();
             turn.answer(reply, told, after);
             return;
         }
-        let ttl = cart.reserve.ttl.unwrap_or(turn.engine().policy().ttl_default);
+        let ttl = cart
+            .reserve
+            .ttl
+            .unwrap_or(turn.engine().policy().ttl_default);
         let attempt = Attempt {
             number: 0,
             key,
@@ -62,7 +78,11 @@ impl Carts {
             }
             return None;
         }
-        let Some(attempt) = self.by_key.get(&tag.hash).and_then(|id| self.tries.get_mut(id)) else {
+        let Some(attempt) = self
+            .by_key
+            .get(&tag.hash)
+            .and_then(|id| self.tries.get_mut(id))
+        else {
             return Some(reply);
         };
         if attempt.key.as_ref() == Some(tag) {
@@ -80,7 +100,10 @@ impl Carts {
         if let Some(tag) = &attempt.key {
             self.by_key.insert(tag.hash, id);
         }
-        self.timers.set(Timer::Try(id), turn.now().after(attempt.pause).min(attempt.until));
+        self.timers.set(
+            Timer::Try(id),
+            turn.now().after(attempt.pause).min(attempt.until),
+        );
         self.tries.insert(id, attempt);
         self.send_tries(turn, id, None);
     }
@@ -92,7 +115,9 @@ impl Carts {
         id: ReservationId,
         only: Option<ShardIndex>,
     ) {
-        let Some(attempt) = self.tries.get(&id).filter(|attempt| !attempt.is_resting) else { return };
+        let Some(attempt) = self.tries.get(&id).filter(|attempt| !attempt.is_resting) else {
+            return;
+        };
         // A try that carries a decision leaves with its record.
         let after = match attempt.goal {
             Goal::Reserve(_) => 0,
@@ -108,7 +133,9 @@ impl Carts {
 
     /// A try's timer ran out: rest is over, time is up, or messages are sent again.
     pub(super) fn try_again(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
-        let Some(attempt) = self.tries.get_mut(&id) else { return };
+        let Some(attempt) = self.tries.get_mut(&id) else {
+            return;
+        };
         if attempt.is_resting {
             attempt.is_resting = false;
         } else if attempt.until <= turn.now() {
@@ -124,8 +151,17 @@ impl Carts {
 
     /// A part holds, or asks again about what it holds.
     pub(super) fn on_held(&mut self, turn: &mut Turn<'_>, from: ShardIndex, held: Held) {
-        let Held { id, attempt: number, held, shortages, .. } = held;
-        let is_tried = self.tries.get(&id).is_some_and(|attempt| attempt.number == number);
+        let Held {
+            id,
+            attempt: number,
+            held,
+            shortages,
+            ..
+        } = held;
+        let is_tried = self
+            .tries
+            .get(&id)
+            .is_some_and(|attempt| attempt.number == number);
         if !is_tried {
             let holds: Vec<u64> = held.iter().map(|line| line.hold).collect();
             self.tell_fate(turn, from, id, &holds);
@@ -136,8 +172,17 @@ impl Carts {
 
     /// A part does not hold.
     pub(super) fn on_short(&mut self, turn: &mut Turn<'_>, from: ShardIndex, short: Short) {
-        let Short { id, attempt: number, why, .. } = short;
-        if self.tries.get(&id).is_some_and(|attempt| attempt.number == number) {
+        let Short {
+            id,
+            attempt: number,
+            why,
+            ..
+        } = short;
+        if self
+            .tries
+            .get(&id)
+            .is_some_and(|attempt| attempt.number == number)
+        {
             self.answered(turn, from, id, PartAnswer::Short(why));
         }
     }
@@ -150,7 +195,9 @@ impl Carts {
         answer: PartAnswer,
     ) {
         let attempt = self.tries.get_mut(&id).expect("the caller found it");
-        let Some(part) = attempt.part_mut(from) else { return };
+        let Some(part) = attempt.part_mut(from) else {
+            return;
+        };
         // The first answer counts; while trying, a question gets none.
         if part.answer.is_none() {
             part.answer = Some(answer);
@@ -163,8 +210,10 @@ impl Carts {
     /// Every part has answered.
     fn conclude(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
         let attempt = self.tries.get(&id).expect("the caller found it");
-        let is_short =
-            attempt.parts.iter().any(|part| matches!(part.answer, Some(PartAnswer::Short(_))));
+        let is_short = attempt
+            .parts
+            .iter()
+            .any(|part| matches!(part.answer, Some(PartAnswer::Short(_))));
         if is_short && attempt.only_undecided_missing() && attempt.retries > 0 {
             self.rest(turn, id);
         } else if is_short && !attempt.is_best_effort() {
@@ -188,7 +237,8 @@ impl Carts {
             Goal::Late(confirm) => attempt.number = super::late::number(turn, confirm.id),
         }
         let id = attempt.id();
-        let jitter = holdfast_core::Millis::new(1 + turn.random() % self.settings.resend.ms().max(2));
+        let jitter =
+            holdfast_core::Millis::new(1 + turn.random() % self.settings.resend.ms().max(2));
         self.timers.set(Timer::Try(id), turn.now().after(jitter));
         if let Some(tag) = &attempt.key {
             self.by_key.insert(tag.hash, id);
@@ -201,7 +251,10 @@ impl Carts {
         let attempt = self.end(turn, id).expect("the caller found it");
         let request = match &attempt.goal {
             Goal::Reserve(cart) => match with_parts(cart, &attempt) {
-                Ok(cart) => Request { key: attempt.key, command: Command::CreateCart(cart) },
+                Ok(cart) => Request {
+                    key: attempt.key,
+                    command: Command::CreateCart(cart),
+                },
                 Err(told) => {
                     self.fail(turn, id, attempt, told);
                     return;
@@ -209,7 +262,10 @@ impl Carts {
             },
             Goal::Late(confirm) => {
                 let command = super::late::command(confirm, &attempt);
-                Request { key: attempt.key, command }
+                Request {
+                    key: attempt.key,
+                    command,
+                }
             }
         };
         let Applied { outcome, wait } = turn.apply(&request);
@@ -218,7 +274,9 @@ impl Carts {
             tell_all(turn, attempt.waiters, &told, wait);
             return;
         }
-        let told = turn.told(outcome, wait).unwrap_or(Err(Unavailable::Undecided));
+        let told = turn
+            .told(outcome, wait)
+            .unwrap_or(Err(Unavailable::Undecided));
         self.drop_holds(turn, id, &attempt);
         tell_all(turn, attempt.waiters, &told, wait);
     }
@@ -232,7 +290,8 @@ impl Carts {
             match &part.answer {
                 Some(PartAnswer::Short(ShortWhy::Refused(why))) => {
                     let why = why.clone();
-                    refusal = Some(refusal.map_or_else(|| why.clone(), |other| other.join(why.clone())));
+                    refusal =
+                        Some(refusal.map_or_else(|| why.clone(), |other| other.join(why.clone())));
                 }
                 Some(PartAnswer::Short(ShortWhy::Full(table))) => {
                     unavailable = Some(Unavailable::Full(table));
@@ -243,7 +302,8 @@ impl Carts {
                 Some(PartAnswer::Held(..)) | None => {}
             }
         }
-        if let (Goal::Late(confirm), Some(refusal), None) = (&attempt.goal, &refusal, &unavailable) {
+        if let (Goal::Late(confirm), Some(refusal), None) = (&attempt.goal, &refusal, &unavailable)
+        {
             let (told, after) = super::late::refused(turn, confirm, attempt.key, refusal);
             self.drop_holds(turn, id, &attempt);
             tell_all(turn, attempt.waiters, &told, after);
@@ -269,7 +329,12 @@ impl Carts {
             return;
         }
         let attempt = self.end(turn, id).expect("just found");
-        self.fail(turn, id, attempt, Err(Unavailable::PartUnavailable { shard }));
+        self.fail(
+            turn,
+            id,
+            attempt,
+            Err(Unavailable::PartUnavailable { shard }),
+        );
     }
 
     fn fail(&mut self, turn: &mut Turn<'_>, id: ReservationId, attempt: Attempt, told: Told) {
@@ -308,9 +373,9 @@ impl Carts {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         for hold in holds {
-            let named = decided.iter().find(|(sku, settle)| {
-                settle.hold == *hold && turn.shard_of(sku) == from
-            });
+            let named = decided
+                .iter()
+                .find(|(sku, settle)| settle.hold == *hold && turn.shard_of(sku) == from);
             match named {
                 Some((_, settle)) => known.push(settle.clone()),
                 None => unknown.push(holdfast_core::DropHold { id, hold: *hold }),
@@ -363,11 +428,20 @@ fn check_own(turn: &mut Turn<'_>, cart: &CreateCart) -> Option<Told> {
 
 fn parts_of(turn: &Turn<'_>, reserve: &Reserve) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    for line in reserve.lines.iter().filter(|line| !turn.is_local(&line.sku)) {
+    for line in reserve
+        .lines
+        .iter()
+        .filter(|line| !turn.is_local(&line.sku))
+    {
         let shard = turn.shard_of(&line.sku);
         match parts.iter_mut().find(|part| part.shard == shard) {
             Some(part) => part.lines.push(line.clone()),
-            None => parts.push(Part { shard, lines: vec![line.clone()], late: None, answer: None }),
+            None => parts.push(Part {
+                shard,
+                lines: vec![line.clone()],
+                late: None,
+                answer: None,
+            }),
         }
     }
     parts
@@ -391,7 +465,9 @@ fn with_parts(cart: &CreateCart, attempt: &Attempt) -> Result<Box<CreateCart>, T
                 let reason = short_reason(why)?;
                 cart.shortages.extend(all_short(part, reason));
             }
-            None => cart.shortages.extend(all_short(part, ShortageReason::Unavailable)),
+            None => cart
+                .shortages
+                .extend(all_short(part, ShortageReason::Unavailable)),
         }
     }
     Ok(Box::new(cart))
@@ -407,7 +483,12 @@ fn short_reason(why: &ShortWhy) -> Result<ShortageReason, Told> {
     refusal.as_shortage().ok_or_else(|| {
         let refusal = Box::new(refusal.clone());
         let at = holdfast_core::Timestamp::ZERO;
-        Ok(holdfast_core::Answer::Refused { refusal, at, seq: 0, replayed: false })
+        Ok(holdfast_core::Answer::Refused {
+            refusal,
+            at,
+            seq: 0,
+            replayed: false,
+        })
     })
 }
 
@@ -415,11 +496,19 @@ fn all_short(part: &Part, reason: ShortageReason) -> Vec<Shortage> {
     let mut shortages: Vec<Shortage> = Vec::new();
     for line in &part.lines {
         let requested = line.units.get();
-        match shortages.iter_mut().find(|shortage| shortage.sku == line.sku) {
+        match shortages
+            .iter_mut()
+            .find(|shortage| shortage.sku == line.sku)
+        {
             Some(shortage) => shortage.requested = shortage.requested.saturating_add(requested),
             None => {
                 let sku = line.sku.clone();
-                shortages.push(Shortage { sku, requested, granted: 0, reason });
+                shortages.push(Shortage {
+                    sku,
+                    requested,
+                    granted: 0,
+                    reason,
+                });
             }
         }
     }
@@ -430,7 +519,11 @@ fn tell_all(turn: &mut Turn<'_>, waiters: Vec<ReplyTo>, told: &Told, after: u64)
     let mut first = true;
     for waiter in waiters {
         // Those who repeated the command see that they did.
-        let told = if first { told.clone() } else { told.clone().map(super::late::replayed) };
+        let told = if first {
+            told.clone()
+        } else {
+            told.clone().map(super::late::replayed)
+        };
         first = false;
         turn.answer(waiter, told, after);
     }

@@ -6,7 +6,7 @@ use crate::reply::{ReplyTo, Told};
 use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Answer, Command, Confirm, CreateCart, KeyOutcome, KeyTag, LineUnits, Refusal, Request,
+    Answer, Command, Confirm, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits, Refusal, Request,
     ReservationId, ReserveLine, Settle, ShortLine, Sku, TryLate,
 };
 
@@ -20,8 +20,16 @@ impl Carts {
         _attempt: u32,
         lines: Vec<(usize, LineUnits)>,
     ) {
-        let Request { key, command: Command::Confirm(confirm) } = request else { return };
-        let Some(reply) = self.join(turn, key.as_ref(), reply) else { return };
+        let Request {
+            key,
+            command: Command::Confirm(confirm),
+        } = request
+        else {
+            return;
+        };
+        let Some(reply) = self.join(turn, key.as_ref(), reply) else {
+            return;
+        };
         if self.tries.contains_key(&confirm.id) {
             // Another confirm of it is under way; its outcome decides this one's.
             turn.answer(reply, Err(Unavailable::Undecided), 0);
@@ -63,15 +71,34 @@ pub(super) fn number(turn: &mut Turn<'_>, id: ReservationId) -> u32 {
 fn parts_of(turn: &Turn<'_>, id: ReservationId, lines: Vec<(usize, LineUnits)>) -> Vec<Part> {
     let decided: Vec<(Sku, Settle)> = turn.engine().decided(id);
     let mut parts: Vec<Part> = Vec::new();
-    for (_, LineUnits { sku, location, units }) in lines {
+    for (
+        _,
+        LineUnits {
+            sku,
+            location,
+            units,
+        },
+    ) in lines
+    {
         let shard = turn.shard_of(&sku);
-        let line = ReserveLine { sku, units, location };
+        let line = ReserveLine {
+            sku,
+            units,
+            location,
+        };
         match parts.iter_mut().find(|part| part.shard == shard) {
             Some(part) => part.lines.push(line),
             None => {
-                let here = decided.iter().filter(|(sku, _)| turn.shard_of(sku) == shard);
+                let here = decided
+                    .iter()
+                    .filter(|(sku, _)| turn.shard_of(sku) == shard);
                 let late = Some(here.map(|(_, settle)| settle.clone()).collect());
-                parts.push(Part { shard, lines: vec![line], late, answer: None });
+                parts.push(Part {
+                    shard,
+                    lines: vec![line],
+                    late,
+                    answer: None,
+                });
             }
         }
     }
@@ -80,7 +107,10 @@ fn parts_of(turn: &Turn<'_>, id: ReservationId, lines: Vec<(usize, LineUnits)>) 
 
 /// What home records once every part holds.
 pub(super) fn command(confirm: &Confirm, attempt: &Attempt) -> Command {
-    Command::ConfirmLate(Box::new(TryLate { confirm: confirm.clone(), held: attempt.held() }))
+    Command::ConfirmLate(Box::new(TryLate {
+        confirm: confirm.clone(),
+        held: attempt.held(),
+    }))
 }
 
 /// A part can't hold anew: sold out and over the limit are made final; a paused or closed sale
@@ -96,9 +126,14 @@ pub(super) fn refused(
         Refusal::CustomerLimit(_) => KeyOutcome::ClosedCustomerLimit,
         other => return (Ok(turn.refused(other.clone(), false, 0)), 0),
     };
-    let request = Request { key, command: Command::RefuseLate(confirm.id, outcome) };
+    let request = Request {
+        key,
+        command: Command::RefuseLate(confirm.id, outcome),
+    };
     let Applied { outcome, wait } = turn.apply(&request);
-    let told = turn.told(outcome, wait).unwrap_or(Err(Unavailable::Undecided));
+    let told = turn
+        .told(outcome, wait)
+        .unwrap_or(Err(Unavailable::Undecided));
     (told, wait)
 }
 
@@ -106,9 +141,14 @@ pub(super) fn refused(
 /// adds to a refusal and makes none.
 pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> {
     let mut refusal: Option<Refusal> = None;
-    for line in cart.reserve.lines.iter().filter(|line| !turn.is_local(&line.sku)) {
+    for line in cart
+        .reserve
+        .lines
+        .iter()
+        .filter(|line| !turn.is_local(&line.sku))
+    {
         let sku = line.sku.clone();
-        let next = match turn.board().get(&line.sku) {
+        let next = match turn.board().sku(&line.sku) {
             None => Refusal::UnknownSku(vec![sku]),
             Some(view) if view.config.paused => Refusal::SalePaused(vec![sku]),
             Some(view) => {
@@ -117,7 +157,13 @@ pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> 
                     continue;
                 }
                 let location = line.location.clone();
-                let short = ShortLine { sku, location, requested, available, undecided: 0 };
+                let short = ShortLine {
+                    sku,
+                    location,
+                    requested,
+                    available,
+                    undecided: 0,
+                };
                 Refusal::InsufficientStock(vec![short])
             }
         };
@@ -129,14 +175,44 @@ pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> 
     refusal
 }
 
+/// Whether other shards' boards show too few units on hand for a confirm. A look, no promise: a
+/// confirm once decided is always applied.
+pub fn shortfall(turn: &Turn<'_>, request: &Request) -> Option<Refusal> {
+    let Command::Confirm(confirm) = &request.command else { return None };
+    let elsewhere = turn.engine().foreign_units(confirm, turn.now());
+    if elsewhere.is_empty() || request.key.is_some_and(|tag| turn.engine().repeat(&tag).is_some()) {
+        return None;
+    }
+    let mut short = Vec::new();
+    for (sku, location, units) in elsewhere {
+        let view = turn.board().sku(&sku);
+        let level = view.as_ref().and_then(|view| view.levels.iter().find(|(at, _)| *at == location));
+        let on_hand = level.map_or(0, |(_, counters)| counters.get(Counter::OnHand).max(0));
+        if on_hand < i64::from(units) {
+            let (requested, possible) = (u64::from(units), on_hand as u64);
+            short.push(LineAt { sku, location: Some(location), requested, possible });
+        }
+    }
+    (!short.is_empty()).then_some(Refusal::Shortfall(short))
+}
+
 /// The same answer, as a repeat.
 pub(super) fn replayed(answer: Answer) -> Answer {
     match answer {
-        Answer::Reservation { view, created, .. } => {
-            Answer::Reservation { view, created, replayed: true }
-        }
-        Answer::Sku { view, created, .. } => Answer::Sku { view, created, replayed: true },
-        Answer::Movement { view, .. } => Answer::Movement { view, replayed: true },
+        Answer::Reservation { view, created, .. } => Answer::Reservation {
+            view,
+            created,
+            replayed: true,
+        },
+        Answer::Sku { view, created, .. } => Answer::Sku {
+            view,
+            created,
+            replayed: true,
+        },
+        Answer::Movement { view, .. } => Answer::Movement {
+            view,
+            replayed: true,
+        },
         other @ (Answer::Refused { .. } | Answer::Full(_) | Answer::Part(_)) => other,
     }
 }

@@ -21,6 +21,7 @@ use crate::shard::Turn;
 use attempt::Attempt;
 use drive::Drive;
 use holdfast_core::{Command, Millis, Request, ReservationId, Timestamp};
+pub use late::shortfall;
 use part::Question;
 use std::collections::{BTreeMap, HashMap};
 use timers::{Timer, Timers};
@@ -105,13 +106,21 @@ impl Carts {
         let homes: Vec<ReservationId> = turn.engine().spread_homes().collect();
         for id in homes {
             // Parts ask about a cart that was only created.
-            if turn.engine().home_version(id).is_some_and(|version| version > 1) {
+            if turn
+                .engine()
+                .home_version(id)
+                .is_some_and(|version| version > 1)
+            {
                 self.drive(turn, id);
             }
         }
         let holds: Vec<_> = turn.engine().foreign_holds().collect();
         for hold in holds {
-            let at = if hold.is_bound { hold.deadline } else { turn.now() };
+            let at = if hold.is_bound {
+                hold.deadline
+            } else {
+                turn.now()
+            };
             self.ask_at(hold.number, at);
         }
     }
@@ -124,7 +133,9 @@ impl Carts {
     /// Time has passed: what was not answered is sent again, what took too long ends.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
         for _ in 0..TIMERS_PER_TURN {
-            let Some(timer) = self.timers.pop(turn.now()) else { return };
+            let Some(timer) = self.timers.pop(turn.now()) else {
+                return;
+            };
             match timer {
                 Timer::Try(id) => self.try_again(turn, id),
                 Timer::Drive(id) => self.drive_again(turn, id),

@@ -20,7 +20,14 @@ impl Carts {
     pub(super) fn on_try(&mut self, turn: &mut Turn<'_>, from: ShardIndex, part: Try) {
         let (id, attempt) = (part.id, part.attempt);
         let at = turn.now();
-        let short = |why| PeerMessage::Short(Box::new(Short { id, attempt, why, at }));
+        let short = |why| {
+            PeerMessage::Short(Box::new(Short {
+                id,
+                attempt,
+                why,
+                at,
+            }))
+        };
         if self.settings.undecided_max <= turn.engine().fill().undecided {
             turn.send(from, short(ShortWhy::Full("carts")), 0);
             return;
@@ -32,7 +39,13 @@ impl Carts {
                     self.ask_at(line.hold, turn.now().after(self.settings.resend));
                 }
                 let again = false;
-                PeerMessage::Held(Box::new(Held { id, attempt, held, shortages, again }))
+                PeerMessage::Held(Box::new(Held {
+                    id,
+                    attempt,
+                    held,
+                    shortages,
+                    again,
+                }))
             }
             Outcome::Refused { refusal, .. } => short(ShortWhy::Refused(refusal)),
             Outcome::Full(table) => short(ShortWhy::Full(table)),
@@ -55,18 +68,29 @@ impl Carts {
             self.forget_question(number);
             return;
         };
-        let Some(question) = self.questions.get_mut(&number) else { return };
+        let Some(question) = self.questions.get_mut(&number) else {
+            return;
+        };
         question.pause = question.pause.doubled(self.settings.resend_max);
         let next = turn.now().after(question.pause);
         self.timers.set(Timer::Question(number), next);
         let home = turn.placement().home_of(hold.id);
         let message = if hold.is_bound {
-            PeerMessage::Ask { id: hold.id, holds: vec![number] }
+            PeerMessage::Ask {
+                id: hold.id,
+                holds: vec![number],
+            }
         } else {
             let (id, attempt) = (hold.id, hold.attempt);
             let held = turn.engine().held_for(id, attempt);
             let (shortages, again) = (Vec::new(), true);
-            PeerMessage::Held(Box::new(Held { id, attempt, held, shortages, again }))
+            PeerMessage::Held(Box::new(Held {
+                id,
+                attempt,
+                held,
+                shortages,
+                again,
+            }))
         };
         // What is asked about may not be durable yet.
         let after = turn.seq();

@@ -1,0 +1,356 @@
+//! Events: a record's body is written with a [`RecordEncoder`] and read with [`Events`].
+//!
+//! An event is its kind, a byte of flags, its time as the distance from the last event's, its key,
+//! its effects and its note. An effect begins with a head: its tag in the lower half, flags of its
+//! own in the upper. Sequences are not written.
+
+use holdfast_core::{Effect, Effects, Event, EventKind, Millis, Note, Resumed, Timestamp};
+
+use super::hold::Basis;
+use super::key::Key;
+use super::wire::{Decoder, Encoder, Read, flag};
+use super::{CodecError, Fault};
+
+const EVENT_KEY: u8 = 1;
+const EVENT_NOTE: u8 = 1 << 1;
+const EVENT_TIME: u8 = 1 << 2;
+const EVENT_EFFECTS_SHIFT: u8 = 3;
+/// In place of the number of effects: that many, and the number that follows.
+const EVENT_EFFECTS_MANY: usize = 31;
+
+const TAG: u8 = 0b1111;
+const TAG_HOME_CREATED: u8 = 0;
+const TAG_HOME_CHANGED: u8 = 1;
+const TAG_HOME_FORGOTTEN: u8 = 2;
+const TAG_HOLD_CREATED: u8 = 3;
+const TAG_HOLD_CHANGED: u8 = 4;
+const TAG_HOLD_FORGOTTEN: u8 = 5;
+const TAG_STOCK: u8 = 6;
+const TAG_SKU: u8 = 7;
+const TAG_RESUMED: u8 = 8;
+const TAG_KEYS_FORGOTTEN: u8 = 9;
+
+const NOTE_REASON: u8 = 1;
+const NOTE_DOCUMENT: u8 = 1 << 1;
+const NOTE_SOURCE: u8 = 1 << 2;
+const NOTE_OCCURRED: u8 = 1 << 3;
+const NOTE_MOVEMENT: u8 = 1 << 4;
+const NOTE_PAYMENT: u8 = 1 << 5;
+const NOTE_ALL: u8 = (1 << 6) - 1;
+
+/// Writes the bodies of records, one after the other. Keeping it keeps its small tables.
+#[derive(Debug)]
+pub struct RecordEncoder {
+    encoder: Encoder,
+    first: u64,
+    events: u32,
+}
+
+impl RecordEncoder {
+    /// An encoder for a record that begins with sequence 1; see [`Self::start`].
+    pub fn new() -> Self {
+        Self {
+            encoder: Encoder::new(),
+            first: 1,
+            events: 0,
+        }
+    }
+
+    /// Begins a record whose first event is to have the sequence `first`. What was begun before is
+    /// dropped. The body is written into `buffer`, whose content goes and whose memory is used.
+    pub fn start(&mut self, first: u64, buffer: Vec<u8>) {
+        self.first = first;
+        self.events = 0;
+        self.encoder.begin(buffer);
+    }
+
+    /// Writes the next event.
+    ///
+    /// # Panics
+    /// Where the event breaks INV-7 (a gap, or time that runs backwards) or INV-5: it could never
+    /// be replayed, so it must not be written.
+    pub fn push(&mut self, event: &Event) {
+        assert!(
+            event.seq == self.first + u64::from(self.events),
+            "INV-7: sequences have no gap"
+        );
+        if self.events == 0 {
+            self.encoder.version();
+        }
+        self.events += 1;
+        self.encoder.event(event);
+    }
+
+    /// How many events the record has so far.
+    pub fn events(&self) -> u32 {
+        self.events
+    }
+
+    /// How many bytes the body has so far.
+    pub fn body_bytes(&self) -> usize {
+        self.encoder.out.len()
+    }
+
+    /// The body, empty where nothing was pushed. The next record follows on this one, unless
+    /// [`Self::start`] says otherwise.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let body = std::mem::take(&mut self.encoder.out);
+        self.start(self.first + u64::from(self.events), Vec::new());
+        body
+    }
+}
+
+impl Default for RecordEncoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Reads the events of a record's body, in order. It ends at the first error, and a body that has
+/// more or fewer events than it should is one.
+#[derive(Debug)]
+pub struct Events<'a> {
+    decoder: Decoder<'a>,
+    next: u64,
+    left: u32,
+}
+
+impl<'a> Events<'a> {
+    /// The `count` events of `body`, the first of which has the sequence `first`.
+    pub fn new(first: u64, count: u32, body: &'a [u8]) -> Result<Self, CodecError> {
+        let decoder = Decoder::begin(body)?;
+        if first.checked_add(u64::from(count)).is_none() {
+            return Err(decoder.error(Fault::Overflow));
+        }
+        if count == 0 && !decoder.is_at_end() {
+            return Err(decoder.error(Fault::Trailing));
+        }
+        Ok(Self {
+            decoder,
+            next: first,
+            left: count,
+        })
+    }
+
+    fn read(&mut self) -> Read<Event> {
+        let event = self.decoder.event(self.next)?;
+        if self.left == 1 && !self.decoder.is_at_end() {
+            return Err(Fault::Trailing);
+        }
+        Ok(event)
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<Event, CodecError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        match self.read() {
+            Ok(event) => {
+                self.next += 1;
+                self.left -= 1;
+                Some(Ok(event))
+            }
+            Err(fault) => {
+                self.left = 0;
+                Some(Err(self.decoder.error(fault)))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.left as usize))
+    }
+}
+
+impl Encoder {
+    fn event(&mut self, event: &Event) {
+        let at = event.at.ms();
+        let step = at
+            .checked_sub(self.recent.at)
+            .expect("INV-7: time never runs backwards");
+        self.recent.at = at;
+        let count = event.effects.len();
+        let flags = flag(event.key.is_some(), EVENT_KEY)
+            | flag(event.note.is_some(), EVENT_NOTE)
+            | flag(step != 0, EVENT_TIME)
+            | (count.min(EVENT_EFFECTS_MANY) as u8) << EVENT_EFFECTS_SHIFT;
+        self.array([event.kind as u8, flags]);
+        if step != 0 {
+            self.varint(step);
+        }
+        if let Some(key) = &event.key {
+            let (index, tag, outcome) = (key.index, key.tag, key.outcome);
+            self.key(Key {
+                index,
+                tag,
+                outcome,
+                target: &key.target,
+            });
+        }
+        if let Some(rest) = count.checked_sub(EVENT_EFFECTS_MANY) {
+            self.varint(rest as u64);
+        }
+        let mut basis = Basis::default();
+        for (place, effect) in event.effects.iter().enumerate() {
+            self.effect(effect, &mut basis, &event.effects[..place]);
+            basis.note(place, effect);
+        }
+        if let Some(note) = &event.note {
+            self.note(note);
+        }
+    }
+
+    #[inline]
+    fn effect(&mut self, effect: &Effect, basis: &mut Basis, before: &[Effect]) {
+        match effect {
+            Effect::HomeCreated(home) => {
+                self.byte(TAG_HOME_CREATED);
+                self.home(home);
+            }
+            Effect::HomeChanged(change) => {
+                let flags = self.home_change_flags(change);
+                self.byte(TAG_HOME_CHANGED | flags);
+                self.home_change(flags, change);
+            }
+            Effect::HomeForgotten(id) => {
+                self.byte(TAG_HOME_FORGOTTEN);
+                self.id(*id);
+            }
+            Effect::HoldCreated(hold) => self.hold_created(TAG_HOLD_CREATED, hold, basis, before),
+            Effect::HoldChanged(hold) => self.hold_changed(TAG_HOLD_CHANGED, hold, basis, before),
+            Effect::HoldForgotten(number) => {
+                self.byte(TAG_HOLD_FORGOTTEN);
+                self.hold_number(*number);
+            }
+            Effect::Stock(stock) => self.stock(TAG_STOCK, stock),
+            Effect::Sku(sku) => {
+                self.byte(TAG_SKU);
+                self.sku_effect(sku);
+            }
+            Effect::Resumed(resumed) => {
+                self.byte(TAG_RESUMED);
+                self.time(resumed.last);
+                self.time(resumed.start);
+                self.varint(resumed.grace.ms());
+            }
+            Effect::KeysForgotten(below) => {
+                self.byte(TAG_KEYS_FORGOTTEN);
+                self.varint(*below);
+            }
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        self.byte(
+            flag(note.reason.is_some(), NOTE_REASON)
+                | flag(note.document.is_some(), NOTE_DOCUMENT)
+                | flag(note.source.is_some(), NOTE_SOURCE)
+                | flag(note.occurred_at.is_some(), NOTE_OCCURRED)
+                | flag(note.movement.is_some(), NOTE_MOVEMENT)
+                | flag(note.payment.is_some(), NOTE_PAYMENT),
+        );
+        let texts = [&note.reason, &note.document, &note.source, &note.payment];
+        texts.into_iter().flatten().for_each(|text| self.text(text));
+        if let Some(occurred_at) = note.occurred_at {
+            self.time(occurred_at);
+        }
+        if let Some(movement) = note.movement {
+            self.id(movement);
+        }
+    }
+}
+
+impl Decoder<'_> {
+    fn event(&mut self, seq: u64) -> Read<Event> {
+        let kind = EventKind::from_number(self.byte()?).ok_or(Fault::Unknown)?;
+        let flags = self.byte()?;
+        if flags & EVENT_TIME != 0 {
+            let step = self.varint()?;
+            self.recent.at = self.recent.at.checked_add(step).ok_or(Fault::Overflow)?;
+        }
+        let key = if flags & EVENT_KEY == 0 {
+            None
+        } else {
+            Some(self.key()?)
+        };
+        let mut count = usize::from(flags >> EVENT_EFFECTS_SHIFT);
+        if count == EVENT_EFFECTS_MANY {
+            count += self.count()?;
+        }
+        let mut effects = Effects::new();
+        let mut basis = Basis::default();
+        for place in 0..count {
+            let effect = self.effect(&mut basis, &effects)?;
+            basis.note(place, &effect);
+            effects.push(effect);
+        }
+        let note = if flags & EVENT_NOTE == 0 {
+            None
+        } else {
+            Some(Box::new(self.note()?))
+        };
+        Ok(Event {
+            seq,
+            at: Timestamp::from_ms(self.recent.at),
+            kind,
+            key,
+            effects,
+            note,
+        })
+    }
+
+    #[inline]
+    fn effect(&mut self, basis: &mut Basis, before: &[Effect]) -> Read<Effect> {
+        let head = self.byte()?;
+        let flags = head & !TAG;
+        Ok(match head & TAG {
+            TAG_HOME_CHANGED => Effect::HomeChanged(Box::new(self.home_change(flags)?)),
+            TAG_HOLD_CREATED => {
+                Effect::HoldCreated(Box::new(self.hold_created(flags, basis, before)?))
+            }
+            TAG_HOLD_CHANGED => Effect::HoldChanged(self.hold_changed(flags, basis, before)?),
+            TAG_STOCK => Effect::Stock(self.stock(flags)?),
+            _ if flags != 0 => return Err(Fault::Unknown),
+            TAG_HOME_CREATED => Effect::HomeCreated(Box::new(self.home()?)),
+            TAG_HOME_FORGOTTEN => Effect::HomeForgotten(self.id()?),
+            TAG_HOLD_FORGOTTEN => Effect::HoldForgotten(self.hold_number()?),
+            TAG_SKU => Effect::Sku(Box::new(self.sku_effect()?)),
+            TAG_RESUMED => Effect::Resumed(Resumed {
+                last: self.time()?,
+                start: self.time()?,
+                grace: Millis::new(self.varint()?),
+            }),
+            TAG_KEYS_FORGOTTEN => Effect::KeysForgotten(self.varint()?),
+            _ => return Err(Fault::Unknown),
+        })
+    }
+
+    fn note(&mut self) -> Read<Note> {
+        let flags = self.byte()?;
+        if flags & !NOTE_ALL != 0 {
+            return Err(Fault::Unknown);
+        }
+        let mut note = Note::default();
+        for (bit, text) in [
+            (NOTE_REASON, &mut note.reason),
+            (NOTE_DOCUMENT, &mut note.document),
+            (NOTE_SOURCE, &mut note.source),
+            (NOTE_PAYMENT, &mut note.payment),
+        ] {
+            if flags & bit != 0 {
+                *text = Some(self.text()?);
+            }
+        }
+        if flags & NOTE_OCCURRED != 0 {
+            note.occurred_at = Some(self.time()?);
+        }
+        if flags & NOTE_MOVEMENT != 0 {
+            note.movement = Some(self.id()?);
+        }
+        Ok(note)
+    }
+}

@@ -1,0 +1,9 @@
+//! The codec: what goes in comes out, whatever comes in does no harm, and the bytes of a version
+//! stay what they are.
+
+mod arbitrary;
+mod damage;
+mod golden;
+mod round_trip;
+mod samples;
+mod size;
