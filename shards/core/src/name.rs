@@ -30,8 +30,9 @@ pub struct Sku(Arc<str>);
 pub struct Location(Arc<str>);
 
 /// 1 to 128 bytes of UTF-8 without control characters: order references, customers, reasons.
+/// Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Box<str>);
+pub struct Text(Arc<str>);
 
 /// One of 4,096 hash buckets. A SKU's slot never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,11 @@ impl Sku {
         &self.0
     }
 
+    /// Whether both are clones of one name: a cheap hint, false for equal names made apart.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The slot this SKU lives in: xxh3-64 of its bytes, mod 4,096.
     pub fn slot(&self) -> Slot {
         Slot::of_hash(xxh3_64(self.0.as_bytes()))
@@ -76,6 +82,11 @@ impl Location {
         Ok(Self(text.into()))
     }
 
+    /// Whether both are clones of one name: a cheap hint, false for equal names made apart.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The location meant where none is named: `main`.
     pub fn main() -> Self {
         Self("main".into())
@@ -90,7 +101,13 @@ impl Location {
 impl Text {
     /// Parses a free text.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        if text.is_empty() || text.len() > 128 || text.chars().any(char::is_control) {
+        let is_control = |b: &u8| *b < 0x20 || *b == 0x7f;
+        let has_control = if text.is_ascii() {
+            text.as_bytes().iter().any(is_control)
+        } else {
+            text.chars().any(char::is_control)
+        };
+        if text.is_empty() || text.len() > 128 || has_control {
             let expected = "1 to 128 bytes without control characters";
             return Err(Malformed { expected });
         }

@@ -11,7 +11,6 @@ use crate::event::{
     Effect, Event, HoldChange, HomeChange, KeyEffect, KeyTarget, Resumed, SkuEffect, StockEffect,
 };
 use crate::id::{Opening, ReservationId};
-use crate::name::Sku;
 use crate::snapshot::{CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -387,7 +386,7 @@ impl Engine {
         let entry = self.skus.get_mut(sku);
         entry.versions = effect.versions;
         entry.seq = seq;
-        self.sku_dirty(&effect.sku);
+        self.sku_dirty(sku);
     }
 
     fn sku_configured(&mut self, effect: &SkuEffect, seq: u64) {
@@ -397,7 +396,7 @@ impl Engine {
         let entry = self.skus.get_mut(sku);
         entry.versions = effect.versions;
         entry.seq = seq;
-        self.sku_dirty(&effect.sku);
+        self.sku_dirty(sku);
     }
 
     /// Moves deadlines that fell into the downtime, once per reservation and hold.
@@ -481,8 +480,8 @@ impl Engine {
         }
     }
 
-    fn sku_dirty(&mut self, sku: &Sku) {
-        let slot = sku.slot();
+    fn sku_dirty(&mut self, sku: super::skus::SkuIndex) {
+        let slot = self.skus.get(sku).slot;
         if self.skus.mark_dirty(slot) {
             self.dirty.push_back((self.seq, ChunkId::Skus(slot)));
         }

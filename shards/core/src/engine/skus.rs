@@ -31,10 +31,13 @@ pub(super) struct Skus {
     location_index: BTreeMap<Location, LocationIndex>,
     plain: Arc<SkuConfig>,
     known: usize,
+    /// The SKU interned last: the effects of an event mostly name one.
+    last: SkuIndex,
 }
 
 pub(super) struct SkuEntry {
     pub(super) sku: Sku,
+    pub(super) slot: Slot,
     /// Sequence of the last event that touched it.
     pub(super) seq: u64,
     pub(super) versions: Versions,
@@ -65,6 +68,7 @@ impl Default for Skus {
             location_index: BTreeMap::new(),
             plain: Arc::default(),
             known: 0,
+            last: 0,
         }
     }
 }
@@ -102,13 +106,19 @@ impl Skus {
     }
 
     pub(super) fn intern(&mut self, sku: &Sku) -> SkuIndex {
+        let last = self.entries.get(u64::from(self.last));
+        if last.is_some_and(|entry| entry.sku.is_same(sku)) {
+            return self.last;
+        }
         if let Some(index) = self.find(sku) {
+            self.last = index;
             return index;
         }
         let index = SkuIndex::try_from(self.entries.len()).expect("skus_max is below 2^32");
         let config = self.plain.clone();
         let entry = SkuEntry {
             sku: sku.clone(),
+            slot: sku.slot(),
             seq: 0,
             versions: Versions::default(),
             config,
@@ -132,7 +142,7 @@ impl Skus {
             return;
         }
         entry.known = true;
-        let slot = usize::from(entry.sku.slot().index());
+        let slot = usize::from(entry.slot.index());
         self.by_slot[slot].push(index);
         self.known += 1;
     }
@@ -172,7 +182,8 @@ impl Skus {
 
     pub(super) fn find_location(&self, location: &Location) -> Option<LocationIndex> {
         // Most stock lies at one location; a comparison is cheaper than a walk.
-        if self.locations.first() == Some(location) {
+        let first = self.locations.first();
+        if first.is_some_and(|first| first.is_same(location) || first == location) {
             return Some(0);
         }
         self.location_index.get(location).copied()
