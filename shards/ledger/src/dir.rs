@@ -21,7 +21,7 @@ use crate::identity::Identity;
 use crate::ledger::{Ledger, Options};
 use crate::lock::Lock;
 use crate::manifest::{self, Manifest};
-use crate::rescue::rescue_copy;
+use crate::rescue::{self, rescue_copy};
 use crate::view::View;
 
 /// A data directory that this process has locked.
@@ -140,6 +140,8 @@ impl DataDir {
             }
             self.mark_created(shard)?;
         }
+        // What a crash in the middle of a rescue left behind.
+        let _ = fs::remove_file(fsutil::beside(&path, rescue::SUFFIX));
         Ledger::open(&path, &identity, options)
     }
 

@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::backends::FileBackend;
-use redb::{Database, StorageBackend, WriteTransaction};
+use redb::{StorageBackend, WriteTransaction};
 
 use crate::backend::Unsynced;
+use crate::db::Db;
 use crate::error::{LedgerError, guarded};
 use crate::fsutil;
 use crate::identity::Identity;
@@ -114,15 +115,13 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let shard = identity.shard;
         let failed = |error| LedgerError::redb(shard, "creating the ledger", error);
-        let db = Database::builder()
-            .set_cache_size(Options::default().cache_bytes)
-            .create_with_backend(backend)
-            .map_err(|error| failed(error.into()))?;
+        let cache_bytes = Options::default().cache_bytes;
+        let db = Db::open(backend, shard, cache_bytes, "creating the ledger")?;
         let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
         txn.set_two_phase_commit(true);
         meta::create(&txn, identity, 0, Progress::START).map_err(failed)?;
         txn.commit().map_err(|error| failed(error.into()))?;
-        db.close().map_err(|error| failed(error.into()))
+        db.close()
     }
 
     /// Opens the ledger at `path` for serving: repairs it if need be, refuses it unless it is
@@ -168,10 +167,7 @@ impl Ledger {
         options: Options,
     ) -> Result<Self, LedgerError> {
         let shard = identity.shard;
-        let db = Database::builder()
-            .set_cache_size(options.cache_bytes)
-            .create_with_backend(backend)
-            .map_err(|error| LedgerError::redb(shard, "opening the ledger", error))?;
+        let db = Db::open(backend, shard, options.cache_bytes, "opening the ledger")?;
         let now = Moment::begin(&db, shard)?;
         identity.refuse_other(&now.identity()?)?;
         let opening = now.opening()? + 1;
@@ -241,13 +237,7 @@ impl Ledger {
 
     /// Closes the file, saying what dropping the ledger would keep quiet. Readers end.
     pub fn close(self) -> Result<(), LedgerError> {
-        let shard = self.shared.shard;
-        match self.shared.take() {
-            Some(db) => db
-                .close()
-                .map_err(|error| LedgerError::redb(shard, "closing the ledger", error)),
-            None => Ok(()),
-        }
+        self.shared.take().map_or(Ok(()), Db::close)
     }
 
     /// Refuses a batch that breaks a rule of the log.
@@ -306,7 +296,7 @@ impl Ledger {
                 journal::write(txn, batch)?;
             }
             snapshot::purge(txn, &due)?;
-            snapshot::write(txn, &batch.chunks, |id| self.tombstones.contains_key(&id))?;
+            snapshot::write(txn, &batch.chunks)?;
             if progress != self.progress {
                 meta::put_progress(txn, progress)?;
             }
@@ -424,7 +414,7 @@ impl Drop for Ledger {
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Taken out when the ledger is closed, so that no reader keeps the file open.
-    db: RwLock<Option<Database>>,
+    db: RwLock<Option<Db>>,
     pub(crate) shard: u16,
     head: AtomicU64,
 }
@@ -441,7 +431,7 @@ impl Shared {
 
     fn with_db<T>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, LedgerError>,
+        work: impl FnOnce(&Db) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         work(
@@ -450,7 +440,7 @@ impl Shared {
         )
     }
 
-    fn take(&self) -> Option<Database> {
+    fn take(&self) -> Option<Db> {
         self.db
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -19,6 +19,7 @@
 
 mod backend;
 pub mod codec;
+mod db;
 mod dir;
 mod error;
 pub mod faults;

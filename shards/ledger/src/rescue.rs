@@ -7,12 +7,13 @@
 //! Deliberately absent: salvage. A damaged row ends the copy with an error; leaving it out would
 //! be forgetting.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Database, StorageBackend, WriteTransaction};
+use redb::{StorageBackend, WriteTransaction};
 
+use crate::db::Db;
 use crate::error::LedgerError;
 use crate::fsutil;
 use crate::identity::Identity;
@@ -25,72 +26,84 @@ use crate::view::View;
 /// Bodies of so many bytes are written by one transaction.
 const TRANSACTION_BYTES: usize = 16 << 20;
 
+const ACTION: &str = "writing the rescue copy";
+
+/// The name's end of a copy that is not finished.
+pub(crate) const SUFFIX: &str = "rescue";
+
 /// Copies the ledger of `identity` at `path` to a new file and puts that in its place, durably.
 /// The ledger must be closed. On an error the old file is as it was; try again later.
 pub fn rescue_copy(path: &Path, identity: &Identity) -> Result<(), LedgerError> {
+    let new = fsutil::beside(path, SUFFIX);
+    let copied = write_copy(path, &new, identity);
+    if copied.is_err() {
+        // What little of it was written may be the space that the next attempt needs.
+        let _ = fs::remove_file(&new);
+    }
+    copied.and_then(|()| fsutil::rename(&new, path))
+}
+
+fn write_copy(path: &Path, new: &Path, identity: &Identity) -> Result<(), LedgerError> {
     let shard = identity.shard;
-    let failed = |source| LedgerError::io(shard, "writing the rescue copy", source);
+    let failed = |source| LedgerError::io(shard, ACTION, source);
     let view = View::open(path, identity)?;
-    let new = fsutil::beside(path, "rescue");
     let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(true)
-        .open(&new)
+        .open(new)
         .map_err(failed)?;
     let again = file.try_clone().map_err(failed)?;
-    let backend = FileBackend::new(file)
-        .map_err(|error| LedgerError::redb(shard, "writing the rescue copy", error))?;
-    copy(&view, backend)?;
-    again.sync_all().map_err(failed)?;
-    drop(view);
-    fsutil::rename(&new, path)
+    let backend =
+        FileBackend::new(file).map_err(|error| LedgerError::redb(shard, ACTION, error))?;
+    view.copy_to(backend)?;
+    again.sync_all().map_err(failed)
 }
 
-/// Copies all that `view` reads into `target`, which must be empty, and closes it.
-pub(crate) fn copy(view: &View, target: impl StorageBackend) -> Result<(), LedgerError> {
-    let shard = view.identity().shard;
-    let failed = |error| LedgerError::redb(shard, "writing the rescue copy", error);
-    let db = Database::builder()
-        .set_cache_size(TRANSACTION_BYTES * 4)
-        .create_with_backend(target)
-        .map_err(|error| failed(error.into()))?;
-    let begin = || -> Result<WriteTransaction, LedgerError> {
-        let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
-        txn.set_two_phase_commit(true);
-        Ok(txn)
-    };
-    let now = view.now()?;
-
-    let mut txn = begin()?;
-    let mut bytes = 0;
-    for record in now.records(now.progress()?.oldest)? {
-        let record = record?;
-        bytes += record.body.len();
-        let batch = Batch {
-            first: record.first,
-            events: record.events,
-            at: record.at,
-            body: record.body,
-            ..Batch::default()
+impl View {
+    /// Copies all there is to read into `target`, which must be empty, and closes it. Syncing what
+    /// holds `target` is the caller's affair.
+    pub fn copy_to(&self, target: impl StorageBackend) -> Result<(), LedgerError> {
+        let shard = self.identity().shard;
+        let failed = |error| LedgerError::redb(shard, ACTION, error);
+        let db = Db::open(target, shard, TRANSACTION_BYTES * 4, ACTION)?;
+        let begin = || -> Result<WriteTransaction, LedgerError> {
+            let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
+            txn.set_two_phase_commit(true);
+            Ok(txn)
         };
-        journal::write(&txn, &batch).map_err(failed)?;
-        if TRANSACTION_BYTES < bytes {
-            txn.commit().map_err(|error| failed(error.into()))?;
-            (txn, bytes) = (begin()?, 0);
+        let now = self.now()?;
+
+        let mut txn = begin()?;
+        let mut bytes = 0;
+        for record in now.records(now.progress()?.oldest)? {
+            let record = record?;
+            bytes += record.body.len();
+            let batch = Batch {
+                first: record.first,
+                events: record.events,
+                at: record.at,
+                body: record.body,
+                ..Batch::default()
+            };
+            journal::write(&txn, &batch).map_err(failed)?;
+            if TRANSACTION_BYTES < bytes {
+                txn.commit().map_err(|error| failed(error.into()))?;
+                (txn, bytes) = (begin()?, 0);
+            }
         }
-    }
-    for chunk in now.chunks()? {
-        let chunk = chunk?;
-        bytes += chunk.body.len();
-        snapshot::write(&txn, std::slice::from_ref(&chunk), |_| false).map_err(failed)?;
-        if TRANSACTION_BYTES < bytes {
-            txn.commit().map_err(|error| failed(error.into()))?;
-            (txn, bytes) = (begin()?, 0);
+        for chunk in now.chunks()? {
+            let chunk = chunk?;
+            bytes += chunk.body.len();
+            snapshot::write(&txn, std::slice::from_ref(&chunk)).map_err(failed)?;
+            if TRANSACTION_BYTES < bytes {
+                txn.commit().map_err(|error| failed(error.into()))?;
+                (txn, bytes) = (begin()?, 0);
+            }
         }
+        meta::create(&txn, self.identity(), now.opening()?, now.progress()?).map_err(failed)?;
+        txn.commit().map_err(|error| failed(error.into()))?;
+        db.close()
     }
-    meta::create(&txn, view.identity(), now.opening()?, now.progress()?).map_err(failed)?;
-    txn.commit().map_err(|error| failed(error.into()))?;
-    db.close().map_err(|error| failed(error.into()))
 }

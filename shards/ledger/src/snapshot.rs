@@ -23,12 +23,8 @@ type AllRows = redb::Range<'static, u64, &'static [u8]>;
 
 const SEQUENCE_BYTES: usize = 8;
 
-/// Writes chunks, those that are empty as tombstones; `buried` says whether an id has one.
-pub(crate) fn write(
-    txn: &WriteTransaction,
-    written: &[Chunk],
-    buried: impl Fn(u64) -> bool,
-) -> Result<(), redb::Error> {
+/// Writes chunks, those that are empty as tombstones; of two with one id the later counts.
+pub(crate) fn write(txn: &WriteTransaction, written: &[Chunk]) -> Result<(), redb::Error> {
     if written.is_empty() {
         return Ok(());
     }
@@ -40,9 +36,7 @@ pub(crate) fn write(
             put(&mut tombstones, Kind::Tombstone, chunk)?;
         } else {
             put(&mut chunks, Kind::Chunk, chunk)?;
-            if buried(chunk.id) {
-                tombstones.remove(chunk.id)?;
-            }
+            tombstones.remove(chunk.id)?;
         }
     }
     Ok(())

@@ -6,10 +6,11 @@
 use std::fs::File;
 use std::path::Path;
 
+use redb::StorageBackend;
 use redb::backends::FileBackend;
-use redb::{Database, StorageBackend};
 
 use crate::backend::Overlay;
+use crate::db::Db;
 use crate::error::{LedgerError, Place, guarded};
 use crate::identity::Identity;
 use crate::log::{Chunk, Chunks, Record, Records};
@@ -21,7 +22,7 @@ const CACHE_BYTES: usize = 64 << 20;
 /// A ledger opened for reading alone.
 #[derive(Debug)]
 pub struct View {
-    db: Database,
+    db: Db,
     identity: Identity,
 }
 
@@ -92,10 +93,7 @@ impl View {
         guarded(shard, || {
             let overlay = Overlay::new(backend)
                 .map_err(|source| LedgerError::io(shard, "opening the ledger", source))?;
-            let db = Database::builder()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(overlay)
-                .map_err(|error| LedgerError::redb(shard, "opening the ledger", error))?;
+            let db = Db::open(overlay, shard, CACHE_BYTES, "opening the ledger")?;
             let now = Moment::begin(&db, shard)?;
             identity.refuse_other(&now.identity()?)?;
             drop(now);
@@ -173,9 +171,9 @@ impl View {
                 return Err(self.corrupt(Place::Chunk(chunk.id), detail));
             }
             if chunk.body.is_empty() {
-                seen.tombstones += 1
+                seen.tombstones += 1;
             } else {
-                seen.chunks += 1
+                seen.chunks += 1;
             }
             visit(Item::Chunk(chunk))?;
         }
