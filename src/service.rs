@@ -33,17 +33,17 @@ pub struct Service {
     config: Config,
     health: Arc<Health>,
     signals: Signals,
-    admin_address: Option<SocketAddr>,
+    admin_address: SocketAddr,
     admin: Listening,
 }
 
-/// Where the data listener can be reached.
+/// Where the listeners can be reached over TCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// The data listener over TCP.
-    pub data: Option<SocketAddr>,
+    /// The data listener.
+    pub data: SocketAddr,
     /// The admin listener.
-    pub admin: Option<SocketAddr>,
+    pub admin: SocketAddr,
 }
 
 /// The two signals that end the service.
@@ -67,7 +67,7 @@ impl Service {
             source,
         })?;
         let socket = Socket::tcp(config.http.admin_listen)?;
-        let admin_address = socket.address();
+        let admin_address = socket.address().unwrap_or(config.http.admin_listen);
         let edge = Edge::new("admin", admin, Limits::of_admin(&config.http));
         health.add_listener(Arc::clone(edge.metrics()));
         let mut listening = Listening::new();
@@ -113,7 +113,7 @@ impl Service {
             .map(|path| Socket::unix(path, http.uds_mode))
             .transpose()?;
         let addresses = Addresses {
-            data: tcp.address(),
+            data: tcp.address().unwrap_or(http.listen),
             admin: self.admin_address,
         };
         let mut listening = Listening::new();
@@ -122,7 +122,7 @@ impl Service {
             listening.add(unix, edge);
         }
         self.health.enter(Stage::Serving);
-        info!(data = ?addresses.data, admin = ?addresses.admin, uds = ?http.uds, "serving");
+        info!(data = %addresses.data, admin = %addresses.admin, uds = ?http.uds, "serving");
         announce(&addresses);
 
         self.signals.next().await;

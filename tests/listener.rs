@@ -439,12 +439,13 @@ fn long_bodies_that_arrive_at_once_share_a_bound() {
     let text = post_text("/length", &vec![b'x'; 90_000]);
     let mut slow = server.connect();
     slow.send(&text[..80_000]);
+    std::thread::sleep(SHORT);
     eventually("the second finds no room", || {
         let mut second = server.connect();
         second.send(&text[..50_000]);
         std::thread::sleep(Duration::from_millis(20));
         let answer = second.ask(&text[50_000..]);
-        eprintln!("{answer:?}"); answer.status == 503 && answer.code() == "server-overloaded"
+        answer.status == 503 && answer.code() == "server-overloaded"
     });
     slow.send(&text[80_000..]);
     assert_eq!(slow.answer().expect("it is answered").text(), "90000");
@@ -597,7 +598,9 @@ fn a_drain_finishes_what_is_in_flight_and_ends_idle_connections_at_once() {
     eventually("nobody listens any more", || {
         TcpStream::connect(server.address).is_err()
     });
-    assert_eq!(server.metrics.connections(), 1);
+    eventually("only the busy one is left", || {
+        server.metrics.connections() == 1
+    });
 
     server.gate.add_permits(1);
     let answer = waiting.answer().expect("it is answered");

@@ -54,8 +54,10 @@ impl Termination for Exit {
     }
 }
 
-/// The list that `--help` ends with.
-pub const HELP: &str = "\
+/// The list that `--help` ends with; a macro, because attributes take literals only.
+macro_rules! exit_codes {
+    () => {
+        "\
 Exit codes:
   0    done
   1    failed for another reason
@@ -65,7 +67,9 @@ Exit codes:
   5    the proof did not hold (demo, replay)
   6    corruption found (verify)
   7    the server cannot be reached
-  130  a second SIGINT ended it at once; 143, a second SIGTERM";
+  130  ended at once by a second SIGINT; 143 by a second SIGTERM"
+    };
+}
 
 /// Prints `error: message` to stderr and hands `exit` back, so that a command can end with it.
 pub fn fail(exit: Exit, message: impl std::fmt::Display) -> Exit {

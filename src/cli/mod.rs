@@ -3,11 +3,86 @@
 //! Every subcommand is a module with `Args` (its flags) and `run(args) -> Exit`, which tells the
 //! user what went wrong before it returns.
 
+#[macro_use]
 pub mod exit;
+pub mod config;
+pub mod demo;
+pub mod probe;
+pub mod replay;
+pub mod serve;
+pub mod settings;
+pub mod sku;
+
+use std::future::Future;
+
+use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, fail};
 
+/// The arguments of `holdfast`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "holdfast",
+    version,
+    about = "Holds stock fast: a sharded, durable reservation service for checkouts",
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See the last 500 units sold to 10,000 buyers, with a crash in the middle, and the proof
+    Demo(demo::Args),
+    /// Check out a file of real baskets on a running server, and prove that nothing was oversold
+    Replay(replay::Args),
+    /// Look at a SKU, or pause and resume its sale
+    Sku(sku::Args),
+    /// Ask a running server how it is, as a container's probe does: exit code 0 is yes, 1 is no
+    Probe(probe::Args),
+    /// Check the configuration, or show every value and where it came from
+    Config(config::Args),
+}
+
+const AFTER_HELP: &str = concat!(
+    "\
+Examples:
+  holdfast demo
+  holdfast sku pause TEE-RED-M --reason \"wrong price\"
+  holdfast replay baskets.csv.gz --locations one --json
+  HOLDFAST_HTTP_LISTEN=127.0.0.1:8080 holdfast config show
+
+",
+    exit_codes!()
+);
+
 /// Parses the arguments and runs the subcommand they name.
 pub fn main() -> Exit {
-    Exit::Success
+    match Cli::parse().command {
+        Command::Demo(args) => on_all_cores(demo::run(args)),
+        Command::Replay(args) => on_all_cores(replay::run(args)),
+        Command::Sku(args) => on_this_thread(sku::run(args)),
+        Command::Probe(args) => on_this_thread(probe::run(args)),
+        Command::Config(args) => config::run(args),
+    }
+}
+
+/// Runs a command that has work for many threads.
+fn on_all_cores(command: impl Future<Output = Exit>) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => fail(Exit::Failure, format!("can't start threads: {error}")),
+    }
+}
+
+/// Runs a command that asks one question.
+fn on_this_thread(command: impl Future<Output = Exit>) -> Exit {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => fail(Exit::Failure, format!("can't start: {error}")),
+    }
 }

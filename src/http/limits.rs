@@ -58,4 +58,10 @@ impl Limits {
             ..Self::of_data(http)
         }
     }
+
+    /// The shortest time any stage of a connection has.
+    pub(crate) fn shortest(&self) -> Duration {
+        let reading = self.header_timeout.min(self.body_timeout);
+        reading.min(self.request_timeout).min(self.idle_timeout)
+    }
 }

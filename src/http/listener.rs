@@ -138,7 +138,7 @@ async fn connection<S>(
         .max_header_size(limits.head_bytes_max)
         .max_buf_size(limits.head_bytes_max.max(64 << 10))
         .serve_connection(TokioIo::new(guarded), service);
-    let mut timer = std::pin::pin!(tokio::time::sleep(limits.header_timeout));
+    let mut timer = std::pin::pin!(tokio::time::sleep(limits.shortest()));
     let mut awaited = Phase::Draining;
     let end = loop {
         tokio::select! {
@@ -152,7 +152,7 @@ async fn connection<S>(
                         Cut::HeadTimeout => break End::HeadTooSlow,
                         Cut::IdleTimeout => break End::Dropped,
                         // The edge sees that it is late when the connection is polled next.
-                        _ => timer.as_mut().reset((Instant::now() + limits.header_timeout).into()),
+                        _ => timer.as_mut().reset((Instant::now() + limits.shortest()).into()),
                     }
                 }
             },

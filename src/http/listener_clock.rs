@@ -101,11 +101,7 @@ impl Clock {
             return Verdict::Over(cut);
         }
         // The next stage may have a shorter limit than what is left of this one.
-        let shortest = limits
-            .header_timeout
-            .min(limits.body_timeout)
-            .min(limits.request_timeout);
-        Verdict::Fine((limit - spent).min(shortest).max(Duration::from_millis(1)))
+        Verdict::Fine((limit - spent).min(limits.shortest()).max(Duration::from_millis(1)))
     }
 
     /// The current stage.

@@ -1,0 +1,102 @@
+//! `holdfast serve`: the order of starting and ending. What is served comes from the caller, which
+//! opens the stock and mounts the routes over it.
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::settings::Settings;
+use super::{Exit, fail};
+use crate::config::Config;
+use crate::http::Mounted;
+use crate::http::probes::{Backend, Health};
+use crate::service::{Addresses, Service};
+use crate::telemetry;
+
+/// The flags of `holdfast serve`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// What configures the server.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Write the addresses and the process id to this file, as JSON, once the server takes calls
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// The stock, open, and what serves it.
+pub struct Opened {
+    /// The data listener's routes.
+    pub data: Mounted,
+    /// What probes and metrics ask.
+    pub backend: Arc<dyn Backend>,
+    /// Stops the stock and closes the ledgers; awaited once, after the last answer.
+    pub stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Why the stock can't be opened: the exit code and what to tell the user.
+pub type Refused = (Exit, String);
+
+/// Loads the configuration, starts the admin listener with `admin`'s routes, opens the stock with
+/// `open`, and serves until a signal has ended it.
+pub async fn run<O>(
+    args: Args,
+    admin: impl FnOnce(&Config, &Arc<Health>) -> Mounted,
+    open: impl FnOnce(Config, Arc<Health>) -> O,
+) -> Exit
+where
+    O: Future<Output = Result<Opened, Refused>>,
+{
+    let config = match args.settings.load() {
+        Ok(loaded) => loaded.config,
+        Err(exit) => return exit,
+    };
+    telemetry::init(&config.log);
+    let health = Health::new();
+    let admin = admin(&config, &health);
+    let mut service = match Service::start(&config, Arc::clone(&health), admin) {
+        Ok(service) => service,
+        Err(error) => return fail(Exit::Failure, error),
+    };
+    let opened = match service.open(open(config, Arc::clone(&health))).await {
+        None => return Exit::Success,
+        Some(Ok(opened)) => opened,
+        Some(Err((exit, message))) => return fail(exit, message),
+    };
+    health.set_backend(opened.backend);
+    let announce = |addresses: &Addresses| announce(addresses, args.ready_file.as_deref());
+    match service.run(opened.data, announce, opened.stop).await {
+        Ok(exit) => exit,
+        Err(error) => fail(Exit::Failure, error),
+    }
+}
+
+fn announce(addresses: &Addresses, ready_file: Option<&Path>) {
+    println!(
+        "holdfast serves http://{}, admin http://{}",
+        addresses.data, addresses.admin
+    );
+    if let Some(path) = ready_file {
+        if let Err(error) = write_ready_file(path, addresses) {
+            tracing::warn!(path = %path.display(), %error, "the ready file can't be written");
+        }
+    }
+}
+
+/// In one step, so that a reader never sees half of it.
+fn write_ready_file(path: &Path, addresses: &Addresses) -> io::Result<()> {
+    let content = json!({
+        "data": addresses.data.to_string(),
+        "admin": addresses.admin.to_string(),
+        "pid": std::process::id(),
+    });
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, content.to_string())?;
+    fs::rename(&beside, path)
+}

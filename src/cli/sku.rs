@@ -1,0 +1,217 @@
+//! `holdfast sku`: a look at a SKU, and the switch that stops its sale.
+
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::{Exit, fail};
+use crate::client::{Answer, Call, Client, Patience, Target};
+
+/// The flags of `holdfast sku`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Print its counters, summed and by location
+    Show(Asked),
+    /// Refuse new reservations of it; confirms and releases go on
+    Pause(Changed),
+    /// Take reservations of it again
+    Resume(Changed),
+}
+
+#[derive(Debug, clap::Args)]
+struct Asked {
+    /// The SKU's name
+    #[arg(value_name = "SKU")]
+    sku: String,
+    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
+    #[arg(
+        long,
+        env = "HOLDFAST_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7070"
+    )]
+    server: Target,
+    /// Print the server's answer as it is
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Changed {
+    #[command(flatten)]
+    asked: Asked,
+    /// Why, for the record: 1 to 128 bytes
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs it.
+pub async fn run(args: Args) -> Exit {
+    let outcome = match args.what {
+        What::Show(asked) => show(&asked).await,
+        What::Pause(changed) => set_paused(&changed, true).await,
+        What::Resume(changed) => set_paused(&changed, false).await,
+    };
+    outcome.unwrap_or_else(|exit| exit)
+}
+
+async fn show(asked: &Asked) -> Result<Exit, Exit> {
+    let sku = asked.send(&asked.read()).await?;
+    println!(
+        "{}",
+        if asked.json {
+            sku.to_string()
+        } else {
+            as_text(&sku)
+        }
+    );
+    Ok(Exit::Success)
+}
+
+/// Reads first: configuring an unknown SKU would create it, and a misspelt name must not.
+async fn set_paused(changed: &Changed, paused: bool) -> Result<Exit, Exit> {
+    let asked = &changed.asked;
+    asked.send(&asked.read()).await?;
+    let mut body = json!({ "paused": paused });
+    if let Some(reason) = &changed.reason {
+        body["reason"] = json!(reason);
+    }
+    let sku = asked
+        .send(&Call::keyless(Method::PUT, asked.path(), &body))
+        .await?;
+    if asked.json {
+        println!("{sku}");
+    } else {
+        let state = if paused {
+            "is paused: new reservations are refused"
+        } else {
+            "sells again"
+        };
+        println!("{} {state}", asked.sku);
+    }
+    Ok(Exit::Success)
+}
+
+impl Asked {
+    fn path(&self) -> String {
+        format!("/v1/skus/{}", escaped(&self.sku))
+    }
+
+    fn read(&self) -> Call {
+        Call::get(self.path())
+    }
+
+    /// The answer's body, or the exit code after having said what went wrong.
+    async fn send(&self, call: &Call) -> Result<Value, Exit> {
+        let client = Client::new(self.server.clone(), Patience::default());
+        let answer = client.walk_away(call, PATIENCE).await.map_err(|broken| {
+            let advice = "is the server running there? --server names another";
+            fail(
+                Exit::Unreachable,
+                format!("{}: {broken}; {advice}", self.server),
+            )
+        })?;
+        match answer.status {
+            status if status.is_success() => self.parse(&answer),
+            StatusCode::NOT_FOUND if answer.problem().code == "unknown-sku" => Err(fail(
+                Exit::Failure,
+                format!("{} is unknown to {}", self.sku, self.server),
+            )),
+            _ => {
+                let problem = answer.problem();
+                let text = format!("{} ({}): {}", problem.code, problem.status, problem.detail);
+                Err(fail(Exit::Failure, text))
+            }
+        }
+    }
+
+    fn parse(&self, answer: &Answer) -> Result<Value, Exit> {
+        answer.parse().map_err(|error| {
+            fail(
+                Exit::Failure,
+                format!("{} does not answer as holdfast does: {error}", self.server),
+            )
+        })
+    }
+}
+
+/// A name as a part of a path; a well-formed one has nothing to escape.
+fn escaped(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    name.bytes().fold(String::new(), |text, byte| {
+        if plain(byte) {
+            text + &char::from(byte).to_string()
+        } else {
+            text + &format!("%{byte:02X}")
+        }
+    })
+}
+
+const COLUMNS: [&str; 5] = ["available", "on_hand", "reserved", "safety_stock", "sold"];
+
+fn as_text(sku: &Value) -> String {
+    let mut lines = vec![row("", &COLUMNS.map(str::to_owned))];
+    let name = sku["sku"].as_str().unwrap_or("?");
+    lines.push(row(name, &numbers(sku)));
+    let none = Map::new();
+    for (location, counters) in sku["locations"].as_object().unwrap_or(&none) {
+        lines.push(row(&format!("  {location}"), &numbers(counters)));
+    }
+    if sku["paused"].as_bool() == Some(true) {
+        lines.push("paused: new reservations are refused".to_owned());
+    }
+    let shown = ["opens_at", "closes_at", "customer_limit", "shortfall"];
+    let set = shown
+        .into_iter()
+        .filter(|name| !matches!(sku[*name], Value::Null) && sku[*name] != 0);
+    lines.extend(set.map(|name| format!("{name}: {}", sku[name])));
+    lines.join("\n")
+}
+
+fn numbers(counters: &Value) -> [String; 5] {
+    COLUMNS.map(|name| {
+        counters[name]
+            .as_i64()
+            .map_or_else(|| "-".to_owned(), |n| n.to_string())
+    })
+}
+
+fn row(name: &str, cells: &[String; 5]) -> String {
+    cells.iter().fold(format!("{name:<24}"), |text, cell| {
+        format!("{text} {cell:>12}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_sku_stays_one_part_of_the_path() {
+        assert_eq!(escaped("TEE-RED:M_1"), "TEE-RED:M%5F1");
+        assert_eq!(escaped("../ü?"), "..%2F%C3%BC%3F");
+    }
+
+    #[test]
+    fn a_sku_is_shown_as_a_table() {
+        let sku = json!({"sku": "TEE", "available": 3, "on_hand": 10, "reserved": 5,
+            "safety_stock": 2, "sold": 7, "paused": true, "shortfall": 0, "opens_at": null,
+            "locations": {"main": {"available": 3, "on_hand": 10, "reserved": 5,
+                "safety_stock": 2, "sold": 7}}});
+        insta::assert_snapshot!(as_text(&sku), @r"
+                                    available      on_hand     reserved safety_stock         sold
+        TEE                                 3           10            5            2            7
+          main                              3           10            5            2            7
+        paused: new reservations are refused
+        ");
+    }
+}
