@@ -68,7 +68,7 @@ impl Engine {
                     .expect("lapses name levels");
                 let (_, number) = level.lapses.first().expect("a listed level has a deadline");
                 self.holds
-                    .get(*number)
+                    .get(number)
                     .expect("lapses name stored holds")
                     .home
             }

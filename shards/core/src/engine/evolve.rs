@@ -342,10 +342,10 @@ impl Engine {
 
     fn lapse_added(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {
         let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
-        let before = lapses.first().map(|(first, _)| *first);
+        let before = lapses.first();
         lapses.insert((deadline, number));
-        if before.is_none_or(|first| deadline < first) {
-            if let Some(first) = before {
+        if before.is_none_or(|(first, _)| deadline < first) {
+            if let Some((first, _)) = before {
                 self.lapses.remove(&(first, key));
             }
             self.lapses.insert((deadline, key));
@@ -353,15 +353,22 @@ impl Engine {
     }
 
     fn lapse_removed(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {
+        let holds = &self.holds;
+        let counts = |(deadline, number): (Timestamp, u64)| {
+            let hold = holds
+                .get(number)
+                .filter(|hold| hold.phase == HoldPhase::Local);
+            hold.is_some_and(|hold| hold.open() > 0 && hold.deadline == deadline)
+        };
         let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
-        let before = lapses.first().map(|(first, _)| *first);
-        lapses.remove(&(deadline, number));
-        let after = lapses.first().map(|(first, _)| *first);
-        if before != after {
-            if let Some(first) = before {
+        let before = lapses.first();
+        lapses.remove((deadline, number), counts);
+        let after = lapses.first();
+        if before.map(|(first, _)| first) != after.map(|(first, _)| first) {
+            if let Some((first, _)) = before {
                 self.lapses.remove(&(first, key));
             }
-            if let Some(first) = after {
+            if let Some((first, _)) = after {
                 self.lapses.insert((first, key));
             }
         }

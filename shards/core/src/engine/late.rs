@@ -177,7 +177,7 @@ impl Engine {
                 continue;
             }
             if let Some((_, number)) = level.lapses.first().filter(|(at, _)| *at <= now) {
-                return Some(Missing::Lapsed(self.holds.get(*number)?.home));
+                return Some(Missing::Lapsed(self.holds.get(number)?.home));
             }
             let missing = if i64::from(*units) <= free + i64::from(level.undecided) {
                 Missing::Undecided

@@ -18,6 +18,7 @@ mod holds;
 mod homes;
 mod invariants;
 mod keys;
+mod lapses;
 mod late;
 mod release;
 mod render;

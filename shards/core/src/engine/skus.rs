@@ -4,14 +4,14 @@
 //! name may be interned without being known to sell here: a line of a cart whose part lives
 //! on another shard.
 
+use super::lapses::Lapses;
 use super::slab::Slab;
 use super::subtables::SubTables;
 use crate::event::Versions;
 use crate::name::{Location, Sku, Slot};
 use crate::stock::{Counters, SkuConfig};
-use crate::time::Timestamp;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -54,7 +54,7 @@ pub(super) struct Level {
     pub(super) undecided: u32,
     pub(super) counters: Counters,
     /// Deadlines of the open holds here whose home is this shard, with their numbers.
-    pub(super) lapses: BTreeSet<(Timestamp, u64)>,
+    pub(super) lapses: Lapses,
 }
 
 impl Default for Skus {
@@ -244,13 +244,13 @@ impl SkuEntry {
 }
 
 impl Level {
-    const fn new(location: LocationIndex) -> Self {
+    fn new(location: LocationIndex) -> Self {
         let counters = Counters::ZERO;
         Self {
             location,
             undecided: 0,
             counters,
-            lapses: BTreeSet::new(),
+            lapses: Lapses::default(),
         }
     }
 }
