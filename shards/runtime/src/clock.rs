@@ -224,6 +224,7 @@ mod tests {
     fn a_wall_clock_put_right_after_a_jump_back_raises_no_alarm() {
         let (clock, hands) = clock();
         hands.advance(Millis::from_secs(10));
+        assert_eq!(time(&clock), 10_000);
         hands.set_wall(Timestamp::from_ms(START - 3_600_000));
         assert_eq!(time(&clock), 10_000);
         hands.advance(Millis::from_secs(600));

@@ -326,12 +326,12 @@ impl Group {
 
 impl Link {
     fn take(&self, class: Class, wanted: usize) -> Result<Permit, Unavailable> {
-        let permits = match class {
-            Class::Checkout => &self.permits,
-            Class::Config => &self.config_permits,
+        let (permits, overloaded) = match class {
+            Class::Checkout => (&self.permits, &self.stats.overloaded),
+            Class::Config => (&self.config_permits, &self.stats.config_overloaded),
         };
         permits.take(wanted).ok_or_else(|| {
-            count(&self.stats.overloaded, 1);
+            count(overloaded, 1);
             Unavailable::Overloaded { shard: self.index }
         })
     }

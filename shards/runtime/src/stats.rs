@@ -71,6 +71,8 @@ pub struct ShardStats {
     pub answered: AtomicU64,
     /// Operations turned away for want of a permit.
     pub overloaded: AtomicU64,
+    /// The same of configuration and movements.
+    pub config_overloaded: AtomicU64,
     /// Commands dropped before they were begun.
     pub dropped: AtomicU64,
     /// Expiries recorded.
@@ -105,6 +107,7 @@ impl ShardStats {
             batch_events: Histogram::new(BATCH_BOUNDS),
             answered: AtomicU64::new(0),
             overloaded: AtomicU64::new(0),
+            config_overloaded: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             chunks: AtomicU64::new(0),

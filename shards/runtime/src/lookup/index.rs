@@ -190,7 +190,11 @@ impl Index {
                 // Inverted, so that the newest comes first.
                 let from = after.map_or(0, |after| (!after.as_u128()).saturating_add(1));
                 let (from, to) = (entry(&term, from), entry(&term, u128::MAX));
-                for found in txn.open_table(ENTRIES)?.range::<&Entry>(&from..=&to)?.take(limit) {
+                for found in txn
+                    .open_table(ENTRIES)?
+                    .range::<&Entry>(&from..=&to)?
+                    .take(limit)
+                {
                     ids.extend(id_of(&found?.0.value()[TERM_BYTES..], |bits| !bits));
                 }
             }
@@ -198,7 +202,12 @@ impl Index {
                 let to = after
                     .map_or(u128::MAX, ReservationId::as_u128)
                     .to_be_bytes();
-                for found in txn.open_table(IDS)?.range::<&[u8; 16]>(..&to)?.rev().take(limit) {
+                for found in txn
+                    .open_table(IDS)?
+                    .range::<&[u8; 16]>(..&to)?
+                    .rev()
+                    .take(limit)
+                {
                     ids.extend(id_of(found?.0.value(), |bits| bits));
                 }
             }
