@@ -150,8 +150,8 @@ section! {
         snapshot_after_events: u64 = 200_000, from 1_000 to 1_000_000_000;
         /// Whether the journal below the oldest snapshot is removed.
         journal_trim: bool = false;
-        /// Events kept when the journal is trimmed, per shard.
-        journal_events_min: u64 = 10_000_000, from 0 to 1_000_000_000_000;
+        /// How long events are kept when the journal is trimmed.
+        journal_kept_ms: Millis = Millis(30 * DAY), from 0 to 315_360_000_000;
         /// Below this much free disk the server does not start, and warns while it runs.
         disk_free_bytes_min: Bytes = Bytes(256 * MIB), from 0 to 1_099_511_627_776;
     }

@@ -6,25 +6,40 @@
 //! Deliberately absent: TLS and HTTP/2 (the server takes loopback and Unix sockets only), and
 //! middleware stacks: every layer of those is a box and a hop for each request.
 
+mod admin;
+mod batch;
+mod call;
 mod edge;
 mod edge_body;
 pub mod json;
+mod keys;
 mod limits;
 mod listener;
 mod listener_clock;
 mod listener_guard;
 mod listener_socket;
+mod lookup;
+mod mounts;
+pub mod openapi;
+mod openapi_calls;
 pub mod probes;
 pub mod problem;
-mod request_id;
-mod keys;
+mod render;
 mod render_refusal;
+mod request_id;
+mod reservations;
 mod routes;
+mod skus;
+mod state;
+mod stock;
 mod wire;
 
+pub use admin::Operator;
 pub use edge::Edge;
 pub use limits::Limits;
 pub use listener::{Phase, serve};
 pub use listener_socket::{BindError, Socket};
+pub use mounts::{admin_routes, data_routes};
 pub use request_id::RequestId;
 pub use routes::{Lane, Mounted, Routes};
+pub use state::{Api, Bounds, KeyRule};

@@ -29,7 +29,7 @@ use super::wire::body::{
     AvailabilityBody, ConfirmBody, ExtendBody, MovementBody, PinBody, ReleaseBody, ReserveBody,
 };
 use super::wire::configure::ConfigureBody;
-use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusShape};
+use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{admin, lookup, skus};
 
 /// The document as text.
@@ -193,7 +193,7 @@ fn schemas() -> ComponentsBuilder {
     add::<ConfigureBody>(&mut found);
     add::<AvailabilityBody>(&mut found);
     add::<ReservationShape<'_>>(&mut found);
-    add::<StatusShape>(&mut found);
+    add::<StatusWord>(&mut found);
     add::<SkuShape<'_>>(&mut found);
     add::<MovedShape<'_>>(&mut found);
     add::<skus::PageShape<'_>>(&mut found);

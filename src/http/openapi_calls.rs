@@ -390,6 +390,8 @@ pub(super) const CALLS: &[Call] = &[
     },
 ];
 
+const YES: &[Success] = &[json(200, "ProbeAnswer", "Yes.")];
+
 const fn probe(path: &'static str, id: &'static str, summary: &'static str) -> Call {
     Call {
         listener: "admin",
@@ -399,7 +401,7 @@ const fn probe(path: &'static str, id: &'static str, summary: &'static str) -> C
         summary,
         parameters: &[],
         body: None,
-        answers: &[json(200, "ProbeAnswer", "Yes.")],
+        answers: YES,
         problems: &[&[Code::NotReady]],
     }
 }

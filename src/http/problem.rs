@@ -130,6 +130,8 @@ codes! {
     ShardOverloaded 503 "shard-overloaded" "The shard is overloaded"
     /// The shard is down, restarting or did not answer in time.
     ShardUnavailable 503 "shard-unavailable" "The shard is not available"
+    /// Carts that are being decided hold what was asked for.
+    Undecided 503 "undecided" "Undecided carts stand in the way"
     /// A table is full.
     Capacity 503 "capacity" "A table is full"
     /// The server serves as many requests as it takes.
@@ -168,6 +170,7 @@ impl Code {
         match self {
             Code::ShardOverloaded
             | Code::ShardUnavailable
+            | Code::Undecided
             | Code::Capacity
             | Code::ServerOverloaded
             | Code::TooManyConnections

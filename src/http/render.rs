@@ -78,6 +78,7 @@ fn answer<'a>(
             Rendered { replayed: *replayed, ..refusal_of(refusal, &made) }
         }
         Answer::Full(table) => Rendered::problem(full(table)),
+        Answer::Part(_) => unreachable!("shards tell this to each other, not to callers"),
     }
 }
 

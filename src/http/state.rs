@@ -1,7 +1,7 @@
 //! What the data listener's handlers share: the way to the shards, and the bounds of a request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use holdfast_core::{Command, Sku};
@@ -86,7 +86,7 @@ impl Api {
 
     /// Until when an operation that arrives now may be begun.
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::at(Instant::now() + self.0.bounds.wait_max)
+        Deadline::within(self.0.bounds.wait_max)
     }
 
     /// A position as callers see it.

@@ -2,7 +2,7 @@
 
 use holdfast_core::{
     Counter, Counters, LineView, Location, ReservationId, ReservationView, Shortage, Sku,
-    SkuView, Text, Timestamp,
+    SkuView, Status, Text,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use utoipa::openapi::RefOr;
@@ -29,7 +29,7 @@ pub(crate) struct ReservationShape<'a> {
     id: Id,
     /// `open` while any unit is open; after that `confirmed` if any was confirmed, else `expired`
     /// if any expired, else `released`.
-    #[schema(value_type = StatusShape, inline)]
+    #[schema(value_type = StatusWord)]
     status: &'static str,
     #[schema(value_type = Option<FreeText>, required)]
     order_ref: Option<&'a str>,
@@ -64,10 +64,10 @@ pub(crate) struct ReservationShape<'a> {
 }
 
 /// A reservation's status.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "describes the words of holdfast_core::Status in the contract")]
-pub(crate) enum StatusShape {
+#[derive(Clone, Copy, Debug, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Status)]
+pub(crate) enum StatusWord {
     /// A unit is open.
     Open,
     /// None is open, and one was confirmed.
@@ -216,12 +216,12 @@ pub(crate) struct MovementShape<'a> {
 #[schema(as = MovementAnswer)]
 pub(crate) struct MovedShape<'a> {
     #[schema(value_type = MovementShape)]
-    movement: MovementShape<'a>,
+    pub(crate) movement: MovementShape<'a>,
     /// The SKU as it stands.
     #[schema(value_type = SkuShape)]
-    sku: SkuShape<'a>,
+    pub(crate) sku: SkuShape<'a>,
     /// `applied`: all of it.
-    outcome: &'static str,
+    pub(crate) outcome: &'static str,
 }
 
 /// A list written from the core's own, without a copy.
@@ -232,6 +232,17 @@ struct Levels<'a>(&'a [(Location, Counters)]);
 impl<T> Each<'_, T> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl From<StatusWord> for Status {
+    fn from(word: StatusWord) -> Self {
+        match word {
+            StatusWord::Open => Self::Open,
+            StatusWord::Confirmed => Self::Confirmed,
+            StatusWord::Released => Self::Released,
+            StatusWord::Expired => Self::Expired,
+        }
     }
 }
 
@@ -388,8 +399,3 @@ impl ToSchema for CountersShape<'_> {
 
 /// The position of a point in the ledger of a SKU's shard.
 pub(crate) type PositionOf<'a> = &'a dyn Fn(&Sku, u64) -> String;
-
-/// Where a refused line stands.
-pub(crate) fn as_of(position_of: PositionOf<'_>, sku: &Sku, seq: u64, at: Timestamp) -> AsOf {
-    AsOf { position: position_of(sku, seq), time: Time(at) }
-}

@@ -1,0 +1,33 @@
+//! Which handler answers which path, for both listeners. A test compares this with the contract.
+
+use axum::routing::{get, post, put};
+
+use super::admin::{self, Operator};
+use super::routes::{Mounted, Routes};
+use super::state::Api;
+use super::{batch, lookup, probes, reservations, skus, stock};
+
+/// The data listener's calls.
+pub fn data_routes(api: Api) -> Mounted {
+    Routes::new()
+        .route("/v1/reservations", post(reservations::reserve).get(lookup::find))
+        .route("/v1/reservations/{id}", get(reservations::read))
+        .route("/v1/reservations/{id}/confirm", post(reservations::confirm))
+        .route("/v1/reservations/{id}/release", post(reservations::release))
+        .route("/v1/reservations/{id}/extend", post(reservations::extend))
+        .route("/v1/reservations/{id}/pin", post(reservations::pin))
+        .route("/v1/batch", post(batch::batch))
+        .route("/v1/availability", post(skus::availability))
+        .route("/v1/skus", get(skus::list))
+        .config_route("/v1/skus/{sku}", put(skus::configure).get(skus::read))
+        .config_route("/v1/skus/{sku}/movements", post(stock::movement))
+        .with_state(api)
+}
+
+/// The admin listener's calls.
+pub fn admin_routes(operator: Operator) -> Mounted {
+    probes::add(Routes::new())
+        .route("/openapi.json", get(admin::document))
+        .route("/v1/admin/shards", get(admin::shards))
+        .with_state(operator)
+}
