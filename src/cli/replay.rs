@@ -3,6 +3,7 @@
 use std::{fs, io, path::PathBuf, time::Duration};
 
 use clap::Args as ClapArgs;
+use jiff::Timestamp;
 
 use super::{Exit, fail};
 use crate::{
@@ -113,7 +114,9 @@ pub async fn run(args: Args) -> Exit {
 
 impl Args {
     fn options(self) -> Options {
+        let now = started();
         Options {
+            now,
             file: self.file,
             server: self.server,
             locations: self.locations,
@@ -129,7 +132,7 @@ impl Args {
             ttl_ms: self.ttl_ms,
             speed: self.speed,
             connections: usize::from(self.connections),
-            run: self.run_id.unwrap_or_else(RunId::generate),
+            run: self.run_id.unwrap_or_else(|| RunId::generate(now)),
             seed: self.seed,
             read_back: self.read_back,
             baseline: self.baseline,
@@ -144,6 +147,15 @@ impl Args {
             },
         }
     }
+}
+
+/// The time that the run's id begins with, and that tells its reservations from older ones.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command begins here; below, now is a parameter"
+)]
+fn started() -> Timestamp {
+    Timestamp::now()
 }
 
 fn finish(report: &Report, json: bool, bad_rows: Option<PathBuf>) -> Exit {

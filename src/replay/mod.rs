@@ -24,6 +24,8 @@ mod stocking;
 
 use std::{path::PathBuf, time::Duration};
 
+use jiff::Timestamp;
+
 pub use baseline::Unfit;
 pub use checkout::Mode;
 pub use report::{Report, continuation};
@@ -56,6 +58,8 @@ pub enum ReadBack {
 /// Everything a replay can be told.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// When the run begins.
+    pub now: Timestamp,
     /// The basket file.
     pub file: PathBuf,
     /// The server's data listener.
@@ -119,13 +123,13 @@ impl RunId {
     }
 
     /// A new one, never the same twice.
-    pub fn generate() -> Self {
+    pub fn generate(now: Timestamp) -> Self {
         use std::hash::{BuildHasher, RandomState};
         // The standard library's hash keys are random; the time makes the id readable.
-        let random = RandomState::new().hash_one(std::process::id()) & 0xffff;
-        let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+        let random = RandomState::new().hash_one(std::process::id()) & 0xffff_ffff;
+        let time = now.strftime("%Y%m%d-%H%M%S").to_string();
         Self {
-            text: format!("{time}-{random:04x}"),
+            text: format!("{time}-{random:08x}"),
             chosen: false,
         }
     }

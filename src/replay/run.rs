@@ -43,7 +43,6 @@ pub async fn run(options: Options) -> Result<Report, Failed> {
         plan: Arc::new(plan),
         options: Arc::new(options),
         client,
-        since: jiff::Timestamp::now(),
     };
     replay.play().await
 }
@@ -55,7 +54,6 @@ struct Replay {
     plan: Arc<Plan>,
     client: Arc<Client>,
     latencies: Arc<Latencies>,
-    since: jiff::Timestamp,
 }
 
 impl Replay {
@@ -93,7 +91,7 @@ impl Replay {
             before: &before,
             after: &after,
             run: self.options.run.as_str(),
-            since: self.since,
+            since: self.options.now,
         };
         let foreign = foreign::find(&self.client, &search, &deviations(&evidence)).await?;
         evidence.foreign = &foreign;

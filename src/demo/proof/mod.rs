@@ -191,3 +191,6 @@ fn unit_by_unit(options: &Options, seen: &Seen, mut wrong: Vec<String>) -> Findi
     );
     finding("every unit is explained", numbers, wrong)
 }
+
+#[cfg(test)]
+mod tests;

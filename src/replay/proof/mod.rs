@@ -14,7 +14,10 @@ use super::{
     account::{Account, Held, Misfit, Standing, contradiction},
     basket::{Contents, Pair},
 };
-use crate::client::wire::{Counters, Line, Place, Problem, Reservation};
+use crate::{
+    client::wire::{Counters, Line, Place, Problem, Reservation},
+    show::{count, counted},
+};
 
 /// Reservations as they read back, by place in [`Account::held`].
 pub type ReadBackAnswers = Vec<(usize, Result<Reservation, Problem>)>;
@@ -250,7 +253,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
         by_kind.entry(deviation.kind).or_default().push(deviation);
     }
     let totals = evidence.account.totals();
-    let places = evidence.after.len();
+    let places = counted(evidence.after.len() as u64, "place");
     let counters = |kind: Kind, claim: &'static str, numbers: String| {
         let found = by_kind.get(&kind).map_or(&[][..], Vec::as_slice);
         let foreign = |deviation: &Deviation| evidence.foreign.contains(&deviation.pair.sku);
@@ -285,35 +288,42 @@ pub fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings.push(counters(
         Kind::Oversold,
         "nothing was oversold",
-        format!("sold and held fit into what was stocked at each of {places} places"),
+        format!("sold and held fit into what was stocked at each of {places}"),
     ));
     findings.push(counters(
         Kind::Sold,
         "what was confirmed was sold, once",
-        format!("{} units", totals.sold),
+        counted(totals.sold, "unit"),
     ));
     findings.push(counters(
         Kind::Received,
         "what was received is there, once",
-        format!("{} units", totals.received),
+        counted(totals.received, "unit"),
     ));
     findings.push(counters(
         Kind::OnHand,
-        "what was neither sold nor received stayed",
-        format!("{} received − {} sold", totals.received, totals.sold),
+        "the shelves hold what was not sold",
+        format!(
+            "{} received − {} sold",
+            count(totals.received),
+            count(totals.sold)
+        ),
     ));
     findings.push(counters(
         Kind::Holds,
         "every held unit is accounted for",
         format!(
             "{} granted = {} sold + {} released + {} open or lapsed",
-            totals.granted, totals.sold, totals.released, totals.left
+            count(totals.granted),
+            count(totals.sold),
+            count(totals.released),
+            count(totals.left)
         ),
     ));
     let mut conserved = counters(
         Kind::Conserved,
         "units are conserved (INV-1, INV-4)",
-        format!("at each of {places} places, and in the sums of their SKUs"),
+        format!("at each of {places}, and in the sums of their SKUs"),
     );
     if !evidence.sums_wrong.is_empty() {
         conserved.verdict = Verdict::Fails;
@@ -338,9 +348,9 @@ fn answers(evidence: &Evidence<'_>) -> Finding {
             Verdict::Fails
         },
         numbers: format!(
-            "{} reservations, {} refusals",
-            evidence.account.held.len(),
-            evidence.account.refused.values().sum::<u64>()
+            "{}, {}",
+            counted(evidence.account.held.len() as u64, "reservation"),
+            counted(evidence.account.refused.values().sum(), "refusal")
         ),
         exceptions: misfits.len() as u64,
         examples: misfits.iter().take(EXAMPLES_MAX).map(example).collect(),
@@ -363,7 +373,8 @@ pub(crate) fn read_back(evidence: &Evidence<'_>) -> Finding {
             wrong.map(|wrong| format!("{}: {wrong}", held.id))
         })
         .collect();
-    let (read, all) = (evidence.read_back.len(), evidence.account.held.len());
+    let [read, all] =
+        [evidence.read_back.len(), evidence.account.held.len()].map(|all| count(all as u64));
     Finding {
         claim: "no acknowledged reservation is lost or changed",
         verdict: if lost.is_empty() {

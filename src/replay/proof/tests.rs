@@ -182,7 +182,7 @@ fn a_sale_that_was_not_booked_is_an_undersell() {
         claims,
         [
             "what was confirmed was sold, once",
-            "what was neither sold nor received stayed"
+            "the shelves hold what was not sold"
         ]
     );
 }

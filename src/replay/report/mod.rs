@@ -1,5 +1,7 @@
 //! What a replay has to say at its end: figures, and the proof.
 
+mod figures;
+
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
@@ -10,18 +12,20 @@ use serde::Serialize;
 
 use super::{
     Options, RunId,
-    account::{Account, Totals},
+    account::Account,
     basket::{BadRow, Contents, Fault},
-    plan::{Fate, Plan},
+    plan::Plan,
     proof::{Finding, Verdict},
 };
 use crate::{
     client::{
-        Client, Retries,
+        Client,
         latency::{Latencies, Summary},
     },
     show::{Paint, count, counted, rate, seconds, share},
 };
+
+pub use figures::{CheckoutFigures, Choices, FileFigures, ServerFigures, StockFigures};
 
 /// How long the parts took.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +58,8 @@ pub struct Report {
     pub run: String,
     /// Whether an earlier part of this run had begun already.
     pub resumed: bool,
+    /// What it was told to do.
+    pub options: Choices,
     /// The basket file.
     pub file: FileFigures,
     /// What was stocked.
@@ -70,90 +76,6 @@ pub struct Report {
     pub proved: bool,
     /// Every row that was left out.
     pub bad_rows: Vec<BadRow>,
-}
-
-/// About the file.
-#[derive(Clone, Debug, Serialize)]
-pub struct FileFigures {
-    /// Where it is.
-    pub path: String,
-    /// Rows after the header.
-    pub rows: u64,
-    /// Rows left out, by fault.
-    pub bad_rows: BTreeMap<Fault, u64>,
-    /// Baskets with at least one usable row.
-    pub baskets: u64,
-    /// Baskets without any.
-    pub baskets_empty: u64,
-    /// Baskets of more than 200 lines, sent as several reservations.
-    pub baskets_split: u64,
-}
-
-/// About the shelves.
-#[derive(Clone, Debug, Serialize)]
-pub struct StockFigures {
-    /// Products in the file.
-    pub skus: u64,
-    /// SKU and location pairs in the file.
-    pub places: u64,
-    /// Units the file asks for.
-    pub units_demanded: u64,
-    /// Units received.
-    pub units_received: u64,
-    /// Seconds it took, creation of SKUs included.
-    pub seconds: f64,
-}
-
-/// About the checkouts.
-#[derive(Clone, Debug, Serialize)]
-pub struct CheckoutFigures {
-    /// Reserves sent.
-    pub reserves: u64,
-    /// Of those, acknowledged as held.
-    pub reserved: u64,
-    /// Refused, by code.
-    pub refused: BTreeMap<String, u64>,
-    /// Ended as sold.
-    pub confirmed: u64,
-    /// Of those, after the deadline.
-    pub confirmed_late: u64,
-    /// Ended as given back.
-    pub released: u64,
-    /// Found lapsed by a confirm or a release.
-    pub lapsed: u64,
-    /// Left alone, to lapse.
-    pub abandoned: u64,
-    /// Refused confirms and releases, by call and code.
-    pub settling_refused: BTreeMap<String, u64>,
-    /// Units asked for.
-    pub units_asked: u64,
-    /// Units held.
-    pub units_granted: u64,
-    /// Units sold.
-    pub units_sold: u64,
-    /// Seconds it took.
-    pub seconds: f64,
-    /// Reserves a second.
-    pub reserves_per_second: f64,
-}
-
-/// About the way to the server.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServerFigures {
-    /// Where it is.
-    pub address: String,
-    /// Times it went away and came back.
-    pub outages: u64,
-    /// How long it was away in all, in seconds.
-    pub outage_seconds: f64,
-    /// Attempts repeated, by cause.
-    pub retries: Retries,
-    /// SKUs that somebody else changed meanwhile, among those that don't add up.
-    pub foreign_skus: u64,
-    /// Seconds the reads of the proof took.
-    pub proof_seconds: f64,
-    /// Seconds in all.
-    pub seconds: f64,
 }
 
 impl Report {
@@ -175,6 +97,15 @@ impl Report {
         Self {
             run: options.run.as_str().to_owned(),
             resumed: told.resumed,
+            options: Choices {
+                locations: options.locations,
+                mode: options.mode,
+                shares: options.shares,
+                stock_factor: options.stock_factor,
+                qty_max: options.qty_max,
+                seed: options.seed,
+                connections: options.connections,
+            },
             file: FileFigures {
                 path: options.file.display().to_string(),
                 rows: contents.rows,
@@ -190,7 +121,7 @@ impl Report {
                 units_received: account.totals().received,
                 seconds: times.stocking.as_secs_f64(),
             },
-            checkouts: checkouts(plan, account, times.checkouts),
+            checkouts: figures::checkouts(plan, account, times.checkouts),
             latencies: told.latencies.summaries(),
             server: ServerFigures {
                 address: client.target().to_string(),
@@ -451,40 +382,6 @@ pub(crate) fn heading(out: &mut String, paint: Paint, text: &str) -> fmt::Result
 
 pub(crate) fn line(out: &mut String, what: &str, value: &str) -> fmt::Result {
     writeln!(out, "  {what:<12} {value}")
-}
-
-fn checkouts(plan: &Plan, account: &Account, took: Duration) -> CheckoutFigures {
-    let Totals {
-        granted,
-        sold,
-        confirmed,
-        late,
-        given_back,
-        lapsed,
-        ..
-    } = account.totals();
-    let reserves = plan.checkouts.len() as u64;
-    let abandoned = account
-        .held
-        .iter()
-        .filter(|held| held.fate == Fate::Abandon)
-        .count();
-    CheckoutFigures {
-        reserves,
-        reserved: account.held.len() as u64,
-        refused: account.refused.clone(),
-        confirmed,
-        confirmed_late: late,
-        released: given_back,
-        lapsed,
-        abandoned: abandoned as u64,
-        settling_refused: account.settling_refused.clone(),
-        units_asked: account.units_asked,
-        units_granted: granted,
-        units_sold: sold,
-        seconds: took.as_secs_f64(),
-        reserves_per_second: reserves as f64 / took.as_secs_f64().max(0.001),
-    }
 }
 
 /// How to go on with a run that was cut off.
