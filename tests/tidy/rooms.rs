@@ -1,0 +1,155 @@
+//! The import table: what each room may not name, and which crates each package may depend on.
+//!
+//! It is the table of ARCHITECTURE.md in a form that can fail. Lists are words between spaces.
+
+/// A part of the tree and the paths that may not be named there.
+pub(crate) struct Room {
+    pub(crate) name: &'static str,
+    /// Files and folders; a folder ends with `/`.
+    pub(crate) at: &'static str,
+    pub(crate) except: &'static str,
+    /// Paths, each with all that lies below it; one that ends with `::` stands anywhere in a path.
+    pub(crate) never: &'static str,
+    pub(crate) because: &'static str,
+}
+
+/// A package and the crates it may depend on.
+pub(crate) struct Package {
+    pub(crate) manifest: &'static str,
+    pub(crate) may: &'static str,
+    /// What not even its tests may depend on.
+    pub(crate) never: &'static str,
+    pub(crate) because: &'static str,
+}
+
+/// Crates that do I/O, read clocks, make random numbers, run tasks or log.
+const IMPURE: &str = "axum chrono dashmap fastrand futures getrandom holdfast_ledger \
+    holdfast_runtime hyper jiff log parking_lot rand ractor redb rustix tokio tracing";
+
+pub(crate) const ROOMS: &[Room] = &[
+    Room {
+        name: "shards/core",
+        at: "shards/core/src/",
+        except: "",
+        never: IMPURE,
+        because: "the core is pure: no I/O, clock, randomness, async or logging",
+    },
+    Room {
+        name: "shards/core",
+        at: "shards/core/src/",
+        except: "",
+        never: "async await std::env std::fs std::io std::net std::process std::thread std::time \
+            std::hash::RandomState println eprintln",
+        because: "the core is pure: what it needs comes in as a parameter",
+    },
+    Room {
+        name: "shards/core",
+        at: "shards/core/src/",
+        // It sums up, and order does not matter there.
+        except: "shards/core/src/engine/invariants.rs",
+        never: "std::collections::HashMap std::collections::HashSet",
+        because: "their order is random; use a BTreeMap or the engine's sub-tables",
+    },
+    Room {
+        name: "shards/ledger",
+        at: "shards/ledger/src/",
+        except: "",
+        never: "async await axum dashmap holdfast_runtime hyper ractor rand tokio std::time \
+            println eprintln",
+        because: "a ledger blocks, has a thread of its own, and a batch brings its time",
+    },
+    Room {
+        name: "shards/runtime",
+        at: "shards/runtime/src/",
+        except: "",
+        never: "axum clap hyper toml std::env println eprintln",
+        because: "the runtime knows neither HTTP nor configuration files; settings come in",
+    },
+    Room {
+        name: "shards/runtime",
+        at: "shards/runtime/src/",
+        except: "shards/runtime/src/lookup.rs shards/runtime/src/lookup/",
+        never: "redb",
+        because: "ledgers are reached through holdfast_ledger; the look-up alone has files",
+    },
+    Room {
+        name: "runtime/shard.rs",
+        at: "shards/runtime/src/shard.rs shards/runtime/src/shard/ shards/runtime/src/carts/",
+        except: "",
+        never: "async await ractor tokio std::thread std::time Instant::now SystemTime::now \
+            crate::actor crate::clock::Clock crate::clock::instant crate::clock::seed \
+            clock::instant clock::seed crate::ledger_thread crate::links crate::router",
+        because: "a shard is synchronous and is told the time, so that simulations can own it",
+    },
+    Room {
+        name: "shards/runtime",
+        at: "shards/runtime/src/",
+        except: "shards/runtime/src/clock.rs",
+        never: "Instant::now SystemTime std::time::Instant::now std::time::SystemTime \
+            tokio::time::Instant::now",
+        because: "clocks are read in clock.rs alone",
+    },
+    Room {
+        name: "src/http",
+        at: "src/http/",
+        except: "",
+        never: "holdfast_core::Decision holdfast_core::Effect holdfast_core::Engine \
+            holdfast_core::Event holdfast_core::Outcome holdfast_core::Request holdfast_ledger",
+        because: "the listeners know the runtime's handles and the core's vocabulary, neither \
+            engine nor ledger",
+    },
+    Room {
+        name: "src",
+        at: "src/",
+        except: "",
+        never: "dashmap ractor redb",
+        because: "the service stands on the runtime; what lies below is the runtime's",
+    },
+    Room {
+        name: "src/client, src/demo, src/replay",
+        at: "src/client/ src/demo/ src/replay/",
+        except: "",
+        never: "axum crate::config crate::http crate::service crate::telemetry holdfast_core \
+            holdfast_ledger holdfast_runtime",
+        because: "a client knows the HTTP contract alone, as any other program would; else its \
+            proof would be worth little",
+    },
+    Room {
+        name: "status codes",
+        at: "src/http/ src/service.rs src/telemetry/ shards/",
+        except: "src/http/problem.rs src/http/render.rs src/http/render_refusal.rs",
+        never: "StatusCode::",
+        because: "only problem.rs and render*.rs choose status codes; return a problem or a view",
+    },
+    Room {
+        name: "everything",
+        at: "src/ shards/ tests/ benches/",
+        except: "",
+        never: "dbg todo unimplemented unsafe",
+        because: "nothing is left half done, and nothing is unsafe",
+    },
+];
+
+pub(crate) const PACKAGES: &[Package] = &[
+    Package {
+        manifest: "shards/core/Cargo.toml",
+        may: "hashbrown serde smallvec uuid xxhash-rust",
+        never: IMPURE,
+        because: "the core depends on serde and a few leaf crates that do no I/O",
+    },
+    Package {
+        manifest: "shards/ledger/Cargo.toml",
+        may: "crc32c holdfast-core redb rustix serde serde_json smallvec thiserror tracing uuid \
+            xxhash-rust",
+        never: "axum hyper ractor tokio holdfast-runtime",
+        because: "the ledger depends on the core and on redb, not on async, actors or HTTP",
+    },
+    Package {
+        manifest: "shards/runtime/Cargo.toml",
+        may: "arc-swap dashmap holdfast-core holdfast-ledger ractor redb smallvec thiserror tokio \
+            tracing xxhash-rust",
+        never: "axum clap hyper toml",
+        because: "the runtime depends on core, ledger, ractor, tokio and dashmap, not on HTTP or \
+            configuration files",
+    },
+];
