@@ -2,12 +2,15 @@
 //!
 //! The binary is a thin shell over this library, so that tests can start the pieces one by one.
 
+pub mod backend;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod demo;
+pub mod http;
 pub mod progress;
 pub mod replay;
-pub mod show;
-pub mod http;
 pub mod service;
+pub mod show;
 pub mod telemetry;
+pub mod verify;

@@ -12,6 +12,7 @@ pub mod replay;
 pub mod serve;
 pub mod settings;
 pub mod sku;
+pub mod verify;
 
 use std::future::Future;
 
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::Args),
     /// Check out a file of real baskets on a running server, and prove that nothing was oversold
     Replay(replay::Args),
+    /// Prove that a stopped data directory is whole and its state holds; exit code 6 if not
+    Verify(verify::Args),
     /// Look at a SKU, or pause and resume its sale
     Sku(sku::Args),
     /// Ask a running server how it is, as a container's probe does: exit code 0 is yes, 1 is no
@@ -65,6 +68,7 @@ pub fn main() -> Exit {
     match Cli::parse().command {
         Command::Demo(args) => on_all_cores(demo::run(args)),
         Command::Replay(args) => on_all_cores(replay::run(args)),
+        Command::Verify(args) => verify::run(&args),
         Command::Sku(args) => on_this_thread(sku::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),
         Command::Config(args) => config::run(args),
@@ -73,7 +77,10 @@ pub fn main() -> Exit {
 
 /// Runs a command that has work for many threads.
 fn on_all_cores(command: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => fail(Exit::Failure, format!("can't start threads: {error}")),
     }
@@ -81,7 +88,10 @@ fn on_all_cores(command: impl Future<Output = Exit>) -> Exit {
 
 /// Runs a command that asks one question.
 fn on_this_thread(command: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => fail(Exit::Failure, format!("can't start: {error}")),
     }
