@@ -73,7 +73,9 @@ fn decode(bencher: Bencher<'_, '_>, case: &str) {
     let events = case_of(case);
     let mut encoder = RecordEncoder::new();
     encoder.start(events[0].seq, Vec::new());
-    events.iter().for_each(|event| encoder.push(event));
+    for event in &events {
+        encoder.push(event);
+    }
     let (first, count) = (events[0].seq, encoder.events());
     let body = encoder.finish();
     bencher

@@ -5,7 +5,6 @@
 
 use holdfast_core::{
     CHUNK_ENTRIES, ChunkId, ChunkState, HoldRecord, HomeRecord, KeyRecord, ShardRecord, SkuRecord,
-    Timestamp,
 };
 
 use super::key::Key;
@@ -199,7 +198,7 @@ impl Decoder<'_> {
 
     fn key_record(&mut self) -> Read<KeyRecord> {
         let at = self.time()?;
-        self.recent.at = Timestamp::ms(at);
+        self.recent.at = at.ms();
         let key = self.key()?;
         let (index, tag, outcome, target) = (key.index, key.tag, key.outcome, key.target);
         Ok(KeyRecord {

@@ -3,7 +3,7 @@
 //! The encoding is written by hand, because a shard encodes millions of events a second and every
 //! byte of them is synced to disk. Three things make it small. Numbers are varints (LEB128, signed
 //! ones zigzag). Flags say what most values are, so that only the others are written. And a body
-//! remembers what it has named before ([`wire::Recent`], [`names`]): the last id, the last hold
+//! remembers what it has named before (`wire::Recent`, `names`): the last id, the last hold
 //! number, every SKU and location. A body stands alone; nothing outside it is needed to read it.
 //!
 //! Every body begins with its version. What a version means is pinned by golden files and never

@@ -1,13 +1,12 @@
-//! Strategies for arbitrary events and chunks: anything the types allow, within INV-5 and INV-7,
+//! Strategies for arbitrary events: anything the types allow, within INV-5 and INV-7,
 //! and often enough the same names, ids and numbers for the codec's short forms. The larger ones
 //! are boxed where they are used, since all of them together would not fit on a test's stack.
 
 use holdfast_core::{
-    CHUNK_ENTRIES, ChunkId, ChunkState, Counter, Counters, CustomerLimit, Effect, Event, EventKind,
-    ExpiredReason, HoldChange, HoldPhase, HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect,
-    KeyOutcome, KeyRecord, KeyTag, KeyTarget, LateHold, LineRecord, Location, Millis, Note,
-    Opening, ReservationId, Resumed, ShardRecord, Shortage, ShortageReason, Sku, SkuConfig,
-    SkuEffect, SkuRecord, Slot, StockEffect, Text, Timestamp, Versions,
+    Counter, CustomerLimit, Effect, Event, EventKind, ExpiredReason, HoldChange, HoldPhase,
+    HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect, KeyOutcome, KeyTag, KeyTarget,
+    LateHold, LineRecord, Location, Millis, Note, Opening, ReservationId, Resumed, Shortage,
+    ShortageReason, Sku, SkuConfig, SkuEffect, Slot, StockEffect, Text, Timestamp, Versions,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -37,22 +36,11 @@ pub(crate) fn record() -> impl Strategy<Value = (u64, Vec<Event>)> {
     })
 }
 
-/// A chunk of any kind, its records in order.
-pub(crate) fn chunk() -> impl Strategy<Value = (ChunkId, ChunkState)> {
-    prop_oneof![
-        shard_chunk(),
-        skus_chunk(),
-        homes_chunk(),
-        holds_chunk(),
-        keys_chunk()
-    ]
-}
-
 fn start() -> impl Strategy<Value = u64> {
     prop_oneof![8 => START..START + 1_000_000, 1 => any::<u64>()]
 }
 
-fn time() -> impl Strategy<Value = Timestamp> {
+pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
     start().prop_map(Timestamp::from_ms)
 }
 
@@ -193,7 +181,7 @@ fn sku() -> BoxedStrategy<Sku> {
     prop_oneof![4 => few, 1 => any].boxed()
 }
 
-fn location() -> BoxedStrategy<Location> {
+pub(crate) fn location() -> BoxedStrategy<Location> {
     let few = select(vec!["main", "main", "store-17"]).prop_map(samples::location);
     let any = "[A-Za-z0-9][A-Za-z0-9._:-]{0,31}".prop_map(|name| samples::location(&name));
     prop_oneof![4 => few, 1 => any].boxed()
@@ -236,7 +224,7 @@ fn totals(units: u32) -> impl Strategy<Value = [u32; 3]> {
     ]
 }
 
-fn versions() -> impl Strategy<Value = Versions> {
+pub(crate) fn versions() -> impl Strategy<Value = Versions> {
     let small = (0..3_u64, Just(1), Just(0));
     prop_oneof![small, (any::<u64>(), any::<u64>(), any::<u64>())]
         .prop_map(|(all, stock, config)| Versions { all, stock, config })
@@ -265,7 +253,7 @@ fn weighted_bool() -> impl Strategy<Value = bool> {
 }
 
 prop_compose! {
-    fn home()(
+    pub(crate) fn home()(
         id in id(),
         order_ref in of(text()),
         customer in of(text()),
@@ -343,7 +331,7 @@ fn phase() -> impl Strategy<Value = HoldPhase> {
 }
 
 prop_compose! {
-    fn hold()(
+    pub(crate) fn hold()(
         line in line().boxed(),
         id in id(),
         number in number(),
@@ -374,7 +362,7 @@ prop_compose! {
     }
 }
 
-fn counter() -> impl Strategy<Value = Counter> {
+pub(crate) fn counter() -> impl Strategy<Value = Counter> {
     select(Counter::ALL.to_vec())
 }
 
@@ -393,7 +381,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn config()(
+    pub(crate) fn config()(
         limit in of((any::<u32>(), any::<u64>())),
         opens_at in of(time()),
         closes_at in of(time()),
@@ -422,7 +410,7 @@ fn target() -> impl Strategy<Value = KeyTarget> {
 }
 
 prop_compose! {
-    fn key()(
+    pub(crate) fn key()(
         index in number(),
         tag in tag(),
         outcome in select(KeyOutcome::ALL.to_vec()),
@@ -441,113 +429,4 @@ prop_compose! {
     ) -> Note {
         Note { reason, document, source, occurred_at, movement, payment }
     }
-}
-
-fn shard_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
-    any::<[u64; 3]>()
-        .prop_map(|[next_hold, next_key, first_key]| {
-            let record = ShardRecord {
-                next_hold,
-                next_key,
-                first_key,
-            };
-            (ChunkId::Shard, ChunkState::Shard(record))
-        })
-        .boxed()
-}
-
-/// SKUs of slot 0: one name in 4,096 is.
-fn skus_of_a_slot() -> Vec<Sku> {
-    let slot = Slot::new(0).expect("0 is a slot");
-    let names = (0..60_000_u32).map(|n| samples::sku(&format!("SKU-{n:08}")));
-    names.filter(|sku| sku.slot() == slot).collect()
-}
-
-fn skus_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
-    let counters = btree_map(counter(), any::<i64>(), 0..14).prop_map(|map| {
-        let mut counters = Counters::default();
-        map.into_iter()
-            .for_each(|(counter, value)| counters.set(counter, value));
-        counters
-    });
-    let record = (
-        config().boxed(),
-        versions(),
-        btree_map(location(), counters, 0..4),
-    );
-    btree_map(select(skus_of_a_slot()), record, 0..5)
-        .prop_map(|records| {
-            let records = records
-                .into_iter()
-                .map(|(sku, (config, versions, levels))| SkuRecord {
-                    sku,
-                    config,
-                    versions,
-                    levels: levels.into_iter().collect(),
-                });
-            let id = ChunkId::Skus(Slot::new(0).expect("0 is a slot"));
-            (id, ChunkState::Skus(records.collect()))
-        })
-        .boxed()
-}
-
-fn homes_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
-    let block = prop_oneof![
-        Just(0),
-        0..(ReservationId::COUNTER_COUNT / CHUNK_ENTRIES) as u32
-    ];
-    (
-        0..Opening::COUNT,
-        block,
-        btree_map(0..CHUNK_ENTRIES, home().boxed(), 0..6),
-    )
-        .prop_map(|(opening, block, homes)| {
-            let opening = Opening::new(opening).expect("in range");
-            let homes = homes.into_iter().map(|(entry, home)| {
-                let counter = u64::from(block) * CHUNK_ENTRIES + entry;
-                let old = home.id;
-                let id = ReservationId::mint(old.at(), old.slot(), opening, counter, old.random());
-                HomeRecord { id, ..home }
-            });
-            (
-                ChunkId::Homes(opening, block),
-                ChunkState::Homes(homes.collect()),
-            )
-        })
-        .boxed()
-}
-
-/// Blocks of numbers, up to the last.
-fn block() -> impl Strategy<Value = u64> {
-    prop_oneof![0..9_u64, Just(u64::MAX / CHUNK_ENTRIES)]
-}
-
-fn holds_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
-    (block(), btree_map(0..CHUNK_ENTRIES, hold().boxed(), 0..6))
-        .prop_map(|(block, holds)| {
-            let holds = holds.into_iter().map(|(entry, hold)| {
-                let number = block * CHUNK_ENTRIES + entry;
-                HoldRecord { number, ..hold }
-            });
-            (ChunkId::Holds(block), ChunkState::Holds(holds.collect()))
-        })
-        .boxed()
-}
-
-fn keys_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
-    (
-        block(),
-        btree_map(0..CHUNK_ENTRIES, (key().boxed(), time()), 0..6),
-    )
-        .prop_map(|(block, keys)| {
-            let keys = keys.into_iter().map(|(entry, (key, at))| KeyRecord {
-                index: block * CHUNK_ENTRIES + entry,
-                tag: key.tag,
-                outcome: key.outcome,
-                target: key.target,
-                at,
-            });
-            (ChunkId::Keys(block), ChunkState::Keys(keys.collect()))
-        })
-        .boxed()
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::arbitrary;
+use crate::arbitrary_chunk;
 use crate::round_trip::{decode, encode};
 
 /// One way of damaging bytes.
@@ -65,7 +66,7 @@ proptest! {
         damages in vec(damage(), 1..4),
     ) {
         let mut body = encode(first, &events);
-        damages.iter().for_each(|damage| damage.apply(&mut body));
+        for damage in &damages { damage.apply(&mut body); }
         if let Ok(read) = decode(first, events.len(), &body) {
             let again = encode(first, &read);
             prop_assert_eq!(decode(first, read.len(), &again), Ok(read));
@@ -74,11 +75,11 @@ proptest! {
 
     #[test]
     fn a_damaged_chunk_is_refused_or_read_as_another(
-        (id, state) in arbitrary::chunk(),
+        (id, state) in arbitrary_chunk::chunk(),
         damages in vec(damage(), 1..4),
     ) {
         let mut bytes = chunk::encode(&state);
-        damages.iter().for_each(|damage| damage.apply(&mut bytes));
+        for damage in &damages { damage.apply(&mut bytes); }
         if let Ok(read) = chunk::decode(id, &bytes) {
             prop_assert_eq!(chunk::decode(id, &chunk::encode(&read)), Ok(read));
         }
@@ -88,7 +89,7 @@ proptest! {
     fn any_bytes_at_all_are_read_or_refused(
         mut bytes in vec(any::<u8>(), 1..200),
         count in 0..4_usize,
-        (id, _) in arbitrary::chunk(),
+        (id, _) in arbitrary_chunk::chunk(),
     ) {
         bytes[0] = VERSION;
         let _ = decode(1, count, &bytes);

@@ -69,7 +69,9 @@ fn a_record_of_several_events_has_the_bytes_of_its_version() {
         .collect();
     let mut encoder = RecordEncoder::new();
     encoder.start(events[0].seq, Vec::new());
-    events.iter().for_each(|event| encoder.push(event));
+    for event in &events {
+        encoder.push(event);
+    }
     let actual = line("reserves", &encoder.finish());
     let golden = golden("record", &actual);
     assert_eq!(actual, golden);

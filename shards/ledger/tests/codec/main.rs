@@ -2,6 +2,7 @@
 //! stay what they are.
 
 mod arbitrary;
+mod arbitrary_chunk;
 mod damage;
 mod golden;
 mod round_trip;

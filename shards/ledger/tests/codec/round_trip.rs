@@ -4,12 +4,14 @@ use holdfast_core::{ChunkState, Event};
 use holdfast_ledger::codec::{CodecError, Events, Fault, RecordEncoder, VERSION, chunk};
 use proptest::prelude::*;
 
-use crate::{arbitrary, samples};
+use crate::{arbitrary, arbitrary_chunk, samples};
 
 pub(crate) fn encode(first: u64, events: &[Event]) -> Vec<u8> {
     let mut encoder = RecordEncoder::new();
     encoder.start(first, Vec::new());
-    events.iter().for_each(|event| encoder.push(event));
+    for event in events {
+        encoder.push(event);
+    }
     encoder.finish()
 }
 
@@ -32,14 +34,14 @@ proptest! {
     }
 
     #[test]
-    fn any_chunk_is_read_as_it_was_written((id, state) in arbitrary::chunk()) {
+    fn any_chunk_is_read_as_it_was_written((id, state) in arbitrary_chunk::chunk()) {
         let bytes = chunk::encode(&state);
         prop_assert_eq!(bytes.is_empty(), state.is_empty());
         prop_assert_eq!(chunk::decode(id, &bytes), Ok(state));
     }
 
     #[test]
-    fn equal_chunks_have_equal_bytes((id, state) in arbitrary::chunk()) {
+    fn equal_chunks_have_equal_bytes((id, state) in arbitrary_chunk::chunk()) {
         let bytes = chunk::encode(&state);
         let again = chunk::decode(id, &bytes).expect("it was just written");
         prop_assert_eq!(chunk::encode(&again), bytes);
@@ -52,10 +54,10 @@ proptest! {
     ) {
         let mut encoder = RecordEncoder::new();
         encoder.start(other_first, Vec::new());
-        others.iter().for_each(|event| encoder.push(event));
+        for event in &others { encoder.push(event); }
         let buffer = encoder.finish();
         encoder.start(first, buffer);
-        events.iter().for_each(|event| encoder.push(event));
+        for event in &events { encoder.push(event); }
         prop_assert_eq!(encoder.events() as usize, events.len());
         prop_assert_eq!(encoder.body_bytes(), encode(first, &events).len());
         prop_assert_eq!(encoder.finish(), encode(first, &events));

@@ -8,7 +8,9 @@ use crate::samples;
 fn body(events: &[Event]) -> Vec<u8> {
     let mut encoder = RecordEncoder::new();
     encoder.start(events[0].seq, Vec::new());
-    events.iter().for_each(|event| encoder.push(event));
+    for event in events {
+        encoder.push(event);
+    }
     encoder.finish()
 }
 
