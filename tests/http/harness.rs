@@ -1,0 +1,132 @@
+//! A whole service in this process: a runtime on a temporary directory, both listeners on free
+//! ports and a Unix socket.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast::backend::{Stock, settings};
+use holdfast::config::{Config, FileMode, OrAuto};
+use holdfast::http::probes::{Health, Stage};
+use holdfast::http::{
+    Api, Bounds, Edge, Limits, Operator, Phase, Socket, admin_routes, data_routes, serve,
+};
+use holdfast_core::{Millis, Timestamp};
+use holdfast_runtime::clock::Hands;
+use holdfast_runtime::{Clock, Runtime};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::talk::Talk;
+
+/// 2026-11-22T15:30:00Z, where every story begins.
+const START_MS: u64 = 1_795_361_400_000;
+
+/// A running service; dropping it leaves the tasks to the end of the test's runtime.
+pub(crate) struct Service {
+    pub(crate) data: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) socket: PathBuf,
+    pub(crate) health: Arc<Health>,
+    pub(crate) runtime: Runtime,
+    hands: Hands,
+    phase: watch::Sender<Phase>,
+    listening: Vec<JoinHandle<()>>,
+    pub(crate) directory: TempDir,
+}
+
+/// The defaults, but small, on free ports and without waiting for a disk.
+pub(crate) fn config(directory: &TempDir) -> Config {
+    let mut config = Config::default();
+    config.http.listen = "127.0.0.1:0".parse().expect("an address");
+    config.http.admin_listen = config.http.listen;
+    config.http.uds = Some(directory.path().join("socket"));
+    config.data.dir = directory.path().join("data");
+    config.data.durability = holdfast::config::Durability::Os;
+    config.data.cache_bytes = holdfast::config::Bytes(1 << 20);
+    config.shards.count = OrAuto::Set(2);
+    config.reservations.reservations_max = OrAuto::Set(10_000);
+    config
+}
+
+impl Service {
+    /// Starts with the defaults.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts with other bounds.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        Self::start_in(directory, change).await
+    }
+
+    /// Starts in a directory that an earlier service has left.
+    pub(crate) async fn start_in(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(&directory);
+        change(&mut config);
+        let health = Health::new();
+        let operator = Operator::new(Arc::clone(&health));
+        let phase = watch::Sender::new(Phase::Serving);
+        let mut listening = Vec::new();
+
+        let admin = Socket::tcp(config.http.admin_listen).expect("a free port");
+        let admin_address = admin.address().expect("a TCP socket");
+        let edge = Edge::new("admin", admin_routes(operator.clone()), Limits::of_admin(&config.http));
+        health.add_listener(Arc::clone(edge.metrics()));
+        listening.push(tokio::spawn(serve(admin, edge, phase.subscribe())));
+
+        let (clock, hands) = Clock::manual(Timestamp::from_ms(START_MS));
+        let mut settings = settings(&config);
+        settings.clock = Some(clock);
+        let runtime = Runtime::start(settings.clone()).await.expect("the ledgers open");
+        let stock = Arc::new(Stock::new(runtime.router(), &settings));
+        let api = Api::new(runtime.router(), Bounds::of(&config.http));
+        health.set_backend(stock);
+        health.set_operations(Arc::clone(api.operations()));
+        operator.set_router(runtime.router());
+
+        let data = Socket::tcp(config.http.listen).expect("a free port");
+        let data_address = data.address().expect("a TCP socket");
+        let edge = Edge::new("data", data_routes(api), Limits::of_data(&config.http));
+        health.add_listener(Arc::clone(edge.metrics()));
+        let socket = config.http.uds.clone().expect("set above");
+        let unix = Socket::unix(&socket, FileMode(0o600)).expect("the directory is ours");
+        listening.push(tokio::spawn(serve(data, Arc::clone(&edge), phase.subscribe())));
+        listening.push(tokio::spawn(serve(unix, edge, phase.subscribe())));
+        health.enter(Stage::Serving);
+        Self {
+            data: data_address,
+            admin: admin_address,
+            socket,
+            health,
+            runtime,
+            hands,
+            phase,
+            listening,
+            directory,
+        }
+    }
+
+    /// Time goes on; it does so in no other way.
+    pub(crate) fn advance(&self, ms: u64) {
+        self.hands.advance(Millis::new(ms));
+    }
+
+    /// A connection to the data listener.
+    pub(crate) async fn talk(&self) -> Talk {
+        Talk::tcp(self.data).await
+    }
+
+    /// Ends as the service does: listeners first, then the stock. Gives back the directory.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.phase.send_replace(Phase::Closed);
+        for task in self.listening {
+            task.await.expect("a listener ends by itself");
+        }
+        self.runtime.drain(Duration::from_secs(10)).await;
+        self.directory
+    }
+}

@@ -1,0 +1,19 @@
+//! The HTTP contract over a real service: every call and every refusal, as transcripts.
+//!
+//! A story talks over one connection, so each answer also shows that the connection was usable
+//! after the one before. Every answer is checked against the OpenAPI document as well.
+
+mod admin;
+mod bad_input;
+mod batch;
+mod confirm;
+mod harness;
+mod holds;
+mod keys;
+mod lookup;
+mod overload;
+mod reserve;
+mod schema;
+mod skus;
+mod stock;
+mod talk;
