@@ -106,6 +106,14 @@ pub(crate) const ROOMS: &[Room] = &[
         because: "the service stands on the runtime; what lies below is the runtime's",
     },
     Room {
+        name: "src",
+        at: "src/",
+        except: "src/backend.rs src/cli/verify.rs src/verify/",
+        never: "holdfast_ledger",
+        because: "the runtime opens ledgers; only verify, and the mapping of settings and errors, \
+            know them",
+    },
+    Room {
         name: "src/client, src/demo, src/replay",
         at: "src/client/ src/demo/ src/replay/",
         except: "",

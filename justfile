@@ -1,0 +1,45 @@
+# One line each; `just` lists them. Every recipe is plain cargo underneath.
+
+# List the recipes.
+default:
+    @just --list
+
+# A flash sale against a real server, with its proof.
+demo:
+    cargo run --release -- demo
+
+# All tests, as the README has it.
+test:
+    cargo test --workspace
+
+# The same tests, each in a process of its own, and the doc tests after them.
+nextest:
+    cargo nextest run --workspace && cargo test --workspace --doc
+
+# What a change has to pass.
+ci:
+    .ci/run
+
+# Format everything.
+fmt:
+    cargo fmt --all
+
+# Lints as errors.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Licences, advisories, duplicate and foreign sources of dependencies.
+deny:
+    cargo deny check
+
+# Take what has changed in golden files, after a look at the differences.
+golden:
+    cargo insta review
+
+# Serve from ./data with the explained configuration file.
+serve:
+    cargo run --release -- serve --config config/holdfast.toml
+
+# Read the ledgers of a stopped server and prove their invariants.
+verify DIR="./data":
+    cargo run --release -- verify --data-dir {{DIR}}
