@@ -17,10 +17,10 @@ use holdfast_runtime::{
 use tracing::warn;
 
 use crate::cli::Exit;
-use crate::cli::serve::{Opened, Refused};
+use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
 use crate::http::probes::{Backend, Health};
-use crate::http::{Api, Bounds, Operator, data_routes};
+use crate::http::{Api, Bounds, Operator, Shards, admin_routes, data_routes};
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
 };
@@ -117,19 +117,27 @@ const fn millis(config::Millis(ms): config::Millis) -> Millis {
     Millis::new(ms)
 }
 
+/// `holdfast serve`: the service over the stock of the data directory, until a signal ends it.
+pub async fn serve(args: serve::Args) -> Exit {
+    let shards = Shards::default();
+    let admin = |_: &Config, health: &Arc<Health>| {
+        admin_routes(Operator::new(Arc::clone(health), shards.clone()))
+    };
+    serve::run(args, admin, |config, health| {
+        open(config, health, shards.clone())
+    })
+    .await
+}
+
 /// Opens the data directory, recovers its shards, and mounts the data listener's calls over them.
-pub async fn open(
-    config: Config,
-    health: Arc<Health>,
-    operator: Operator,
-) -> Result<Opened, Refused> {
+pub async fn open(config: Config, health: Arc<Health>, shards: Shards) -> Result<Opened, Refused> {
     check_disk(&config).map_err(|message| (Exit::Refused, message))?;
     let settings = settings(&config);
     let runtime = Runtime::start(settings.clone()).await.map_err(refused)?;
     let router = runtime.router();
     let api = Api::new(router.clone(), Bounds::of(&config.http));
     health.set_operations(Arc::clone(api.operations()));
-    operator.set_router(router.clone());
+    shards.set(router.clone());
     let stock = Arc::new(Stock::new(router, &settings));
     let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
     let drain = config.http.drain_ms.duration();
@@ -137,7 +145,11 @@ pub async fn open(
         watch.abort();
         runtime.drain(drain).await;
     };
-    Ok(Opened { data: data_routes(api), backend: stock, stop: Box::pin(stop) })
+    Ok(Opened {
+        data: data_routes(api),
+        backend: stock,
+        stop: Box::pin(stop),
+    })
 }
 
 fn refused(error: StartError) -> Refused {
@@ -197,14 +209,19 @@ async fn watch(stock: Arc<Stock>, config: Config) {
         every.tick().await;
         let sample = stock.sample();
         let mut full = Vec::new();
-        for (shard, table) in sample.shards.iter().flat_map(|shard| {
-            shard.tables.iter().map(|table| (shard.shard, table))
-        }) {
+        for (shard, table) in sample
+            .shards
+            .iter()
+            .flat_map(|shard| shard.tables.iter().map(|table| (shard.shard, table)))
+        {
             if table.used.saturating_mul(100) >= table.max.saturating_mul(warn_percent) {
                 let name = (shard, table.table);
                 if !warned.contains(&name) {
                     let TableFill { table, used, max } = table;
-                    warn!(shard, table, used, max, "a table fills; at its end calls get 503 capacity");
+                    warn!(
+                        shard,
+                        table, used, max, "a table fills; at its end calls get 503 capacity"
+                    );
                 }
                 full.push(name);
             }
@@ -230,7 +247,12 @@ impl Stock {
             carts: settings.carts.undecided_max,
         };
         let (clock_is_ahead, clock_alarms) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { router, tables, clock_is_ahead, clock_alarms }
+        Self {
+            router,
+            tables,
+            clock_is_ahead,
+            clock_alarms,
+        }
     }
 
     fn shard(&self, status: &ShardStatus, stats: &ShardStats, is_draining: bool) -> ShardSample {
@@ -292,7 +314,11 @@ impl Backend for Stock {
         let shards: Vec<ShardSample> = shards.collect();
         let skus = statuses.iter().map(|status| status.fill.skus as u64).sum();
         let clock_alarms = self.clock_alarms.load(Ordering::Relaxed);
-        RuntimeSample { shards, skus, clock_alarms }
+        RuntimeSample {
+            shards,
+            skus,
+            clock_alarms,
+        }
     }
 
     fn can_write(&self) -> bool {
@@ -307,7 +333,11 @@ fn histogram(of: &Histogram) -> HistogramSample {
     let (counts, beyond) = of.counts();
     HistogramSample {
         bounds: counts.iter().map(|(bound, _)| *bound).collect(),
-        counts: counts.iter().map(|(_, count)| *count).chain([beyond]).collect(),
+        counts: counts
+            .iter()
+            .map(|(_, count)| *count)
+            .chain([beyond])
+            .collect(),
         sum: of.sum(),
     }
 }

@@ -37,6 +37,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server until SIGTERM or SIGINT ends it
+    Serve(serve::Args),
     /// See the last 500 units sold to 10,000 buyers, with a crash in the middle, and the proof
     Demo(demo::Args),
     /// Check out a file of real baskets on a running server, and prove that nothing was oversold
@@ -55,6 +57,7 @@ const AFTER_HELP: &str = concat!(
     "\
 Examples:
   holdfast demo
+  holdfast serve --data-dir ./data
   holdfast sku pause TEE-RED-M --reason \"wrong price\"
   holdfast replay baskets.csv.gz --locations one --json
   HOLDFAST_HTTP_LISTEN=127.0.0.1:8080 holdfast config show
@@ -66,6 +69,7 @@ Examples:
 /// Parses the arguments and runs the subcommand they name.
 pub fn main() -> Exit {
     match Cli::parse().command {
+        Command::Serve(args) => on_all_cores(crate::backend::serve(args)),
         Command::Demo(args) => on_all_cores(demo::run(args)),
         Command::Replay(args) => on_all_cores(replay::run(args)),
         Command::Verify(args) => verify::run(&args),

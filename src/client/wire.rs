@@ -234,7 +234,7 @@ impl BatchResult {
     pub fn code(&self) -> Option<&str> {
         let body = self
             .rest
-            .get("body")
+            .get("problem")
             .and_then(Value::as_object)
             .unwrap_or(&self.rest);
         body.get("code").and_then(Value::as_str)
@@ -244,7 +244,7 @@ impl BatchResult {
     pub fn problem(self) -> Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut rest = self.rest;
-        let body = rest.remove("body").unwrap_or(Value::Object(rest));
+        let body = rest.remove("problem").unwrap_or(Value::Object(rest));
         match serde_json::from_value::<Problem>(body) {
             Ok(problem) if !problem.code.is_empty() => Problem {
                 status: self.status,

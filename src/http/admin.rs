@@ -18,8 +18,12 @@ use super::render;
 #[derive(Clone)]
 pub struct Operator {
     health: Arc<Health>,
-    router: Arc<OnceLock<Router>>,
+    shards: Shards,
 }
+
+/// The way to the shards, once they are there.
+#[derive(Clone, Default)]
+pub struct Shards(Arc<OnceLock<Router>>);
 
 /// How every shard is.
 #[derive(Serialize, ToSchema)]
@@ -73,14 +77,16 @@ struct PermitsShape {
 }
 
 impl Operator {
-    /// Before the shards are there.
-    pub fn new(health: Arc<Health>) -> Self {
-        Self { health, router: Arc::default() }
+    /// What the calls are answered from.
+    pub fn new(health: Arc<Health>, shards: Shards) -> Self {
+        Self { health, shards }
     }
+}
 
-    /// The shards are there; a second call changes nothing.
-    pub fn set_router(&self, router: Router) {
-        let _ = self.router.set(router);
+impl Shards {
+    /// They are there; a second call changes nothing.
+    pub fn set(&self, router: Router) {
+        let _ = self.0.set(router);
     }
 }
 
@@ -98,12 +104,15 @@ pub(crate) async fn document() -> Response {
 
 /// `GET /v1/admin/shards`
 pub(crate) async fn shards(State(operator): State<Operator>) -> Response {
-    let Some(router) = operator.router.get() else {
+    let Some(router) = operator.shards.0.get() else {
         let detail = "starting: the ledgers are being opened";
         return Problem::new(Code::NotReady, detail).into_response();
     };
     let items = router.shards().iter().map(ShardShape::of).collect();
-    render::ok(&ShardPage { items, next_cursor: None })
+    render::ok(&ShardPage {
+        items,
+        next_cursor: None,
+    })
 }
 
 impl ShardShape {
@@ -123,7 +132,10 @@ impl ShardShape {
             undecided: status.undecided,
             expiry_backlog: status.backlog,
             queued: status.queued,
-            permits: PermitsShape { used: status.permits_used, max: status.permits_max },
+            permits: PermitsShape {
+                used: status.permits_used,
+                max: status.permits_max,
+            },
             permits_config: PermitsShape {
                 used: status.config_permits_used,
                 max: status.config_permits_max,

@@ -37,8 +37,10 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     let bounds = *api.bounds();
     let parsed = operation::parse_batch(call.bytes()?, bounds.batch_max, bounds.lines_max)?;
     let mut operations = Vec::with_capacity(parsed.len());
-    let slots: Vec<Slot> =
-        parsed.into_iter().map(|parsed| slot(parsed, bounds.keys, &mut operations)).collect();
+    let slots: Vec<Slot> = parsed
+        .into_iter()
+        .map(|parsed| slot(parsed, bounds.keys, &mut operations))
+        .collect();
     let told = if operations.is_empty() {
         Vec::new()
     } else {
@@ -57,27 +59,50 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
         count(&api, slot.op, &rendered);
         rendered
     });
-    Ok(render::ok(&Results { results: results.collect() }))
+    Ok(render::ok(&Results {
+        results: results.collect(),
+    }))
 }
 
 /// Puts an operation among those to be sent, unless it is malformed.
 fn slot(parsed: Parsed, rule: KeyRule, operations: &mut Vec<Operation>) -> Slot {
     let operation = match parsed {
         Ok(operation) => operation,
-        Err((op, problem)) => return Slot { op, state: Fate::Malformed(problem) },
+        Err((op, problem)) => {
+            return Slot {
+                op,
+                state: Fate::Malformed(problem),
+            };
+        }
     };
     let op = Some(operation.op);
     let key = match (&operation.key, rule) {
         (Some(key), _) => match checked("key", key.as_bytes()) {
             Ok(key) => Some(keys::tag(key, &operation.command)),
-            Err(problem) => return Slot { op, state: Fate::Malformed(problem) },
+            Err(problem) => {
+                return Slot {
+                    op,
+                    state: Fate::Malformed(problem),
+                };
+            }
         },
-        (None, KeyRule::Required) => return Slot { op, state: Fate::Malformed(missing("key")) },
+        (None, KeyRule::Required) => {
+            return Slot {
+                op,
+                state: Fate::Malformed(missing("key")),
+            };
+        }
         (None, KeyRule::Optional) => None,
     };
     let asked = Asked::of(&operation.command);
-    operations.push(Operation { key, command: operation.command });
-    Slot { op, state: Fate::Sent(asked) }
+    operations.push(Operation {
+        key,
+        command: operation.command,
+    });
+    Slot {
+        op,
+        state: Fate::Sent(asked),
+    }
 }
 
 /// Counts an operation by kind and answer; one whose kind is unknown counts nowhere.

@@ -26,7 +26,10 @@ impl<S: Send + Sync> FromRequest<S> for Call {
         // The edge has read the whole body already; this collects one piece.
         let collected = body.collect().await;
         let unreadable = |_| Problem::new(Code::InvalidRequest, "the body can't be read");
-        Ok(Self { head, body: collected.map_err(unreadable)?.to_bytes() })
+        Ok(Self {
+            head,
+            body: collected.map_err(unreadable)?.to_bytes(),
+        })
     }
 }
 
@@ -49,7 +52,11 @@ impl Call {
 
     /// The body of a call all of whose fields may be absent, and so the body itself.
     pub(crate) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
-        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+        if self.body.is_empty() {
+            Ok(T::default())
+        } else {
+            self.json()
+        }
     }
 
     /// The idempotency key, if there is one.
@@ -75,7 +82,10 @@ pub(crate) fn checked<'a>(field: &str, key: &'a [u8]) -> Result<&'a [u8], Proble
     if keys::is_key(key) {
         return Ok(key);
     }
-    Err(Problem::invalid(field, format!("no key; send {}", keys::EXPECTED)))
+    Err(Problem::invalid(
+        field,
+        format!("no key; send {}", keys::EXPECTED),
+    ))
 }
 
 /// The key is required and isn't there.

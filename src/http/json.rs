@@ -71,7 +71,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             .map_err(|rejection| {
                 let text = rejection.body_text();
                 let text = text.trim_start_matches("Failed to deserialize query string: ");
-                Problem::invalid(field_of(text).unwrap_or("query"), text.to_owned())
+                let (path, fault) = text.split_once(": ").unwrap_or(("query", text));
+                let field = field_of(text).unwrap_or(path);
+                Problem::invalid(field, in_words_of_json(fault))
             })
     }
 }
@@ -112,18 +114,38 @@ fn refusal<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> Prob
     };
     let place = text.rfind(" at line ").map_or("", |start| &text[start..]);
     let text = &text[..text.len() - place.len()];
-    let parent = if path == "." { "" } else { path.as_str() };
+    // What can't be read to its end has no path.
+    let parent = if matches!(path.as_str(), "." | "?") {
+        ""
+    } else {
+        path.as_str()
+    };
     let field = match field_of(text) {
         Some(name) if parent.is_empty() => name.to_owned(),
         Some(name) if parent.rsplit('.').next() != Some(name) => format!("{parent}.{name}"),
         _ => parent.to_owned(),
     };
     let detail = if first.is_data() {
-        text.to_owned()
+        in_words_of_json(text)
     } else {
         format!("no JSON: {text}{place}")
     };
     Problem::invalid(field, detail)
+}
+
+/// What serde says in words of Rust, said in words of JSON.
+fn in_words_of_json(text: &str) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected i64", "expected a whole number"),
+        ("expected a sequence", "expected an array"),
+        ("invalid type: sequence", "invalid type: array"),
+        ("invalid type: map", "invalid type: object"),
+        ("unknown variant", "unknown value"),
+    ];
+    let translate = |text: String, (rust, json): &(&str, &str)| text.replace(rust, json);
+    WORDS.iter().fold(text.to_owned(), translate)
 }
 
 /// The field that serde names in "missing field `x`" and the like.
@@ -262,8 +284,8 @@ mod tests {
         ];
         let texts: Vec<String> = cases.iter().map(|case| refused(case)).collect();
         insta::assert_snapshot!(texts.join("\n"), @r"
-        lines[1].qty: invalid type: floating point `1.0`, expected u32
-        lines[0].qty: invalid value: integer `-1`, expected u32
+        lines[1].qty: invalid type: floating point `1.0`, expected a whole number, 0 or more
+        lines[0].qty: invalid value: integer `-1`, expected a whole number, 0 or more
         lines[0].qty: missing field `qty`
         lines[0].qty: duplicate field `qty`
         lines[0].quantity: unknown field `quantity`, expected `sku` or `qty`

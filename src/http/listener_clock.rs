@@ -101,7 +101,11 @@ impl Clock {
             return Verdict::Over(cut);
         }
         // The next stage may have a shorter limit than what is left of this one.
-        Verdict::Fine((limit - spent).min(limits.shortest()).max(Duration::from_millis(1)))
+        Verdict::Fine(
+            (limit - spent)
+                .min(limits.shortest())
+                .max(Duration::from_millis(1)),
+        )
     }
 
     /// The current stage.

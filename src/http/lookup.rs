@@ -86,7 +86,9 @@ fn shape<'a>(api: &Api, page: &'a LookupPage) -> PageShape<'a> {
     });
     PageShape {
         items: page.items.iter().map(ReservationShape::of).collect(),
-        next_cursor: page.next.map(|LookupCursor(id)| to_cursor(&id.as_u128().to_be_bytes())),
+        next_cursor: page
+            .next
+            .map(|LookupCursor(id)| to_cursor(&id.as_u128().to_be_bytes())),
         as_of: as_of.collect(),
         missing_shards: page.missing.clone(),
     }

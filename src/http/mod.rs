@@ -34,7 +34,7 @@ mod state;
 mod stock;
 mod wire;
 
-pub use admin::Operator;
+pub use admin::{Operator, Shards};
 pub use edge::Edge;
 pub use limits::Limits;
 pub use listener::{Phase, serve};

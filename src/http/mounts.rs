@@ -10,7 +10,10 @@ use super::{batch, lookup, probes, reservations, skus, stock};
 /// The data listener's calls.
 pub fn data_routes(api: Api) -> Mounted {
     Routes::new()
-        .route("/v1/reservations", post(reservations::reserve).get(lookup::find))
+        .route(
+            "/v1/reservations",
+            post(reservations::reserve).get(lookup::find),
+        )
         .route("/v1/reservations/{id}", get(reservations::read))
         .route("/v1/reservations/{id}/confirm", post(reservations::confirm))
         .route("/v1/reservations/{id}/release", post(reservations::release))

@@ -34,12 +34,16 @@ use super::{admin, lookup, skus};
 
 /// The document as text.
 pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    document().to_pretty_json().expect("the document has text keys and finite numbers")
+    document()
+        .to_pretty_json()
+        .expect("the document has text keys and finite numbers")
 });
 
 /// Method and path of every call in the document.
 pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    CALLS.iter().map(|call| (call.listener, call.method, call.path))
+    CALLS
+        .iter()
+        .map(|call| (call.listener, call.method, call.path))
 }
 
 /// The document.
@@ -59,12 +63,17 @@ pub fn document() -> OpenApi {
             }
         }
     }
-    let paths = items.into_iter().fold(PathsBuilder::new(), |paths, (path, item)| {
-        paths.path(path, item)
-    });
+    let paths = items
+        .into_iter()
+        .fold(PathsBuilder::new(), |paths, (path, item)| {
+            paths.path(path, item)
+        });
     let tag = |name: &str, text: &str| TagBuilder::new().name(name).description(Some(text)).build();
     let tags = [
-        tag("data", "The data listener: what order services, warehouses and sellers call."),
+        tag(
+            "data",
+            "The data listener: what order services, warehouses and sellers call.",
+        ),
         tag("admin", "The admin listener: probes, metrics, operations."),
     ];
     OpenApiBuilder::new()
@@ -100,7 +109,11 @@ fn operation(call: &Call) -> OperationBuilder {
     }
     if let Some((schema, required)) = call.body {
         let content = Content::new(Some(Ref::from_schema_name(schema)));
-        let required = if required { Required::True } else { Required::False };
+        let required = if required {
+            Required::True
+        } else {
+            Required::False
+        };
         let body = RequestBodyBuilder::new().required(Some(required));
         operation = operation.request_body(Some(body.content("application/json", content).build()));
     }
@@ -131,12 +144,19 @@ fn parameter(parameter: &Parameter) -> ParameterBuilder {
             .min_length(Some(1))
             .max_length(Some(super::keys::LEN_MAX))
             .into(),
-        Form::Limit => of_type(Type::Integer).minimum(Some(1)).maximum(Some(1_000)).into(),
+        Form::Limit => of_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(1_000))
+            .into(),
     };
     ParameterBuilder::new()
         .name(parameter.name)
         .parameter_in(place)
-        .required(if parameter.required { Required::True } else { Required::False })
+        .required(if parameter.required {
+            Required::True
+        } else {
+            Required::False
+        })
         .description(Some(parameter.description))
         .schema(Some(schema))
 }
@@ -150,7 +170,11 @@ fn success(call: &Call, answer: &Success) -> Response {
     if call.path.starts_with("/v1/skus/{sku}") && call.method != "POST" {
         response = response.header("ETag", text_header("The SKU's `version`, in quotes."));
     }
-    if call.parameters.iter().any(|parameter| parameter.form == Form::Key) {
+    if call
+        .parameters
+        .iter()
+        .any(|parameter| parameter.form == Form::Key)
+    {
         let text = "`true` where the answer repeats the first outcome of its key.";
         response = response.header("Idempotent-Replayed", text_header(text));
     }
@@ -158,7 +182,10 @@ fn success(call: &Call, answer: &Success) -> Response {
 }
 
 fn refusal(codes: &[Code]) -> Response {
-    let names: Vec<String> = codes.iter().map(|code| format!("`{}`", code.name())).collect();
+    let names: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`", code.name()))
+        .collect();
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let mut response = ResponseBuilder::new()
         .description(names.join(", "))
@@ -201,13 +228,46 @@ fn schemas() -> ComponentsBuilder {
     add::<lookup::PageShape<'_>>(&mut found);
     add::<admin::ShardPage>(&mut found);
     add::<Refused<'_>>(&mut found);
+    complete_values(&mut found);
     found.insert("Batch".to_owned(), batch());
     found.insert("BatchAnswer".to_owned(), batch_answer());
-    let yes = of_type(Type::Object).property("status", of_type(Type::String)).required("status");
+    let yes = of_type(Type::Object)
+        .property("status", of_type(Type::String))
+        .required("status");
     found.insert("ProbeAnswer".to_owned(), yes.into());
     found.insert("Document".to_owned(), of_type(Type::Object).into());
     found.insert("Text".to_owned(), of_type(Type::String).into());
     ComponentsBuilder::new().schemas_from_iter(found)
+}
+
+/// Adds the values of problems that are no refusals: those are not written from one type.
+fn complete_values(found: &mut BTreeMap<String, RefOr<Schema>>) {
+    let values = found.get_mut("ProblemValues");
+    let Some(RefOr::T(Schema::Object(values))) = values else {
+        unreachable!("the values of problems are an object");
+    };
+    let outcome = of_type(Type::String)
+        .enum_values(Some(["not_applied", "unknown"]))
+        .description(Some("Of every `5xx`: whether it may have happened."));
+    let text = |description| of_type(Type::String).description(Some(description));
+    let number = |description| of_type(Type::Integer).description(Some(description));
+    let more = [
+        ("outcome", outcome),
+        (
+            "field",
+            text("What is wrong: a field such as `lines[0].qty`, a header, a parameter."),
+        ),
+        ("table", text("The table that is full.")),
+        ("shard", number("The shard that did not serve.")),
+        ("retry_after_ms", number("As `Retry-After`, finer.")),
+        ("content_type", text("The media type that was sent.")),
+        ("body_bytes_max", number("The longest body, in bytes.")),
+        ("path", text("The path that no call has.")),
+        ("method", text("The method that the path does not take.")),
+    ];
+    for (name, schema) in more {
+        values.properties.insert(name.to_owned(), schema.into());
+    }
 }
 
 fn add<T: ToSchema>(found: &mut BTreeMap<String, RefOr<Schema>>) {
@@ -227,13 +287,17 @@ fn batch() -> RefOr<Schema> {
         ("pin", Some("reservation"), PinBody::schema()),
         ("movement", Some("sku"), MovementBody::schema()),
     ];
-    let one_of = operations.into_iter().fold(OneOfBuilder::new(), |one_of, (op, target, body)| {
-        one_of.item(Schema::Object(batched(op, target, body)))
-    });
+    let one_of = operations
+        .into_iter()
+        .fold(OneOfBuilder::new(), |one_of, (op, target, body)| {
+            one_of.item(Schema::Object(batched(op, target, body)))
+        });
     let operations = ArrayBuilder::new()
         .items(one_of)
         .max_items(Some(1_000))
-        .description(Some("Up to 1000, each on its own; a repeat of a key is a replay."));
+        .description(Some(
+            "Up to 1000, each on its own; a repeat of a key is a replay.",
+        ));
     of_type(Type::Object)
         .property("operations", operations)
         .required("operations")
@@ -251,8 +315,14 @@ fn batched(op: &str, target: Option<&'static str>, body: RefOr<Schema>) -> Objec
     };
     require("op", of_type(Type::String).enum_values(Some([op])).into());
     let key = of_type(Type::String).pattern(Some("^[!-~]+$"));
-    let key = key.min_length(Some(1)).max_length(Some(super::keys::LEN_MAX));
-    require("key", key.description(Some("As the header `Idempotency-Key`.")).into());
+    let key = key
+        .min_length(Some(1))
+        .max_length(Some(super::keys::LEN_MAX));
+    require(
+        "key",
+        key.description(Some("As the header `Idempotency-Key`."))
+            .into(),
+    );
     match target {
         Some("sku") => require("sku", Ref::from_schema_name("SkuName").into()),
         Some(name) => require(name, Ref::from_schema_name("Id").into()),

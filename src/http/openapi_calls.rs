@@ -57,7 +57,12 @@ pub(super) struct Success {
 }
 
 const fn json(status: u16, schema: &'static str, description: &'static str) -> Success {
-    Success { status, description, schema: Some(schema), media_type: "application/json" }
+    Success {
+        status,
+        description,
+        schema: Some(schema),
+        media_type: "application/json",
+    }
 }
 
 const ID: Parameter = Parameter {
@@ -82,8 +87,15 @@ const KEY: Parameter = Parameter {
                   Required unless the server is configured otherwise.",
     form: Form::Key,
 };
-const KEY_OPTIONAL: Parameter = Parameter { required: false, ..KEY };
-const LIMIT: Parameter = query("limit", "Items of a page, up to 1000; 100 if absent.", Form::Limit);
+const KEY_OPTIONAL: Parameter = Parameter {
+    required: false,
+    ..KEY
+};
+const LIMIT: Parameter = query(
+    "limit",
+    "Items of a page, up to 1000; 100 if absent.",
+    Form::Limit,
+);
 const CURSOR: Parameter = query("cursor", "`next_cursor` of the page before.", Form::Text);
 const BY_SKU: Parameter = query("sku", "With a line of this SKU.", Form::Named("SkuName"));
 const BY_ORDER: Parameter = query("order_ref", "Of this order.", Form::Named("FreeText"));
@@ -95,21 +107,44 @@ const IF_MATCH: Parameter = header(
     "The SKU's `config_version` in quotes, or `*` for any; refused with 412 if it is another.",
 );
 const CREATE_ONLY: Parameter = header("If-None-Match", "`*`: create, don't change.");
-const IF_NONE_MATCH: Parameter =
-    header("If-None-Match", "The `ETag`s known; 304 if the SKU's is among them.");
+const IF_NONE_MATCH: Parameter = header(
+    "If-None-Match",
+    "The `ETag`s known; 304 if the SKU's is among them.",
+);
 
 const fn query(name: &'static str, description: &'static str, form: Form) -> Parameter {
-    Parameter { name, place: Place::Query, required: false, description, form }
+    Parameter {
+        name,
+        place: Place::Query,
+        required: false,
+        description,
+        form,
+    }
 }
 
 const fn header(name: &'static str, description: &'static str) -> Parameter {
-    Parameter { name, place: Place::Header, required: false, description, form: Form::Text }
+    Parameter {
+        name,
+        place: Place::Header,
+        required: false,
+        description,
+        form: Form::Text,
+    }
 }
 
 /// What any call may meet.
-const ANY: &[Code] = &[Code::InvalidRequest, Code::ServerOverloaded, Code::TimedOut, Code::Internal];
+const ANY: &[Code] = &[
+    Code::InvalidRequest,
+    Code::ServerOverloaded,
+    Code::TimedOut,
+    Code::Internal,
+];
 /// What a body may be refused for.
-const BODY: &[Code] = &[Code::UnsupportedMediaType, Code::BodyTooLarge, Code::RequestTimeout];
+const BODY: &[Code] = &[
+    Code::UnsupportedMediaType,
+    Code::BodyTooLarge,
+    Code::RequestTimeout,
+];
 /// What a key may be refused for.
 const KEYED: &[Code] = &[
     Code::IdempotencyKeyRequired,
@@ -117,8 +152,12 @@ const KEYED: &[Code] = &[
     Code::IdempotencyKeyReused,
 ];
 /// What a shard may answer instead.
-const SHARD: &[Code] =
-    &[Code::ShardOverloaded, Code::ShardUnavailable, Code::Undecided, Code::Draining];
+const SHARD: &[Code] = &[
+    Code::ShardOverloaded,
+    Code::ShardUnavailable,
+    Code::Undecided,
+    Code::Draining,
+];
 const RESERVE: &[Code] = &[
     Code::UnknownSku,
     Code::UnknownLocation,
@@ -134,8 +173,11 @@ const RESERVE: &[Code] = &[
     Code::Capacity,
 ];
 /// What a command on a reservation meets.
-const GONE: &[Code] =
-    &[Code::UnknownReservation, Code::ReservationForgotten, Code::ReservationExpired];
+const GONE: &[Code] = &[
+    Code::UnknownReservation,
+    Code::ReservationForgotten,
+    Code::ReservationExpired,
+];
 
 const RESERVATION: Success = json(200, "Reservation", "The reservation as it stands.");
 
@@ -157,10 +199,18 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/reservations",
         id: "findReservations",
         summary: "Find reservations by SKU, order or customer, from a projection",
-        parameters: &[&BY_SKU, &BY_ORDER, &BY_CUSTOMER, &BY_STATUS, &LIMIT, &CURSOR],
+        parameters: &[
+            &BY_SKU,
+            &BY_ORDER,
+            &BY_CUSTOMER,
+            &BY_STATUS,
+            &LIMIT,
+            &CURSOR,
+        ],
         body: None,
         answers: &[json(200, "ReservationPage", "A page, with how old it is.")],
-        problems: &[ANY, SHARD],
+        // Where the server keeps no projection.
+        problems: &[ANY, SHARD, &[Code::NotFound]],
     },
     Call {
         listener: "data",
@@ -171,7 +221,11 @@ pub(super) const CALLS: &[Call] = &[
         parameters: &[&ID],
         body: None,
         answers: &[RESERVATION],
-        problems: &[ANY, SHARD, &[Code::UnknownReservation, Code::ReservationForgotten]],
+        problems: &[
+            ANY,
+            SHARD,
+            &[Code::UnknownReservation, Code::ReservationForgotten],
+        ],
     },
     Call {
         listener: "data",
@@ -212,7 +266,11 @@ pub(super) const CALLS: &[Call] = &[
             KEYED,
             SHARD,
             GONE,
-            &[Code::ReservationConfirmed, Code::OverRelease, Code::Capacity],
+            &[
+                Code::ReservationConfirmed,
+                Code::OverRelease,
+                Code::Capacity,
+            ],
         ],
     },
     Call {
@@ -230,7 +288,12 @@ pub(super) const CALLS: &[Call] = &[
             KEYED,
             SHARD,
             GONE,
-            &[Code::ReservationConfirmed, Code::ReservationReleased, Code::TtlLimit, Code::Capacity],
+            &[
+                Code::ReservationConfirmed,
+                Code::ReservationReleased,
+                Code::TtlLimit,
+                Code::Capacity,
+            ],
         ],
     },
     Call {
@@ -265,7 +328,11 @@ pub(super) const CALLS: &[Call] = &[
         summary: "Many operations in one call, each on its own",
         parameters: &[],
         body: Some(("Batch", true)),
-        answers: &[json(200, "BatchAnswer", "One result per operation, in order.")],
+        answers: &[json(
+            200,
+            "BatchAnswer",
+            "One result per operation, in order.",
+        )],
         problems: &[ANY, BODY],
     },
     Call {
@@ -280,7 +347,13 @@ pub(super) const CALLS: &[Call] = &[
             json(200, "Sku", "The SKU as it stands."),
             json(201, "Sku", "The SKU, which is new."),
         ],
-        problems: &[ANY, BODY, KEYED, SHARD, &[Code::VersionChanged, Code::UnknownLocation, Code::Capacity]],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            &[Code::VersionChanged, Code::UnknownLocation, Code::Capacity],
+        ],
     },
     Call {
         listener: "data",
@@ -320,7 +393,11 @@ pub(super) const CALLS: &[Call] = &[
         summary: "Many SKUs at once, for product pages",
         parameters: &[],
         body: Some(("AvailabilityRequest", true)),
-        answers: &[json(200, "AvailabilityAnswer", "Those that exist, and those that don't.")],
+        answers: &[json(
+            200,
+            "AvailabilityAnswer",
+            "Those that exist, and those that don't.",
+        )],
         problems: &[ANY, BODY],
     },
     Call {
@@ -347,7 +424,11 @@ pub(super) const CALLS: &[Call] = &[
             ],
         ],
     },
-    probe("/startup", "startup", "Whether the ledgers have been replayed"),
+    probe(
+        "/startup",
+        "startup",
+        "Whether the ledgers have been replayed",
+    ),
     probe("/live", "live", "Whether the process answers"),
     probe("/ready", "ready", "Whether callers may be sent here"),
     Call {

@@ -58,24 +58,59 @@ fn answer<'a>(
     position_of: PositionOf<'_>,
 ) -> Rendered<'a> {
     match answer {
-        Answer::Reservation { view, created, replayed } => {
+        Answer::Reservation {
+            view,
+            created,
+            replayed,
+        } => {
             let shape = Shape::Reservation(ReservationShape::of(view));
-            Rendered { status: success(*created), replayed: *replayed, etag: None, shape }
+            Rendered {
+                status: success(*created),
+                replayed: *replayed,
+                etag: None,
+                shape,
+            }
         }
-        Answer::Sku { view, created, replayed } => {
+        Answer::Sku {
+            view,
+            created,
+            replayed,
+        } => {
             let etag = Some(view.versions.all);
             let shape = Shape::Sku(sku_shape(view, position_of));
-            Rendered { status: success(*created), replayed: *replayed, etag, shape }
+            Rendered {
+                status: success(*created),
+                replayed: *replayed,
+                etag,
+                shape,
+            }
         }
         Answer::Movement { view, replayed } => {
             let MovementView { id, sku } = view.as_ref();
             let asked = asked.expect("only a movement is answered with one");
             let shape = Shape::Moved(MovedShape::of(*id, asked, sku_shape(sku, position_of)));
-            Rendered { status: StatusCode::CREATED, replayed: *replayed, etag: None, shape }
+            Rendered {
+                status: StatusCode::CREATED,
+                replayed: *replayed,
+                etag: None,
+                shape,
+            }
         }
-        Answer::Refused { refusal, at, seq, replayed } => {
-            let made = Made { at: *at, seq: *seq, position_of };
-            Rendered { replayed: *replayed, ..refusal_of(refusal, &made) }
+        Answer::Refused {
+            refusal,
+            at,
+            seq,
+            replayed,
+        } => {
+            let made = Made {
+                at: *at,
+                seq: *seq,
+                position_of,
+            };
+            Rendered {
+                replayed: *replayed,
+                ..refusal_of(refusal, &made)
+            }
         }
         Answer::Full(table) => Rendered::problem(full(table)),
         Answer::Part(_) => unreachable!("shards tell this to each other, not to callers"),
@@ -89,7 +124,14 @@ pub(crate) fn refusal<'a>(
     seq: u64,
     position_of: PositionOf<'_>,
 ) -> Rendered<'a> {
-    refusal_of(refusal, &Made { at, seq, position_of })
+    refusal_of(
+        refusal,
+        &Made {
+            at,
+            seq,
+            position_of,
+        },
+    )
 }
 
 fn refusal_of<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Rendered<'a> {
@@ -106,7 +148,12 @@ fn refusal_of<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Rendered<'a> {
 pub(crate) fn sku<'a>(view: &'a SkuView, position_of: PositionOf<'_>) -> Rendered<'a> {
     let shape = Shape::Sku(sku_shape(view, position_of));
     let etag = Some(view.versions.all);
-    Rendered { status: StatusCode::OK, replayed: false, etag, shape }
+    Rendered {
+        status: StatusCode::OK,
+        replayed: false,
+        etag,
+        shape,
+    }
 }
 
 /// A SKU that is as the caller knows it.
@@ -160,7 +207,11 @@ fn sku_shape<'a>(view: &'a SkuView, position_of: PositionOf<'_>) -> SkuShape<'a>
 }
 
 const fn success(created: bool) -> StatusCode {
-    if created { StatusCode::CREATED } else { StatusCode::OK }
+    if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    }
 }
 
 fn status_of(code: Code) -> StatusCode {
@@ -181,7 +232,9 @@ fn json(
     serde_json::to_writer(&mut text, body).expect("the shapes have text keys and a Vec takes all");
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 
@@ -189,7 +242,12 @@ impl Rendered<'_> {
     /// A problem.
     pub(crate) fn problem(problem: Problem) -> Self {
         let status = problem.status();
-        Self { status, replayed: false, etag: None, shape: Shape::Problem(problem) }
+        Self {
+            status,
+            replayed: false,
+            etag: None,
+            shape: Shape::Problem(problem),
+        }
     }
 
     /// Its status, for counts.
@@ -243,7 +301,11 @@ impl Serialize for Rendered<'_> {
         match &self.shape {
             Shape::Reservation(shape) => map.serialize_entry("reservation", shape)?,
             Shape::Sku(shape) => map.serialize_entry("sku", shape)?,
-            Shape::Moved(MovedShape { movement, sku, outcome }) => {
+            Shape::Moved(MovedShape {
+                movement,
+                sku,
+                outcome,
+            }) => {
                 map.serialize_entry("movement", movement)?;
                 map.serialize_entry("sku", sku)?;
                 map.serialize_entry("outcome", outcome)?;

@@ -159,8 +159,15 @@ impl Refused<'_> {
 
 impl Made<'_> {
     fn line<'a>(&self, sku: &'a Sku) -> RefusedLine<'a> {
-        let as_of = AsOf { position: (self.position_of)(sku, self.seq), time: Time(self.at) };
-        RefusedLine { sku: sku.as_str(), as_of: Some(as_of), ..RefusedLine::default() }
+        let as_of = AsOf {
+            position: (self.position_of)(sku, self.seq),
+            time: Time(self.at),
+        };
+        RefusedLine {
+            sku: sku.as_str(),
+            as_of: Some(as_of),
+            ..RefusedLine::default()
+        }
     }
 
     fn lines<'a>(&self, skus: &'a [Sku]) -> Vec<RefusedLine<'a>> {
@@ -177,7 +184,10 @@ pub(crate) fn refused<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Refused<'a> 
         status: kind.status(),
         code: kind.name(),
         detail,
-        values: Values { time: Some(Time(made.at)), ..values },
+        values: Values {
+            time: Some(Time(made.at)),
+            ..values
+        },
         kind,
     }
 }
@@ -186,10 +196,18 @@ type Explained<'a> = (Code, Cow<'static, str>, Values<'a>);
 
 fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
     match refusal {
-        Refusal::TtlLimit { min, max, requested } => {
+        Refusal::TtlLimit {
+            min,
+            max,
+            requested,
+        } => {
             let (requested, min, max) = (requested.ms(), min.ms(), max.ms());
-            let detail = format!("{requested} ms is not within {min} and {max} ms; ask for less");
-            let detail = if requested < min { detail.replace("less", "more") } else { detail };
+            let detail = format!("{requested} ms is not between {min} and {max} ms; ask for less");
+            let detail = if requested < min {
+                detail.replace("less", "more")
+            } else {
+                detail
+            };
             let values = Values {
                 requested_ms: Some(requested),
                 min_ms: Some(min),
@@ -225,13 +243,30 @@ fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
             let detail = "it ended longer ago than ended reservations are kept";
             of_reservation(Code::ReservationForgotten, detail, *id)
         }
-        Refusal::ReservationExpired { id, reason, expired_at } => {
+        Refusal::ReservationExpired {
+            id,
+            reason,
+            expired_at,
+        } => {
             let (code, detail, values) =
                 of_reservation(Code::ReservationExpired, expired(*reason), *id);
             let reason = Some(reason.as_str());
-            (code, detail, Values { reason, expired_at: Some(Time(*expired_at)), ..values })
+            (
+                code,
+                detail,
+                Values {
+                    reason,
+                    expired_at: Some(Time(*expired_at)),
+                    ..values
+                },
+            )
         }
-        Refusal::ReservationReleased { id, at, reason, replaced_by } => {
+        Refusal::ReservationReleased {
+            id,
+            at,
+            reason,
+            replaced_by,
+        } => {
             let detail = "its units were given back; reserve anew, or refund what was paid";
             let (code, detail, values) = of_reservation(Code::ReservationReleased, detail, *id);
             let values = Values {
@@ -245,20 +280,41 @@ fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
         Refusal::ReservationConfirmed { id, at } => {
             let detail = "its units are sold and can't be given back by a release";
             let (code, detail, values) = of_reservation(Code::ReservationConfirmed, detail, *id);
-            (code, detail, Values { confirmed_at: Some(Time(*at)), ..values })
+            (
+                code,
+                detail,
+                Values {
+                    confirmed_at: Some(Time(*at)),
+                    ..values
+                },
+            )
         }
         Refusal::ConfirmedByOtherPayment { id, first } => {
             let detail = "another payment bought these units first; refund this one";
             let (code, detail, values) = of_reservation(Code::ConfirmedByOtherPayment, detail, *id);
-            (code, detail, Values { payment_ref: Some(first.as_str()), ..values })
+            (
+                code,
+                detail,
+                Values {
+                    payment_ref: Some(first.as_str()),
+                    ..values
+                },
+            )
         }
         Refusal::WouldGoNegative { on_hand, delta } => {
-            let detail = format!("{on_hand} are on hand, so {delta} would leave less than nothing");
-            let values =
-                Values { on_hand: Some(*on_hand), delta: Some(*delta), ..Values::default() };
+            let detail = format!("{on_hand} on hand, so {delta} would leave less than nothing");
+            let values = Values {
+                on_hand: Some(*on_hand),
+                delta: Some(*delta),
+                ..Values::default()
+            };
             (Code::WouldGoNegative, detail.into(), values)
         }
-        Refusal::BelowReserved { on_hand, reserved, delta } => {
+        Refusal::BelowReserved {
+            on_hand,
+            reserved,
+            delta,
+        } => {
             let detail = format!(
                 "{reserved} of {on_hand} are reserved, so {delta} would leave less than is held; \
                  wait, or send force: true"
@@ -296,17 +352,38 @@ fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
         | Refusal::OverConfirm(_)
         | Refusal::OverRelease(_) => {
             let (code, detail, lines) = explain_lines(refusal, made);
-            (code, detail.into(), Values { lines, ..Values::default() })
+            (
+                code,
+                detail.into(),
+                Values {
+                    lines,
+                    ..Values::default()
+                },
+            )
         }
     }
 }
 
 fn of_reservation<'a>(code: Code, detail: &'static str, id: ReservationId) -> Explained<'a> {
-    (code, detail.into(), Values { reservation: Some(Id(id)), ..Values::default() })
+    (
+        code,
+        detail.into(),
+        Values {
+            reservation: Some(Id(id)),
+            ..Values::default()
+        },
+    )
 }
 
 fn with_pin((code, detail, values): Explained<'_>, until: Timestamp) -> Explained<'_> {
-    (code, detail, Values { pinned_until: Some(Time(until)), ..values })
+    (
+        code,
+        detail,
+        Values {
+            pinned_until: Some(Time(until)),
+            ..values
+        },
+    )
 }
 
 const fn expired(reason: ExpiredReason) -> &'static str {
@@ -338,7 +415,10 @@ type ExplainedLines<'a> = (Code, String, Vec<RefusedLine<'a>>);
 fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> ExplainedLines<'a> {
     match refusal {
         Refusal::UnknownSku(skus) => {
-            let detail = about(skus, "is unknown; check the name, or create it with PUT first");
+            let detail = about(
+                skus,
+                "is unknown; check the name, or create it with PUT first",
+            );
             (Code::UnknownSku, detail, made.lines(skus))
         }
         Refusal::UnknownLocation(places) => unknown_location(places, made),
@@ -357,16 +437,28 @@ fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> ExplainedLines<'a
             let next = "can be confirmed, since stock is missing; confirm less, or retry when it \
                         has come";
             let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.confirmable = Some(at.possible);
-            (Code::Shortfall, possible(lines, next), places(lines, made, line))
+            (
+                Code::Shortfall,
+                possible(lines, next),
+                places(lines, made, line),
+            )
         }
         Refusal::OverConfirm(lines) => {
             let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.confirmable = Some(at.possible);
             let next = "are held and not sold; confirm less";
-            (Code::OverConfirm, possible(lines, next), places(lines, made, line))
+            (
+                Code::OverConfirm,
+                possible(lines, next),
+                places(lines, made, line),
+            )
         }
         Refusal::OverRelease(lines) => {
             let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.releasable = Some(at.possible);
-            (Code::OverRelease, possible(lines, "are open; release less"), places(lines, made, line))
+            (
+                Code::OverRelease,
+                possible(lines, "are open; release less"),
+                places(lines, made, line),
+            )
         }
         Refusal::TtlLimit { .. }
         | Refusal::ReplaceMismatch(_)
@@ -397,7 +489,7 @@ fn about(skus: &[Sku], rest: &str) -> String {
 
 fn more(detail: &mut String, count: usize) {
     if count > 1 {
-        write!(detail, " ({} more such lines)", count - 1).expect("a String takes every text");
+        write!(detail, " (the first of {count} such lines)").expect("a String takes every text");
     }
 }
 
@@ -423,7 +515,10 @@ fn sale_closed<'a>(windows: &'a [Window], made: &Made<'_>) -> ExplainedLines<'a>
     if let Some((sku, opens, closes)) = windows.first() {
         detail = match (opens, closes) {
             (Some(opens), _) if made.at < *opens => {
-                format!("the sale of {sku} opens at {}; try again then", Time(*opens))
+                format!(
+                    "the sale of {sku} opens at {}; try again then",
+                    Time(*opens)
+                )
             }
             (_, Some(closes)) => format!("the sale of {sku} closed at {}", Time(*closes)),
             (_, None) => format!("the sale of {sku} is closed"),
@@ -441,10 +536,17 @@ fn sale_closed<'a>(windows: &'a [Window], made: &Made<'_>) -> ExplainedLines<'a>
 
 fn customer_limit<'a>(lines: &'a [OverLimit], made: &Made<'_>) -> ExplainedLines<'a> {
     let mut detail = String::new();
-    if let Some(OverLimit { sku, limit, counted, requested, frees_at }) = lines.first() {
+    if let Some(OverLimit {
+        sku,
+        limit,
+        counted,
+        requested,
+        frees_at,
+    }) = lines.first()
+    {
         detail = format!(
-            "{sku} is limited to {limit} for each customer, {counted} are counted and \
-             {requested} were asked for; ask for less"
+            "{sku} is limited to {limit} for each customer: {counted} counted, {requested} asked \
+             for; ask for less"
         );
         if let Some(at) = frees_at {
             write!(detail, ", or again at {}", Time(*at)).expect("a String takes every text");
@@ -463,8 +565,15 @@ fn customer_limit<'a>(lines: &'a [OverLimit], made: &Made<'_>) -> ExplainedLines
 
 fn insufficient_stock<'a>(lines: &'a [ShortLine], made: &Made<'_>) -> ExplainedLines<'a> {
     let mut detail = String::new();
-    if let Some(ShortLine { sku, location: _, requested, available, undecided }) = lines.first() {
-        detail = format!("{requested} of {sku} were asked for and {available} are available");
+    if let Some(ShortLine {
+        sku,
+        location: _,
+        requested,
+        available,
+        undecided,
+    }) = lines.first()
+    {
+        detail = format!("{requested} {sku} asked for, {available} available");
         detail.push_str(match (undecided, available) {
             (0, 0) => "; wait for stock or for holds to end",
             (0, _) => "; ask for less or for best_effort, or wait for holds to end",
@@ -484,8 +593,14 @@ fn insufficient_stock<'a>(lines: &'a [ShortLine], made: &Made<'_>) -> ExplainedL
 
 fn possible(lines: &[LineAt], next: &str) -> String {
     let mut detail = String::new();
-    if let Some(LineAt { sku, location: _, requested, possible }) = lines.first() {
-        detail = format!("of {requested} {sku} {possible} {next}");
+    if let Some(LineAt {
+        sku,
+        location: _,
+        requested,
+        possible,
+    }) = lines.first()
+    {
+        detail = format!("{requested} {sku} asked for, {possible} {next}");
     }
     more(&mut detail, lines.len());
     detail

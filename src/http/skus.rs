@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::json::{Path, Query};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::render;
 use super::state::{Api, KeyRule};
 use super::wire::body::AvailabilityBody;
@@ -65,12 +65,14 @@ pub(crate) async fn configure(
         Precondition::Exists => {
             // SKUs are never deleted, so what the board has exists for ever.
             if api.router().sku(&sku).is_none() {
-                return Ok(changed(&api, &sku));
+                let detail = "If-Match wants a SKU that exists, and this one does not";
+                return Err(Problem::new(Code::VersionChanged, detail).with("actual_version", 0));
             }
             None
         }
     };
-    api.run(&call, body.command(sku, expected)?, KeyRule::Optional).await
+    api.run(&call, body.command(sku, expected)?, KeyRule::Optional)
+        .await
 }
 
 /// `GET /v1/skus/{sku}`
@@ -106,7 +108,10 @@ pub(crate) async fn list(
     let last = views.last().filter(|_| has_more);
     let next_cursor = last.map(|view| to_cursor(view.sku.as_str().as_bytes()));
     let shape = |view| SkuShape::of(view, position(&api, view));
-    Ok(render::ok(&PageShape { items: views.iter().map(shape).collect(), next_cursor }))
+    Ok(render::ok(&PageShape {
+        items: views.iter().map(shape).collect(),
+        next_cursor,
+    }))
 }
 
 /// `POST /v1/availability`
@@ -117,12 +122,16 @@ pub(crate) async fn availability(State(api): State<Api>, call: Call) -> Result<R
         let detail = format!("{} SKUs, and at most {page_max} are allowed", skus.len());
         return Err(Problem::invalid("skus", detail));
     }
-    let views: Vec<Option<SkuView>> =
-        skus.iter().map(|SkuName(sku)| api.router().sku(sku)).collect();
+    let views: Vec<Option<SkuView>> = skus
+        .iter()
+        .map(|SkuName(sku)| api.router().sku(sku))
+        .collect();
     let items = views.iter().flatten();
     let unknown = skus.iter().zip(&views).filter(|(_, view)| view.is_none());
     Ok(render::ok(&AvailabilityAnswer {
-        items: items.map(|view| AvailabilityShape::of(view, position(&api, view))).collect(),
+        items: items
+            .map(|view| AvailabilityShape::of(view, position(&api, view)))
+            .collect(),
         unknown: unknown.map(|(SkuName(sku), _)| sku.as_str()).collect(),
     }))
 }
@@ -133,9 +142,8 @@ fn position(api: &Api, view: &SkuView) -> String {
 
 /// A SKU of a path.
 pub(crate) fn sku_of(text: &str) -> Result<Sku, Problem> {
-    Sku::parse(text).map_err(|malformed| {
-        Problem::invalid("sku", format!("{text:?} is no SKU: {malformed}"))
-    })
+    Sku::parse(text)
+        .map_err(|malformed| Problem::invalid("sku", format!("{text:?} is no SKU: {malformed}")))
 }
 
 /// `limit` of a list.
@@ -145,28 +153,22 @@ pub(crate) fn limit_of(limit: Option<usize>, page_max: usize) -> Result<usize, P
     match limit {
         None => Ok(DEFAULT.min(page_max)),
         Some(limit) if (1..=page_max).contains(&limit) => Ok(limit),
-        Some(limit) => {
-            Err(Problem::invalid("limit", format!("{limit} is not 1 to {page_max} items")))
-        }
+        Some(limit) => Err(Problem::invalid(
+            "limit",
+            format!("{limit} is not 1 to {page_max} items"),
+        )),
     }
 }
 
 fn cursor_of(text: &str) -> Result<Sku, Problem> {
     let name = from_cursor(text).and_then(|bytes| String::from_utf8(bytes).ok());
-    name.and_then(|name| Sku::parse(&name).ok()).ok_or_else(not_a_cursor)
+    name.and_then(|name| Sku::parse(&name).ok())
+        .ok_or_else(not_a_cursor)
 }
 
 /// What was sent as a cursor is none.
 pub(crate) fn not_a_cursor() -> Problem {
     Problem::invalid("cursor", "no cursor of this list; begin without one")
-}
-
-/// `412`, for a SKU that should exist and does not.
-fn changed(api: &Api, sku: &Sku) -> Response {
-    let refusal = Refusal::VersionChanged { expected: 1, actual: 0 };
-    let position_of = |sku: &Sku, seq| api.position(sku, seq);
-    let _ = sku;
-    render::refusal(&refusal, api.router().now(), 0, &position_of).into_response()
 }
 
 /// What `If-Match` and `If-None-Match` of a PUT ask for.
@@ -181,7 +183,9 @@ enum Precondition {
 impl Precondition {
     fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let text = |name: HeaderName| {
-            headers.get(name).map(|value| value.to_str().unwrap_or_default().trim())
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default().trim())
         };
         match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
             (None, None) => Ok(Self::None),
@@ -206,7 +210,9 @@ fn version_of(tag: &str) -> Option<u64> {
 /// Whether the caller has this version already (`If-None-Match`).
 fn is_known(headers: &HeaderMap, version: u64) -> bool {
     let tags = headers.get_all(header::IF_NONE_MATCH).iter();
-    let mut tags = tags.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    let mut tags = tags
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
     tags.any(|tag| {
         let tag = tag.trim();
         tag == "*" || version_of(tag.trim_start_matches("W/")) == Some(version)
@@ -224,9 +230,18 @@ mod tests {
 
     #[test]
     fn preconditions_compare_with_the_configurations_version() {
-        assert_eq!(precondition(header::IF_MATCH, "\"3\""), Ok(Precondition::Version(3)));
-        assert_eq!(precondition(header::IF_MATCH, "*"), Ok(Precondition::Exists));
-        assert_eq!(precondition(header::IF_NONE_MATCH, "*"), Ok(Precondition::Version(0)));
+        assert_eq!(
+            precondition(header::IF_MATCH, "\"3\""),
+            Ok(Precondition::Version(3))
+        );
+        assert_eq!(
+            precondition(header::IF_MATCH, "*"),
+            Ok(Precondition::Exists)
+        );
+        assert_eq!(
+            precondition(header::IF_NONE_MATCH, "*"),
+            Ok(Precondition::Version(0))
+        );
         for bad in ["3", "W/\"3\"", "\"three\"", ""] {
             assert!(precondition(header::IF_MATCH, bad).is_err(), "{bad}");
         }

@@ -58,7 +58,11 @@ impl Bounds {
             lines_max: http.lines_max as usize,
             batch_max: http.batch_max as usize,
             page_max: http.page_max as usize,
-            keys: if http.keys_required { KeyRule::Required } else { KeyRule::Optional },
+            keys: if http.keys_required {
+                KeyRule::Required
+            } else {
+                KeyRule::Optional
+            },
             wait_max,
         }
     }
@@ -68,7 +72,11 @@ impl Api {
     /// Handlers that send to `router`.
     pub fn new(router: Router, bounds: Bounds) -> Self {
         let operations = Arc::new(Operations::new(OpWord::NAMES));
-        Self(Arc::new(Shared { router, bounds, operations }))
+        Self(Arc::new(Shared {
+            router,
+            bounds,
+            operations,
+        }))
     }
 
     /// The counts of batch operations, for the metrics.
@@ -103,7 +111,11 @@ impl Api {
     ) -> Result<Response, Problem> {
         let asked = Asked::of(&command);
         let key = call.key(rule)?.map(|key| keys::tag(key, &command));
-        let told = self.0.router.execute(Operation { key, command }, self.deadline()).await;
+        let told = self
+            .0
+            .router
+            .execute(Operation { key, command }, self.deadline())
+            .await;
         let position_of = |sku: &Sku, seq| self.position(sku, seq);
         Ok(render::told(&told, asked.as_ref(), &position_of).into_response())
     }

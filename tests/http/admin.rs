@@ -8,7 +8,13 @@ async fn probes_answer_and_the_shards_are_shown() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 1).await;
-    talk.post("/v1/reservations", "k-1", r#"{"lines":[{"sku":"TEE","qty":2}]}"#).quietly().await;
+    talk.post(
+        "/v1/reservations",
+        "k-1",
+        r#"{"lines":[{"sku":"TEE","qty":2}]}"#,
+    )
+    .quietly()
+    .await;
     let mut talk = Talk::tcp(service.admin).await;
     for path in ["/startup", "/live", "/ready", "/v1/admin/shards"] {
         talk.get(path).said().await;
@@ -36,10 +42,15 @@ async fn metrics_have_what_a_sale_needs_and_no_names() {
     talk.stocked("SECRET-SKU", 1).await;
     for number in 0..2 {
         let body = r#"{"customer":"secret-customer","lines":[{"sku":"SECRET-SKU","qty":1}]}"#;
-        talk.post("/v1/reservations", &format!("k-{number}"), body).quietly().await;
+        talk.post("/v1/reservations", &format!("k-{number}"), body)
+            .quietly()
+            .await;
     }
     let body = r#"{"operations":[{"op":"reserve","key":"b-1","lines":[{"sku":"X","qty":1}]}]}"#;
-    talk.ask(hyper::Method::POST, "/v1/batch").json(body).quietly().await;
+    talk.ask(hyper::Method::POST, "/v1/batch")
+        .json(body)
+        .quietly()
+        .await;
     let mut talk = Talk::tcp(service.admin).await;
     let metrics = talk.get("/metrics").quietly().await.body;
     let metrics = metrics.as_str().expect("metrics are text");

@@ -51,7 +51,10 @@ async fn what_is_no_json_in_utf8_is_refused() {
     talk.note("another media type, or none");
     let other = talk.post(RESERVE, "k-1", good).without("content-type");
     other.header("content-type", "text/plain").said().await;
-    talk.post(RESERVE, "k-1", good).without("content-type").said().await;
+    talk.post(RESERVE, "k-1", good)
+        .without("content-type")
+        .said()
+        .await;
     talk.note("bytes that are no UTF-8");
     let broken = b"{\"order_ref\":\"\xff\xfe\",\"lines\":[]}";
     talk.post(RESERVE, "k-1", "").bytes(broken).said().await;
@@ -85,12 +88,18 @@ async fn a_path_that_means_nothing_is_refused() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.get("/v1/reservations/not-an-id").said().await;
-    talk.get("/v1/reservations/b3a1f4e2-6f0a-4c3e-9f0a-1d2c3b4a5f60").said().await;
-    talk.get("/v1/reservations/019b0000-0000-8000-8000-000000000000").said().await;
+    talk.get("/v1/reservations/b3a1f4e2-6f0a-4c3e-9f0a-1d2c3b4a5f60")
+        .said()
+        .await;
+    talk.get("/v1/reservations/019b0000-0000-8000-bfff-fc0000000000")
+        .said()
+        .await;
     talk.get("/v1/skus/%20").said().await;
     talk.get("/v1/nothing").said().await;
     talk.note("calls of later versions are unknown");
-    talk.post("/v1/skus/TEE/transfers", "k-1", "{}").said().await;
+    talk.post("/v1/skus/TEE/transfers", "k-1", "{}")
+        .said()
+        .await;
     let cancel = "/v1/reservations/019b0000-0000-8000-8000-000000000000/cancel";
     talk.post(cancel, "k-1", "{}").said().await;
     talk.note("another method");
@@ -103,7 +112,9 @@ async fn confirms_and_the_like_are_checked_as_well() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
-    let id = talk.reserved("k-0", r#"{"lines":[{"sku":"TEE","qty":2}]}"#).await;
+    let id = talk
+        .reserved("k-0", r#"{"lines":[{"sku":"TEE","qty":2}]}"#)
+        .await;
     let cases = [
         ("confirm", r#"{"lines":[{"sku":"TEE","qty":1}]}"#),
         ("confirm", r#"{"remainder":"keep"}"#),
@@ -115,7 +126,9 @@ async fn confirms_and_the_like_are_checked_as_well() {
         ("pin", r#"{"ttl_ms":1}"#),
     ];
     for (call, body) in cases {
-        talk.post(&format!("{RESERVE}/{id}/{call}"), "k-1", body).said().await;
+        talk.post(&format!("{RESERVE}/{id}/{call}"), "k-1", body)
+            .said()
+            .await;
     }
     insta::assert_snapshot!(talk.transcript());
 }

@@ -11,7 +11,9 @@ async fn every_operation_answers_as_its_single_call_would() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
-    let id = talk.reserved("k-0", r#"{"lines":[{"sku":"TEE","qty":2}]}"#).await;
+    let id = talk
+        .reserved("k-0", r#"{"lines":[{"sku":"TEE","qty":2}]}"#)
+        .await;
     let body = format!(
         r#"{{"operations":[
         {{"op":"reserve","key":"b-1","customer":"c-1","lines":[{{"sku":"TEE","qty":1}}]}},
@@ -74,8 +76,16 @@ async fn a_thousand_operations_fit_in_one_call() {
         .collect();
     let body = format!(r#"{{"operations":[{}]}}"#, operations.join(","));
     let answer = talk.ask(Method::POST, BATCH).json(&body).quietly().await;
-    let results = answer.body["results"].as_array().expect("a batch has results");
-    let made = results.iter().filter(|result| result["status"] == 201).count();
-    let short = results.iter().filter(|result| result["status"] == 409).count();
+    let results = answer.body["results"]
+        .as_array()
+        .expect("a batch has results");
+    let made = results
+        .iter()
+        .filter(|result| result["status"] == 201)
+        .count();
+    let short = results
+        .iter()
+        .filter(|result| result["status"] == 409)
+        .count();
     assert_eq!((made, short), (600, 400));
 }

@@ -10,7 +10,7 @@ use holdfast::backend::{Stock, settings};
 use holdfast::config::{Config, FileMode, OrAuto};
 use holdfast::http::probes::{Health, Stage};
 use holdfast::http::{
-    Api, Bounds, Edge, Limits, Operator, Phase, Socket, admin_routes, data_routes, serve,
+    Api, Bounds, Edge, Limits, Operator, Phase, Shards, Socket, admin_routes, data_routes, serve,
 };
 use holdfast_core::{Millis, Timestamp};
 use holdfast_runtime::clock::Hands;
@@ -32,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) health: Arc<Health>,
     pub(crate) runtime: Runtime,
     hands: Hands,
+    templates: Vec<&'static str>,
     phase: watch::Sender<Phase>,
     listening: Vec<JoinHandle<()>>,
     pub(crate) directory: TempDir,
@@ -68,33 +69,44 @@ impl Service {
         let mut config = config(&directory);
         change(&mut config);
         let health = Health::new();
-        let operator = Operator::new(Arc::clone(&health));
+        let shards = Shards::default();
+        let operator = Operator::new(Arc::clone(&health), shards.clone());
         let phase = watch::Sender::new(Phase::Serving);
         let mut listening = Vec::new();
 
         let admin = Socket::tcp(config.http.admin_listen).expect("a free port");
         let admin_address = admin.address().expect("a TCP socket");
-        let edge = Edge::new("admin", admin_routes(operator.clone()), Limits::of_admin(&config.http));
+        let mounted = admin_routes(operator);
+        let mut templates = mounted.templates().to_vec();
+        let edge = Edge::new("admin", mounted, Limits::of_admin(&config.http));
         health.add_listener(Arc::clone(edge.metrics()));
         listening.push(tokio::spawn(serve(admin, edge, phase.subscribe())));
 
         let (clock, hands) = Clock::manual(Timestamp::from_ms(START_MS));
         let mut settings = settings(&config);
         settings.clock = Some(clock);
-        let runtime = Runtime::start(settings.clone()).await.expect("the ledgers open");
+        let runtime = Runtime::start(settings.clone())
+            .await
+            .expect("the ledgers open");
         let stock = Arc::new(Stock::new(runtime.router(), &settings));
         let api = Api::new(runtime.router(), Bounds::of(&config.http));
         health.set_backend(stock);
         health.set_operations(Arc::clone(api.operations()));
-        operator.set_router(runtime.router());
+        shards.set(runtime.router());
 
         let data = Socket::tcp(config.http.listen).expect("a free port");
         let data_address = data.address().expect("a TCP socket");
-        let edge = Edge::new("data", data_routes(api), Limits::of_data(&config.http));
+        let mounted = data_routes(api);
+        templates.extend(mounted.templates());
+        let edge = Edge::new("data", mounted, Limits::of_data(&config.http));
         health.add_listener(Arc::clone(edge.metrics()));
         let socket = config.http.uds.clone().expect("set above");
         let unix = Socket::unix(&socket, FileMode(0o600)).expect("the directory is ours");
-        listening.push(tokio::spawn(serve(data, Arc::clone(&edge), phase.subscribe())));
+        listening.push(tokio::spawn(serve(
+            data,
+            Arc::clone(&edge),
+            phase.subscribe(),
+        )));
         listening.push(tokio::spawn(serve(unix, edge, phase.subscribe())));
         health.enter(Stage::Serving);
         Self {
@@ -104,6 +116,7 @@ impl Service {
             health,
             runtime,
             hands,
+            templates,
             phase,
             listening,
             directory,
@@ -113,6 +126,11 @@ impl Service {
     /// Time goes on; it does so in no other way.
     pub(crate) fn advance(&self, ms: u64) {
         self.hands.advance(Millis::new(ms));
+    }
+
+    /// The paths of both listeners.
+    pub(crate) fn templates(&self) -> Vec<&'static str> {
+        self.templates.clone()
     }
 
     /// A connection to the data listener.

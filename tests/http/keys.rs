@@ -14,13 +14,19 @@ async fn a_key_again_gives_the_first_outcome_as_it_stands_now() {
     talk.note("spelled otherwise");
     let spelled = r#" {"mode":"all_or_nothing", "lines":[ {"qty":1,"sku":"TEE"} ]} "#;
     talk.post(RESERVE, "k-1", spelled).said().await;
-    talk.post(&format!("{RESERVE}/{id}/confirm"), "k-2", "{}").quietly().await;
+    talk.post(&format!("{RESERVE}/{id}/confirm"), "k-2", "{}")
+        .quietly()
+        .await;
     talk.note("after its confirm");
     talk.post(RESERVE, "k-1", ONE).said().await;
     talk.note("a movement again");
     let body = r#"{"kind":"receive","qty":2}"#;
-    talk.post("/v1/skus/TEE/movements", "k-3", body).said().await;
-    talk.post("/v1/skus/TEE/movements", "k-3", body).said().await;
+    talk.post("/v1/skus/TEE/movements", "k-3", body)
+        .said()
+        .await;
+    talk.post("/v1/skus/TEE/movements", "k-3", body)
+        .said()
+        .await;
     talk.note("a configuration again, with its optional key");
     for _ in 0..2 {
         let put = talk.put("/v1/skus/CAP", r#"{"paused":true}"#);
@@ -36,10 +42,14 @@ async fn a_key_with_other_content_is_refused_and_the_first_is_untouched() {
     talk.stocked("TEE", 5).await;
     talk.reserved("k-1", ONE).await;
     talk.note("another body");
-    talk.post(RESERVE, "k-1", r#"{"lines":[{"sku":"TEE","qty":2}]}"#).said().await;
+    talk.post(RESERVE, "k-1", r#"{"lines":[{"sku":"TEE","qty":2}]}"#)
+        .said()
+        .await;
     talk.note("another operation");
     let body = r#"{"kind":"receive","qty":2}"#;
-    talk.post("/v1/skus/TEE/movements", "k-1", body).said().await;
+    talk.post("/v1/skus/TEE/movements", "k-1", body)
+        .said()
+        .await;
     talk.post(RESERVE, "k-1", ONE).said().await;
     insta::assert_snapshot!(talk.transcript());
 }
@@ -50,7 +60,10 @@ async fn a_key_whose_try_was_refused_is_free_again() {
     let mut talk = service.talk().await;
     talk.configured("TEE", "{}").await;
     let refused = talk.post(RESERVE, "k-1", ONE).quietly().await;
-    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &"insufficient-stock".into()));
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["code"]),
+        (409, &"insufficient-stock".into())
+    );
     talk.stocked("TEE", 1).await;
     let other = r#"{"order_ref":"o","lines":[{"sku":"TEE","qty":1}]}"#;
     let made = talk.post(RESERVE, "k-1", other).quietly().await;
@@ -90,17 +103,27 @@ async fn a_key_is_needed_unless_configured_otherwise() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
-    talk.post(RESERVE, "", ONE).without("idempotency-key").said().await;
+    talk.post(RESERVE, "", ONE)
+        .without("idempotency-key")
+        .said()
+        .await;
     for key in ["two words", ""] {
         talk.post(RESERVE, key, ONE).said().await;
     }
     talk.note("two keys");
-    talk.post(RESERVE, "k-1", ONE).header("idempotency-key", "k-2").said().await;
+    talk.post(RESERVE, "k-1", ONE)
+        .header("idempotency-key", "k-2")
+        .said()
+        .await;
     insta::assert_snapshot!(talk.transcript());
 
     let service = Service::start_with(|config| config.http.keys_required = false).await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
-    let made = talk.post(RESERVE, "", ONE).without("idempotency-key").quietly().await;
+    let made = talk
+        .post(RESERVE, "", ONE)
+        .without("idempotency-key")
+        .quietly()
+        .await;
     assert_eq!(made.status, 201, "{}", made.body);
 }

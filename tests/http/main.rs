@@ -7,6 +7,7 @@ mod admin;
 mod bad_input;
 mod batch;
 mod confirm;
+mod contract;
 mod harness;
 mod holds;
 mod keys;

@@ -28,8 +28,13 @@ async fn the_unix_socket_serves_the_same_calls() {
     let service = Service::start().await;
     let mut talk = crate::talk::Talk::unix(&service.socket).await;
     talk.stocked("TEE", 1).await;
-    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#).await;
-    let refused = talk.post("/v1/reservations", "k-2", r#"{"lines":[{"sku":"TEE","qty":1}]}"#);
+    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .await;
+    let refused = talk.post(
+        "/v1/reservations",
+        "k-2",
+        r#"{"lines":[{"sku":"TEE","qty":1}]}"#,
+    );
     assert_eq!(refused.quietly().await.status, 409);
 }
 
@@ -45,8 +50,13 @@ async fn keys_and_reservations_outlive_the_service() {
     let service = Service::start_in(directory, |_| {}).await;
     let mut talk = service.talk().await;
     let again = talk.post("/v1/reservations", "k-1", body).quietly().await;
-    assert_eq!((again.status.as_u16(), &again.body["id"]), (201, &id.clone().into()));
+    assert_eq!(
+        (again.status.as_u16(), &again.body["id"]),
+        (201, &id.clone().into())
+    );
     assert_eq!(again.headers["idempotent-replayed"], "true");
-    let confirmed = talk.post(&format!("/v1/reservations/{id}/confirm"), "k-2", "{}").quietly();
+    let confirmed = talk
+        .post(&format!("/v1/reservations/{id}/confirm"), "k-2", "{}")
+        .quietly();
     assert_eq!(confirmed.await.body["status"], "confirmed");
 }

@@ -10,7 +10,9 @@ async fn a_cart_is_held_at_named_and_chosen_locations() {
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
     let body = r#"{"kind":"receive","qty":4,"location":"store-1"}"#;
-    talk.post("/v1/skus/TEE/movements", "m-1", body).quietly().await;
+    talk.post("/v1/skus/TEE/movements", "m-1", body)
+        .quietly()
+        .await;
 
     talk.note("with everything a reserve may say");
     let body = r#"{"order_ref":"order-1","customer":"c-1","ttl_ms":60000,"mode":"all_or_nothing",
@@ -18,7 +20,9 @@ async fn a_cart_is_held_at_named_and_chosen_locations() {
     talk.post(RESERVE, "k-1", body).said().await;
 
     talk.note("with as little as it may; the line is split over the locations");
-    talk.post(RESERVE, "k-2", r#"{"lines":[{"sku":"TEE","qty":6}]}"#).said().await;
+    talk.post(RESERVE, "k-2", r#"{"lines":[{"sku":"TEE","qty":6}]}"#)
+        .said()
+        .await;
 
     talk.note("the counters say the same");
     talk.get("/v1/skus/TEE").said().await;
@@ -93,11 +97,19 @@ async fn a_limit_per_customer_needs_a_customer_and_says_when_units_come_free() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 9).await;
-    talk.configured("TEE", r#"{"customer_limit":{"units":2,"window_ms":3600000}}"#).await;
-    talk.post(RESERVE, "k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#).said().await;
+    talk.configured(
+        "TEE",
+        r#"{"customer_limit":{"units":2,"window_ms":3600000}}"#,
+    )
+    .await;
+    talk.post(RESERVE, "k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .said()
+        .await;
     let body = r#"{"customer":"c-1","lines":[{"sku":"TEE","qty":2}]}"#;
     let id = talk.reserved("k-2", body).await;
-    talk.post(&format!("/v1/reservations/{id}/confirm"), "k-3", "{}").quietly().await;
+    talk.post(&format!("/v1/reservations/{id}/confirm"), "k-3", "{}")
+        .quietly()
+        .await;
     let body = r#"{"customer":"c-1","lines":[{"sku":"TEE","qty":1}]}"#;
     talk.post(RESERVE, "k-4", body).said().await;
     talk.note("another customer is not concerned");
@@ -143,7 +155,13 @@ async fn a_reservation_takes_the_place_of_an_earlier_one() {
     talk.note("a payment is in progress");
     let second = talk.post(RESERVE, "k-2", &body).quietly().await.body["id"].clone();
     let second = second.as_str().expect("a replay has an id").to_owned();
-    talk.post(&format!("{RESERVE}/{second}/pin"), "k-3", r#"{"for_ms":1000}"#).quietly().await;
+    talk.post(
+        &format!("{RESERVE}/{second}/pin"),
+        "k-3",
+        r#"{"for_ms":1000}"#,
+    )
+    .quietly()
+    .await;
     let body = format!(r#"{{"replace":"{second}",{order}}}"#);
     talk.post(RESERVE, "k-4", &body).said().await;
     insta::assert_snapshot!(talk.transcript());
@@ -160,7 +178,9 @@ async fn a_replacement_over_several_shards_is_refused_with_advice() {
         r#""order_ref":"o","lines":[{{"sku":"{one}","qty":1}},{{"sku":"{other}","qty":1}}]"#
     );
     talk.note("a cart over two shards");
-    talk.post(RESERVE, "k-1", &format!("{{{order}}}")).said().await;
+    talk.post(RESERVE, "k-1", &format!("{{{order}}}"))
+        .said()
+        .await;
     let first = talk.reserved("k-2", &format!("{{{order}}}")).await;
     let body = format!(r#"{{"replace":"{first}",{order}}}"#);
     talk.post(RESERVE, "k-3", &body).said().await;
@@ -176,8 +196,11 @@ async fn a_full_table_is_no_lack_of_stock() {
     .await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 9).await;
-    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#).await;
-    talk.post(RESERVE, "k-2", r#"{"lines":[{"sku":"TEE","qty":1}]}"#).said().await;
+    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .await;
+    talk.post(RESERVE, "k-2", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .said()
+        .await;
     insta::assert_snapshot!(talk.transcript());
 }
 
@@ -190,6 +213,9 @@ fn two_shards(service: &Service) -> [String; 2] {
     };
     let names = (0..).map(|number| format!("SKU-{number}"));
     let first = "SKU-0".to_owned();
-    let other = names.skip(1).find(|name| shard(name) != shard(&first)).expect("there are two");
+    let other = names
+        .skip(1)
+        .find(|name| shard(name) != shard(&first))
+        .expect("there are two");
     [first, other]
 }

@@ -39,15 +39,33 @@ async fn a_configuration_is_compared_and_set() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.note("it must exist");
-    talk.put("/v1/skus/TEE", "{}").header("if-match", "*").said().await;
+    talk.put("/v1/skus/TEE", "{}")
+        .header("if-match", "*")
+        .said()
+        .await;
     talk.note("it must be new");
-    talk.put("/v1/skus/TEE", "{}").header("if-none-match", "*").said().await;
-    talk.put("/v1/skus/TEE", "{}").header("if-none-match", "*").said().await;
+    talk.put("/v1/skus/TEE", "{}")
+        .header("if-none-match", "*")
+        .said()
+        .await;
+    talk.put("/v1/skus/TEE", "{}")
+        .header("if-none-match", "*")
+        .said()
+        .await;
     talk.note("its configuration must be that of config_version");
     let pause = r#"{"paused":true}"#;
-    talk.put("/v1/skus/TEE", pause).header("if-match", "\"7\"").said().await;
-    talk.put("/v1/skus/TEE", pause).header("if-match", "\"1\"").said().await;
-    talk.put("/v1/skus/TEE", pause).header("if-match", "1").said().await;
+    talk.put("/v1/skus/TEE", pause)
+        .header("if-match", "\"7\"")
+        .said()
+        .await;
+    talk.put("/v1/skus/TEE", pause)
+        .header("if-match", "\"1\"")
+        .said()
+        .await;
+    talk.put("/v1/skus/TEE", pause)
+        .header("if-match", "1")
+        .said()
+        .await;
     insta::assert_snapshot!(talk.transcript());
 }
 
@@ -58,9 +76,17 @@ async fn a_sku_that_is_known_is_not_sent_again() {
     talk.stocked("TEE", 5).await;
     let known = talk.get("/v1/skus/TEE").quietly().await.headers["etag"].clone();
     let known = known.to_str().expect("ASCII").to_owned();
-    talk.get("/v1/skus/TEE").header("if-none-match", &known).said().await;
-    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#).await;
-    let changed = talk.get("/v1/skus/TEE").header("if-none-match", &known).quietly().await;
+    talk.get("/v1/skus/TEE")
+        .header("if-none-match", &known)
+        .said()
+        .await;
+    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .await;
+    let changed = talk
+        .get("/v1/skus/TEE")
+        .header("if-none-match", &known)
+        .quietly()
+        .await;
     assert_eq!(changed.status, 200);
     talk.get("/v1/skus/GHOST").said().await;
     insta::assert_snapshot!(talk.transcript());
@@ -74,7 +100,10 @@ async fn skus_are_listed_by_name_in_pages() {
         talk.configured(sku, "{}").await;
     }
     let first = talk.get("/v1/skus?prefix=TEE&limit=2").quietly().await.body;
-    let cursor = first["next_cursor"].as_str().expect("there is more").to_owned();
+    let cursor = first["next_cursor"]
+        .as_str()
+        .expect("there is more")
+        .to_owned();
     let path = format!("/v1/skus?prefix=TEE&limit=2&cursor={cursor}");
     let second = talk.get(&path).quietly().await.body;
     let names: Vec<_> = [&first, &second]
@@ -85,7 +114,14 @@ async fn skus_are_listed_by_name_in_pages() {
     assert_eq!(names, ["TEE-L", "TEE-M", "TEE-S"]);
     assert!(second["next_cursor"].is_null());
     talk.note("what a list does not take");
-    for query in ["limit=0", "limit=1001", "limit=x", "cursor=zz", "prefix=A&prefix=B", "colour=1"] {
+    for query in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "cursor=zz",
+        "prefix=A&prefix=B",
+        "colour=1",
+    ] {
         talk.get(&format!("/v1/skus?{query}")).said().await;
     }
     insta::assert_snapshot!(talk.transcript());
@@ -98,8 +134,14 @@ async fn availability_is_read_for_many_at_once() {
     talk.stocked("TEE", 5).await;
     talk.configured("TEE", r#"{"safety_stock":2}"#).await;
     talk.configured("CAP", r#"{"paused":true}"#).await;
-    for body in [r#"{"skus":["TEE","GHOST","CAP"]}"#, r#"{"skus":["TEE","-"]}"#] {
-        talk.ask(hyper::Method::POST, "/v1/availability").json(body).said().await;
+    for body in [
+        r#"{"skus":["TEE","GHOST","CAP"]}"#,
+        r#"{"skus":["TEE","-"]}"#,
+    ] {
+        talk.ask(hyper::Method::POST, "/v1/availability")
+            .json(body)
+            .said()
+            .await;
     }
     insta::assert_snapshot!(talk.transcript());
 }

@@ -12,7 +12,13 @@ async fn stock_is_received_and_adjusted() {
     let body = r#"{"kind":"receive","qty":5,"location":"store-1","reason":"delivery",
         "document":"asn-7","source":"wms","occurred_at":"2026-11-22T15:00:00Z"}"#;
     talk.post(MOVE, "m-1", body).said().await;
-    talk.post(MOVE, "m-2", r#"{"kind":"adjust","qty":-2,"location":"store-1"}"#).said().await;
+    talk.post(
+        MOVE,
+        "m-2",
+        r#"{"kind":"adjust","qty":-2,"location":"store-1"}"#,
+    )
+    .said()
+    .await;
     insta::assert_snapshot!(talk.transcript());
 }
 
@@ -21,13 +27,22 @@ async fn a_decision_that_does_not_fit_is_refused() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
-    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":3}]}"#).await;
-    talk.post(MOVE, "m-1", r#"{"kind":"adjust","qty":-6}"#).said().await;
-    talk.post(MOVE, "m-1", r#"{"kind":"adjust","qty":-3}"#).said().await;
+    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":3}]}"#)
+        .await;
+    talk.post(MOVE, "m-1", r#"{"kind":"adjust","qty":-6}"#)
+        .said()
+        .await;
+    talk.post(MOVE, "m-1", r#"{"kind":"adjust","qty":-3}"#)
+        .said()
+        .await;
     talk.note("forced, it leaves a shortfall");
-    talk.post(MOVE, "m-1", r#"{"kind":"adjust","qty":-3,"force":true}"#).said().await;
+    talk.post(MOVE, "m-1", r#"{"kind":"adjust","qty":-3,"force":true}"#)
+        .said()
+        .await;
     talk.note("below zero is never possible");
-    talk.post(MOVE, "m-2", r#"{"kind":"adjust","qty":-3,"force":true}"#).said().await;
+    talk.post(MOVE, "m-2", r#"{"kind":"adjust","qty":-3,"force":true}"#)
+        .said()
+        .await;
     insta::assert_snapshot!(talk.transcript());
 }
 
@@ -38,7 +53,8 @@ async fn a_movement_may_be_compared_and_set() {
     talk.stocked("TEE", 5).await;
     let version = talk.get("/v1/skus/TEE").quietly().await.body["stock_version"].clone();
     talk.note("reservations don't count");
-    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#).await;
+    talk.reserved("k-1", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .await;
     let body = format!(r#"{{"kind":"adjust","qty":1,"expected_version":{version}}}"#);
     talk.post(MOVE, "m-1", &body).said().await;
     talk.post(MOVE, "m-2", &body).said().await;
@@ -49,7 +65,9 @@ async fn a_movement_may_be_compared_and_set() {
 async fn a_movement_of_what_is_unknown_creates_nothing() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
-    talk.post(MOVE, "m-1", r#"{"kind":"receive","qty":1}"#).said().await;
+    talk.post(MOVE, "m-1", r#"{"kind":"receive","qty":1}"#)
+        .said()
+        .await;
     talk.get("/v1/skus/TEE").said().await;
     insta::assert_snapshot!(talk.transcript());
 }

@@ -69,13 +69,17 @@ pub(crate) struct Asked<'a> {
 impl Talk {
     /// Over TCP.
     pub(crate) async fn tcp(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the service listens");
+        let stream = TcpStream::connect(address)
+            .await
+            .expect("the service listens");
         Self::over(stream).await
     }
 
     /// Over a Unix socket.
     pub(crate) async fn unix(path: &Path) -> Self {
-        let stream = UnixStream::connect(path).await.expect("the service listens");
+        let stream = UnixStream::connect(path)
+            .await
+            .expect("the service listens");
         Self::over(stream).await
     }
 
@@ -83,10 +87,15 @@ impl Talk {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
-        let (connection, driver) =
-            handshake(TokioIo::new(stream)).await.expect("HTTP/1.1 needs no handshake");
+        let (connection, driver) = handshake(TokioIo::new(stream))
+            .await
+            .expect("HTTP/1.1 needs no handshake");
         tokio::spawn(driver);
-        Self { connection, transcript: String::new(), ids: Vec::new() }
+        Self {
+            connection,
+            transcript: String::new(),
+            ids: Vec::new(),
+        }
     }
 
     /// What was said so far.
@@ -105,7 +114,9 @@ impl Talk {
 
     /// A POST in JSON with a key.
     pub(crate) fn post(&mut self, path: &str, key: &str, body: &str) -> Asked<'_> {
-        self.ask(Method::POST, path).header("idempotency-key", key).json(body)
+        self.ask(Method::POST, path)
+            .header("idempotency-key", key)
+            .json(body)
     }
 
     pub(crate) fn put(&mut self, path: &str, body: &str) -> Asked<'_> {
@@ -114,7 +125,13 @@ impl Talk {
 
     pub(crate) fn ask(&mut self, method: Method, path: &str) -> Asked<'_> {
         let headers = vec![("host", "holdfast".to_owned())];
-        Asked { talk: self, method, path: path.to_owned(), headers, body: Vec::new() }
+        Asked {
+            talk: self,
+            method,
+            path: path.to_owned(),
+            headers,
+            body: Vec::new(),
+        }
     }
 
     /// Creates a SKU and receives units of it, outside of the transcript.
@@ -122,7 +139,10 @@ impl Talk {
         self.configured(sku, "{}").await;
         let path = format!("/v1/skus/{sku}/movements");
         let body = format!(r#"{{"kind":"receive","qty":{units}}}"#);
-        let answer = self.post(&path, &format!("stock-{sku}-{units}"), &body).quietly().await;
+        let answer = self
+            .post(&path, &format!("stock-{sku}-{units}"), &body)
+            .quietly()
+            .await;
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
 
@@ -136,12 +156,22 @@ impl Talk {
     pub(crate) async fn reserved(&mut self, key: &str, body: &str) -> String {
         let answer = self.post("/v1/reservations", key, body).quietly().await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        answer.body["id"].as_str().expect("a reservation has an id").to_owned()
+        answer.body["id"]
+            .as_str()
+            .expect("a reservation has an id")
+            .to_owned()
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> (StatusCode, HeaderMap, Bytes) {
-        self.connection.ready().await.expect("the connection is usable");
-        let response = self.connection.send_request(request).await.expect("an answer");
+        self.connection
+            .ready()
+            .await
+            .expect("the connection is usable");
+        let response = self
+            .connection
+            .send_request(request)
+            .await
+            .expect("an answer");
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         (head.status, head.headers, body)
@@ -153,6 +183,10 @@ impl Talk {
         match value {
             Value::Object(map) => {
                 map.retain(|name, value| !(COUNTERS.contains(&name.as_str()) && *value == 0));
+                // How far a projection has come is a matter of luck.
+                if map.contains_key("shard") && map.contains_key("time") {
+                    map.insert("time".to_owned(), "<time>".into());
+                }
                 for (name, value) in map.iter_mut() {
                     match name.as_str() {
                         "position" | "next_cursor" if value.is_string() => {
@@ -205,7 +239,8 @@ impl Asked<'_> {
     }
 
     pub(crate) fn json(self, body: &str) -> Self {
-        self.header("content-type", "application/json").bytes(body.as_bytes())
+        self.header("content-type", "application/json")
+            .bytes(body.as_bytes())
     }
 
     pub(crate) fn bytes(mut self, body: &[u8]) -> Self {
@@ -223,7 +258,13 @@ impl Asked<'_> {
         }
         let text = String::from_utf8_lossy(&self.body).into_owned();
         let (method, path) = (self.method.clone(), self.path.clone());
-        let Asked { talk, method: sent, path: to, headers, body } = self;
+        let Asked {
+            talk,
+            method: sent,
+            path: to,
+            headers,
+            body,
+        } = self;
         let answer = exchange(talk, sent, &to, &headers, body).await;
         let line = talk.hide_ids(&line);
         let text = talk.hide_ids(&text);
@@ -231,12 +272,18 @@ impl Asked<'_> {
         writeln!(out, "{line}").expect("a String takes every text");
         if !text.is_empty() {
             let short: String = text.chars().take(400).collect();
-            writeln!(out, "{}", short.split_whitespace().collect::<Vec<_>>().join(" "))
-                .expect("a String takes every text");
+            writeln!(
+                out,
+                "{}",
+                short.split_whitespace().collect::<Vec<_>>().join(" ")
+            )
+            .expect("a String takes every text");
         }
         write!(out, "-> {}", answer.status.as_u16()).expect("a String takes every text");
         for name in SHOWN {
-            let Some(value) = answer.headers.get(&name) else { continue };
+            let Some(value) = answer.headers.get(&name) else {
+                continue;
+            };
             let value = value.to_str().expect("headers are ASCII");
             let is_usual = matches!(value, "application/json" | "application/problem+json");
             if !is_usual {
@@ -256,10 +303,28 @@ impl Asked<'_> {
         self.path.clone()
     }
 
+    /// Sends it and does not compare the answer with the contract.
+    pub(crate) async fn unchecked(self) -> StatusCode {
+        let Asked {
+            talk,
+            method,
+            path,
+            headers,
+            body,
+        } = self;
+        exchange(talk, method, &path, &headers, body).await.status
+    }
+
     /// Sends it without a word in the transcript.
     pub(crate) async fn quietly(self) -> Answer {
         let (method, path) = (self.method.clone(), self.path.clone());
-        let Asked { talk, method: sent, path: to, headers, body } = self;
+        let Asked {
+            talk,
+            method: sent,
+            path: to,
+            headers,
+            body,
+        } = self;
         let answer = exchange(talk, sent, &to, &headers, body).await;
         schema::check(&method, &path, &answer);
         answer
@@ -279,12 +344,19 @@ async fn exchange(
     }
     let request = request.body(Full::from(body)).expect("a good request");
     let (status, headers, body) = talk.send(request).await;
-    assert!(headers.contains_key("request-id"), "every answer carries Request-Id");
+    assert!(
+        headers.contains_key("request-id"),
+        "every answer carries Request-Id"
+    );
     let body = match serde_json::from_slice(&body) {
         Ok(json) => json,
         Err(_) => Value::String(String::from_utf8_lossy(&body).into_owned()),
     };
-    Answer { status, headers, body }
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }
 
 /// One line for each field of the outermost object.

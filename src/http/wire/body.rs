@@ -244,11 +244,13 @@ impl ConfirmBody {
                 Some((line_units(lines, lines_max)?, remainder))
             }
             (Some(_), None) => {
-                let detail = "missing; with lines, say whether the rest is to \"release\" or \"keep\"";
+                let detail =
+                    "missing; with lines, say whether the rest is to \"release\" or \"keep\"";
                 return Err(Problem::invalid("remainder", detail));
             }
             (None, Some(_)) => {
-                let detail = "without lines everything is confirmed and nothing remains; leave it out";
+                let detail =
+                    "without lines everything is confirmed and nothing remains; leave it out";
                 return Err(Problem::invalid("remainder", detail));
             }
         };
@@ -257,29 +259,47 @@ impl ConfirmBody {
             Some(LateWord::Refuse) => Late::Refuse,
         };
         let payment_ref = text(self.payment_ref);
-        Ok(Command::Confirm(Box::new(Confirm { id, lines, late, payment_ref })))
+        Ok(Command::Confirm(Box::new(Confirm {
+            id,
+            lines,
+            late,
+            payment_ref,
+        })))
     }
 }
 
 impl ReleaseBody {
     /// The command it asks for.
     pub(crate) fn command(self, id: ReservationId, lines_max: usize) -> Result<Command, Problem> {
-        let lines = self.lines.map(|lines| line_units(lines, lines_max)).transpose()?;
-        Ok(Command::Release(Box::new(Release { id, lines, reason: text(self.reason) })))
+        let lines = self
+            .lines
+            .map(|lines| line_units(lines, lines_max))
+            .transpose()?;
+        Ok(Command::Release(Box::new(Release {
+            id,
+            lines,
+            reason: text(self.reason),
+        })))
     }
 }
 
 impl ExtendBody {
     /// The command it asks for.
     pub(crate) fn command(&self, id: ReservationId) -> Command {
-        Command::Extend(Extend { id, ttl: Millis::new(self.ttl_ms) })
+        Command::Extend(Extend {
+            id,
+            ttl: Millis::new(self.ttl_ms),
+        })
     }
 }
 
 impl PinBody {
     /// The command it asks for.
     pub(crate) fn command(&self, id: ReservationId) -> Command {
-        Command::Pin(Pin { id, duration: Millis::new(self.for_ms) })
+        Command::Pin(Pin {
+            id,
+            duration: Millis::new(self.for_ms),
+        })
     }
 }
 
@@ -287,7 +307,9 @@ impl MovementBody {
     /// The command it asks for.
     pub(crate) fn command(self, sku: Sku) -> Result<Command, Problem> {
         let id = ReservationId::UNMINTED;
-        let location = self.location.map_or_else(Location::main, |location| location.0);
+        let location = self
+            .location
+            .map_or_else(Location::main, |location| location.0);
         let note = Note {
             reason: text(self.reason),
             document: text(self.document),
@@ -302,11 +324,21 @@ impl MovementBody {
                     let detail = "a receipt is a fact and can't be forced; leave it out";
                     return Err(Problem::invalid("force", detail));
                 }
-                let units = u32::try_from(self.qty).ok().and_then(Units::new).ok_or_else(|| {
-                    let detail = format!("{} is not 1 to {UNITS_MAX} units", self.qty);
-                    Problem::invalid("qty", detail)
-                })?;
-                let receive = Receive { id, sku, location, units, expected_version, note };
+                let units = u32::try_from(self.qty)
+                    .ok()
+                    .and_then(Units::new)
+                    .ok_or_else(|| {
+                        let detail = format!("{} is not 1 to {UNITS_MAX} units", self.qty);
+                        Problem::invalid("qty", detail)
+                    })?;
+                let receive = Receive {
+                    id,
+                    sku,
+                    location,
+                    units,
+                    expected_version,
+                    note,
+                };
                 Ok(Command::Receive(Box::new(receive)))
             }
             MovementKind::Adjust => {
@@ -316,7 +348,15 @@ impl MovementBody {
                     return Err(Problem::invalid("qty", detail));
                 }
                 let force = self.force.unwrap_or(false);
-                let adjust = Adjust { id, sku, location, delta, force, expected_version, note };
+                let adjust = Adjust {
+                    id,
+                    sku,
+                    location,
+                    delta,
+                    force,
+                    expected_version,
+                    note,
+                };
                 Ok(Command::Adjust(Box::new(adjust)))
             }
         }

@@ -97,7 +97,10 @@ fn set<T, U>(
 
 fn units(field: &str, units: u32) -> Result<u32, Problem> {
     if units > UNITS_MAX {
-        return Err(Problem::invalid(field, format!("{units} is more than {UNITS_MAX} units")));
+        return Err(Problem::invalid(
+            field,
+            format!("{units} is more than {UNITS_MAX} units"),
+        ));
     }
     Ok(units)
 }
@@ -180,7 +183,10 @@ fn safety_stock(
             Problem::invalid(format!("locations.{name}"), malformed.to_string())
         })?;
         let field = format!("locations.{name}.safety_stock");
-        levels.insert(location, set(body.safety_stock, |number| units(&field, number))?);
+        levels.insert(
+            location,
+            set(body.safety_stock, |number| units(&field, number))?,
+        );
     }
     let top = set(of_main, |number| units("safety_stock", number))?;
     if top != Patch::Keep {
@@ -221,17 +227,33 @@ mod tests {
     fn the_top_safety_stock_is_that_of_main() {
         let body = r#"{"safety_stock":3,"locations":{"main":{},"b":{"safety_stock":null},"c":{}}}"#;
         let levels = command(body).expect("well formed").safety_stock;
-        let shown: Vec<_> = levels.iter().map(|(name, patch)| (name.as_str(), patch)).collect();
-        let expected = [("b", &Patch::Clear), ("c", &Patch::Keep), ("main", &Patch::Set(3))];
+        let shown: Vec<_> = levels
+            .iter()
+            .map(|(name, patch)| (name.as_str(), patch))
+            .collect();
+        let expected = [
+            ("b", &Patch::Clear),
+            ("c", &Patch::Keep),
+            ("main", &Patch::Set(3)),
+        ];
         assert_eq!(shown, expected);
     }
 
     #[test]
     fn a_configuration_that_makes_no_sense_names_its_field() {
         let cases = [
-            (r#"{"customer_limit":{"units":0,"window_ms":1}}"#, "customer_limit.units"),
-            (r#"{"customer_limit":{"units":1,"window_ms":0}}"#, "customer_limit.window_ms"),
-            (r#"{"customer_limit":{"units":1}}"#, "customer_limit.window_ms"),
+            (
+                r#"{"customer_limit":{"units":0,"window_ms":1}}"#,
+                "customer_limit.units",
+            ),
+            (
+                r#"{"customer_limit":{"units":1,"window_ms":0}}"#,
+                "customer_limit.window_ms",
+            ),
+            (
+                r#"{"customer_limit":{"units":1}}"#,
+                "customer_limit.window_ms",
+            ),
             (r#"{"location_order":["a","a"]}"#, "location_order"),
             (r#"{"locations":{"a":{},"a":{}}}"#, "locations.a"),
             (r#"{"locations":{"a":null}}"#, "locations.a"),

@@ -36,9 +36,15 @@ mod tests {
             (r#"{"lines":[{"sku":"A","qty":"1"}]}"#, "lines[0].qty"),
             (r#"{"lines":[{"sku":"A","qty":0}]}"#, "lines[0].qty"),
             (r#"{"lines":[{"sku":"A","qty":-1}]}"#, "lines[0].qty"),
-            (r#"{"lines":[{"sku":"A","qty":1},{"sku":"-","qty":1}]}"#, "lines[1].sku"),
+            (
+                r#"{"lines":[{"sku":"A","qty":1},{"sku":"-","qty":1}]}"#,
+                "lines[1].sku",
+            ),
             (r#"{"lines":[{"sku":"A","qty":1,"qty":2}]}"#, "lines[0].qty"),
-            (r#"{"lines":[{"sku":"A","qty":1,"colour":2}]}"#, "lines[0].colour"),
+            (
+                r#"{"lines":[{"sku":"A","qty":1,"colour":2}]}"#,
+                "lines[0].colour",
+            ),
             (r#"{"lines":[{"sku":"A"}]}"#, "lines[0].qty"),
             (r#"{"lines":[],"lines":[]}"#, "lines"),
             (r#"{"order_ref":"a\u0000b","lines":[]}"#, "order_ref"),

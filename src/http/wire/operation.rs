@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::super::{json, problem::Problem};
 use super::body::{
     ConfirmBody, ExtendBody, LateWord, LineBody, ModeWord, MovementBody, MovementKind, PinBody,
     ReleaseBody, RemainderWord, ReserveBody,
 };
-use super::super::{json, problem::Problem};
 use super::object::Object;
 use super::scalar::{FreeText, Id, LocationName, SkuName, Time};
 
@@ -96,22 +96,27 @@ pub(crate) fn parse_batch(
     batch_max: usize,
     lines_max: usize,
 ) -> Result<Vec<Parsed>, Problem> {
-    let bodies: Vec<Result<OperationBody, Problem>> = match serde_json::from_slice::<Object<Whole>>(body) {
-        Ok(Object(whole)) => whole.operations.into_iter().map(|one| Ok(one.0)).collect(),
-        Err(_) => {
-            let raw = json::parse::<OneByOne>(body)?.operations;
-            raw.into_iter().map(|raw| json::parse(raw.get().as_bytes())).collect()
-        }
-    };
+    let bodies: Vec<Result<OperationBody, Problem>> =
+        match serde_json::from_slice::<Object<Whole>>(body) {
+            Ok(Object(whole)) => whole.operations.into_iter().map(|one| Ok(one.0)).collect(),
+            Err(_) => {
+                let raw = json::parse::<OneByOne>(body)?.operations;
+                raw.into_iter()
+                    .map(|raw| json::parse(raw.get().as_bytes()))
+                    .collect()
+            }
+        };
     if bodies.len() > batch_max {
         let count = bodies.len();
-        let detail = format!("{count} operations, and at most {batch_max} are allowed; send several");
+        let detail =
+            format!("{count} operations, and at most {batch_max} are allowed; send several");
         return Err(Problem::invalid("operations", detail));
     }
     let understand = |body: Result<OperationBody, Problem>| {
         let body = body.map_err(|problem| (None, problem))?;
         let op = body.op;
-        body.operation(lines_max).map_err(|problem| (Some(op), problem))
+        body.operation(lines_max)
+            .map_err(|problem| (Some(op), problem))
     };
     Ok(bodies.into_iter().map(understand).collect())
 }
@@ -141,9 +146,16 @@ impl OperationBody {
         match self.leftover() {
             Some(field) => {
                 let name = OpWord::NAMES[op as usize];
-                Err(Problem::invalid(field, format!("unknown field `{field}` in op {name:?}")))
+                Err(Problem::invalid(
+                    field,
+                    format!("unknown field `{field}` in op {name:?}"),
+                ))
             }
-            None => Ok(Operation { op, key, command: command? }),
+            None => Ok(Operation {
+                op,
+                key,
+                command: command?,
+            }),
         }
     }
 
@@ -174,20 +186,29 @@ impl OperationBody {
     }
 
     fn release(&mut self, lines_max: usize) -> Result<Command, Problem> {
-        let body = ReleaseBody { lines: self.lines.take(), reason: self.reason.take() };
+        let body = ReleaseBody {
+            lines: self.lines.take(),
+            reason: self.reason.take(),
+        };
         body.command(self.id()?, lines_max)
     }
 
     fn extend(&mut self) -> Result<Command, Problem> {
         let ttl_ms = self.ttl_ms.take();
         let id = self.id()?;
-        Ok(ExtendBody { ttl_ms: required("ttl_ms", ttl_ms)? }.command(id))
+        Ok(ExtendBody {
+            ttl_ms: required("ttl_ms", ttl_ms)?,
+        }
+        .command(id))
     }
 
     fn pin(&mut self) -> Result<Command, Problem> {
         let for_ms = self.for_ms.take();
         let id = self.id()?;
-        Ok(PinBody { for_ms: required("for_ms", for_ms)? }.command(id))
+        Ok(PinBody {
+            for_ms: required("for_ms", for_ms)?,
+        }
+        .command(id))
     }
 
     fn movement(&mut self) -> Result<Command, Problem> {
@@ -231,7 +252,9 @@ impl OperationBody {
             ("occurred_at", self.occurred_at.is_some()),
             ("expected_version", self.expected_version.is_some()),
         ];
-        fields.into_iter().find_map(|(name, is_set)| is_set.then_some(name))
+        fields
+            .into_iter()
+            .find_map(|(name, is_set)| is_set.then_some(name))
     }
 }
 
@@ -287,7 +310,10 @@ mod tests {
     fn one(operation: &str) -> Result<Command, Problem> {
         let body = format!(r#"{{"operations":[{operation}]}}"#);
         let mut parsed = parse_batch(body.as_bytes(), 10, 200).expect("the batch is a batch");
-        parsed.remove(0).map(|operation| operation.command).map_err(|(_, problem)| problem)
+        parsed
+            .remove(0)
+            .map(|operation| operation.command)
+            .map_err(|(_, problem)| problem)
     }
 
     #[test]
@@ -304,12 +330,24 @@ mod tests {
             one(operation).expect("the operation is well formed");
         }
         let bad = [
-            (r#"{"op":"reserve","lines":[],"payment_ref":"p"}"#.to_owned(), "payment_ref"),
+            (
+                r#"{"op":"reserve","lines":[],"payment_ref":"p"}"#.to_owned(),
+                "payment_ref",
+            ),
             (r#"{"op":"confirm"}"#.to_owned(), "reservation"),
-            (format!(r#"{{"op":"pin","reservation":"{ID}","ttl_ms":1}}"#), "ttl_ms"),
+            (
+                format!(r#"{{"op":"pin","reservation":"{ID}","ttl_ms":1}}"#),
+                "ttl_ms",
+            ),
             (format!(r#"{{"op":"pin","reservation":"{ID}"}}"#), "for_ms"),
-            (r#"{"op":"movement","kind":"ship","sku":"A","qty":1}"#.to_owned(), "kind"),
-            (r#"{"op":"movement","kind":"receive","sku":"A","qty":-1}"#.to_owned(), "qty"),
+            (
+                r#"{"op":"movement","kind":"ship","sku":"A","qty":1}"#.to_owned(),
+                "kind",
+            ),
+            (
+                r#"{"op":"movement","kind":"receive","sku":"A","qty":-1}"#.to_owned(),
+                "qty",
+            ),
             (r#"{"op":"sell"}"#.to_owned(), "op"),
             (r#"{"key":"k"}"#.to_owned(), "op"),
         ];
@@ -321,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_malformed_operation_leaves_the_others_alone() {
-        let body = br#"{"operations":[{"op":"sell"},{"op":"reserve","lines":[{"sku":"A","qty":1}]}]}"#;
+        let body =
+            br#"{"operations":[{"op":"sell"},{"op":"reserve","lines":[{"sku":"A","qty":1}]}]}"#;
         let parsed = parse_batch(body, 10, 200).expect("the batch is a batch");
         assert!(parsed[0].is_err());
         assert!(parsed[1].is_ok());

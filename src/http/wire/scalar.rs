@@ -171,9 +171,9 @@ struct TimeText {
 impl TimeText {
     fn of(at: Timestamp) -> Self {
         // What is beyond the year 9999 is shown as its end.
-        let instant = i64::try_from(at.ms()).ok().and_then(|ms| {
-            jiff::Timestamp::from_millisecond(ms).ok()
-        });
+        let instant = i64::try_from(at.ms())
+            .ok()
+            .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         let instant = instant.unwrap_or(jiff::Timestamp::MAX);
         let civil = jiff::tz::Offset::UTC.to_datetime(instant);
         let mut bytes = *b"0000-00-00T00:00:00.000Z";
@@ -217,7 +217,9 @@ impl<'de> Deserialize<'de> for Qty {
             fn visit_u64<E: Error>(self, number: u64) -> Result<Qty, E> {
                 let units = u32::try_from(number).ok().and_then(Units::new);
                 let unexpected = serde::de::Unexpected::Unsigned(number);
-                units.map(Qty).ok_or_else(|| E::invalid_value(unexpected, &self))
+                units
+                    .map(Qty)
+                    .ok_or_else(|| E::invalid_value(unexpected, &self))
             }
         }
         json.deserialize_u64(Quantities)
@@ -253,12 +255,22 @@ mod tests {
             assert_eq!(Time(at).to_string(), text);
             assert_eq!(read_time(text), Ok(at));
         }
-        assert!(Time(Timestamp::from_ms(u64::MAX)).to_string().starts_with("9999-12-3"));
+        assert!(
+            Time(Timestamp::from_ms(u64::MAX))
+                .to_string()
+                .starts_with("9999-12-3")
+        );
     }
 
     #[test]
     fn times_outside_utc_or_before_the_epoch_are_refused() {
-        for text in ["2026-11-22T15:30:00+01:00", "1969-12-31T23:59:59Z", "2026-11-22", "Z", ""] {
+        for text in [
+            "2026-11-22T15:30:00+01:00",
+            "1969-12-31T23:59:59Z",
+            "2026-11-22",
+            "Z",
+            "",
+        ] {
             assert_eq!(read_time(text), Err(TIME_EXPECTED), "{text}");
         }
     }

@@ -1,8 +1,8 @@
 //! The shapes of answers, written straight from the core's views.
 
 use holdfast_core::{
-    Counter, Counters, LineView, Location, ReservationId, ReservationView, Shortage, Sku,
-    SkuView, Status, Text,
+    Counter, Counters, LineView, Location, ReservationId, ReservationView, Shortage, Sku, SkuView,
+    Status, Text,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use utoipa::openapi::RefOr;
@@ -285,7 +285,10 @@ impl<'a> SkuShape<'a> {
             version: view.versions.all,
             stock_version: view.versions.stock,
             config_version: view.versions.config,
-            as_of: AsOf { position, time: Time(view.at) },
+            as_of: AsOf {
+                position,
+                time: Time(view.at),
+            },
             counters: CountersShape(std::borrow::Cow::Owned(view.totals())),
             available: view.available(),
             shortfall: view.shortfall(),
@@ -309,7 +312,10 @@ impl<'a> AvailabilityShape<'a> {
             paused: view.config.paused,
             opens_at: view.config.opens_at.map(Time),
             closes_at: view.config.closes_at.map(Time),
-            as_of: AsOf { position, time: Time(view.at) },
+            as_of: AsOf {
+                position,
+                time: Time(view.at),
+            },
         }
     }
 }
@@ -318,8 +324,17 @@ impl<'a> MovedShape<'a> {
     /// Of a movement as it was asked for and its SKU as it stands.
     pub(crate) fn of(id: ReservationId, asked: &'a Asked, sku: SkuShape<'a>) -> Self {
         let (kind, qty, location) = (asked.kind, asked.qty, asked.location.as_str());
-        let movement = MovementShape { id: Id(id), kind, qty, location };
-        Self { movement, sku, outcome: "applied" }
+        let movement = MovementShape {
+            id: Id(id),
+            kind,
+            qty,
+            location,
+        };
+        Self {
+            movement,
+            sku,
+            outcome: "applied",
+        }
     }
 }
 
@@ -362,7 +377,13 @@ impl Serialize for Levels<'_> {
         json.collect_map(self.0.iter().map(|(location, counters)| {
             let available = counters.available();
             let counters = CountersShape(std::borrow::Cow::Borrowed(counters));
-            (location.as_str(), LevelShape { counters, available })
+            (
+                location.as_str(),
+                LevelShape {
+                    counters,
+                    available,
+                },
+            )
         }))
     }
 }
@@ -385,7 +406,9 @@ impl PartialSchema for CountersShape<'_> {
             let units = ObjectBuilder::new()
                 .schema_type(SchemaType::Type(Type::Integer))
                 .minimum(minimum);
-            object = object.property(counter.name(), units).required(counter.name());
+            object = object
+                .property(counter.name(), units)
+                .required(counter.name());
         }
         object.description(Some("Counters in whole units.")).into()
     }
