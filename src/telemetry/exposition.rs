@@ -44,15 +44,15 @@ impl Exposition {
         self.line("", labels, None, format_args!("{value}"));
     }
 
-    /// A histogram of the open family; `scale` turns its unit into the family's, such as 1e-6 for
+    /// A histogram of the open family; `per` of its units are one of the family's, such as 1e6 for
     /// microseconds in a family of seconds.
-    pub fn histogram(&mut self, labels: &[(&str, &str)], sample: &HistogramSample, scale: f64) {
+    pub fn histogram(&mut self, labels: &[(&str, &str)], sample: &HistogramSample, per: f64) {
         let mut cumulative = 0;
         for (index, count) in sample.counts.iter().enumerate() {
             cumulative += count;
             let bound = sample.bounds.get(index).map_or_else(
                 || "+Inf".to_owned(),
-                |bound| (*bound as f64 * scale).to_string(),
+                |bound| (*bound as f64 / per).to_string(),
             );
             self.line(
                 "_bucket",
@@ -65,7 +65,7 @@ impl Exposition {
             "_sum",
             labels,
             None,
-            format_args!("{}", sample.sum as f64 * scale),
+            format_args!("{}", sample.sum as f64 / per),
         );
         self.line("_count", labels, None, format_args!("{cumulative}"));
     }
@@ -113,11 +113,11 @@ mod tests {
         scrape.sample(&[("kind", "a\"b")], 4);
         scrape.family("holdfast_wait_seconds", Kind::Histogram, "Waiting.");
         let sample = HistogramSample {
-            bounds: vec![500, 2_000],
+            bounds: vec![100, 2_000],
             counts: vec![1, 2, 3],
             sum: 9_000,
         };
-        scrape.histogram(&[("shard", "0")], &sample, 1e-6);
+        scrape.histogram(&[("shard", "0")], &sample, 1e6);
         insta::assert_snapshot!(scrape.finish(), @r#"
         # HELP holdfast_things_total Things.
         # TYPE holdfast_things_total counter
@@ -125,7 +125,7 @@ mod tests {
         holdfast_things_total{kind="a\"b"} 4
         # HELP holdfast_wait_seconds Waiting.
         # TYPE holdfast_wait_seconds histogram
-        holdfast_wait_seconds_bucket{shard="0",le="0.0005"} 1
+        holdfast_wait_seconds_bucket{shard="0",le="0.0001"} 1
         holdfast_wait_seconds_bucket{shard="0",le="0.002"} 3
         holdfast_wait_seconds_bucket{shard="0",le="+Inf"} 6
         holdfast_wait_seconds_sum{shard="0"} 0.009

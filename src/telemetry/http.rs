@@ -222,7 +222,7 @@ impl HttpMetrics {
         out.family("holdfast_http_duration_seconds", Kind::Histogram, help);
         each_series(listeners, |labels, series| {
             if !series.duration.is_empty() {
-                out.histogram(labels, &series.duration.sample(), 1e-6);
+                out.histogram(labels, &series.duration.sample(), 1e6);
             }
         });
         let help = "What the listener ended by itself, by cause.";

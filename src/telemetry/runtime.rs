@@ -167,7 +167,7 @@ impl RuntimeSample {
         out.family("holdfast_commit_duration_seconds", Kind::Histogram, help);
         for shard in &self.shards {
             let number = shard.shard.to_string();
-            out.histogram(&[("shard", &number)], &shard.commit_micros, 1e-6);
+            out.histogram(&[("shard", &number)], &shard.commit_micros, 1e6);
         }
         out.family(
             "holdfast_commit_events",
