@@ -89,7 +89,9 @@ fn help_lists_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn every_command_has_its_help() {
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 9] = [
+        &["serve", "--help"],
+        &["verify", "--help"],
         &["sku", "--help"],
         &["sku", "pause", "--help"],
         &["probe", "--help"],
@@ -102,11 +104,16 @@ fn every_command_has_its_help() {
     for arguments in commands {
         let output = run(arguments);
         assert_eq!(code(&output), 0, "{arguments:?}");
-        pages += &format!(
-            "$ holdfast {}\n{}\n",
-            arguments.join(" "),
-            text(&output.stdout)
-        );
+        let (line, page) = (arguments.join(" "), text(&output.stdout));
+        pages.extend([
+            "$ holdfast ",
+            &line,
+            "
+",
+            &page,
+            "
+",
+        ]);
     }
     insta::assert_snapshot!("help_of_commands", pages);
 }

@@ -81,10 +81,10 @@ fn announce(addresses: &Addresses, ready_file: Option<&Path>) {
         "holdfast serves http://{}, admin http://{}",
         addresses.data, addresses.admin
     );
-    if let Some(path) = ready_file {
-        if let Err(error) = write_ready_file(path, addresses) {
-            tracing::warn!(path = %path.display(), %error, "the ready file can't be written");
-        }
+    if let Some(path) = ready_file
+        && let Err(error) = write_ready_file(path, addresses)
+    {
+        tracing::warn!(path = %path.display(), %error, "the ready file can't be written");
     }
 }
 

@@ -168,11 +168,7 @@ fn input_of(value: &DeValue<'_>, source: &str) -> Input {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())]
-        .iter()
-        .filter(|&&byte| byte == b'\n')
-        .count()
-        + 1
+    text[..offset.min(text.len())].split('\n').count()
 }
 
 /// The environment's entries: those that name a key, and faults for those that name none.

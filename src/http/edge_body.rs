@@ -98,19 +98,11 @@ impl Edge {
         let max = self.limits.body_bytes_max;
         let detail = format!("the body is longer than {max} bytes; send less at once");
         let problem = Problem::new(Code::BodyTooLarge, detail).with("body_bytes_max", max);
-        let mut left = DISCARD_BYTES_MAX;
-        let discarding = body.size_hint().lower() <= left;
-        while discarding {
-            match next(&mut body, clock, Instant::now()).await {
-                Piece::Data(bytes) if bytes.len() as u64 <= left => left -= bytes.len() as u64,
-                Piece::End => {
-                    return BodyFault {
-                        problem,
-                        ended: true,
-                    };
-                }
-                Piece::Data(_) | Piece::Late | Piece::Broken => break,
-            }
+        if body.size_hint().lower() <= DISCARD_BYTES_MAX && discarded(&mut body, clock).await {
+            return BodyFault {
+                problem,
+                ended: true,
+            };
         }
         clock.leave_unread();
         BodyFault {
@@ -152,6 +144,18 @@ impl IntoResponse for BodyFault {
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+/// Reads a body to its end and drops it, unless it is too long or too slow even for that.
+async fn discarded(body: &mut Incoming, clock: &Clock) -> bool {
+    let mut left = DISCARD_BYTES_MAX;
+    loop {
+        match next(body, clock, Instant::now()).await {
+            Piece::Data(bytes) if bytes.len() as u64 <= left => left -= bytes.len() as u64,
+            Piece::End => return true,
+            Piece::Data(_) | Piece::Late | Piece::Broken => return false,
+        }
     }
 }
 

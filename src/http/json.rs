@@ -280,7 +280,7 @@ mod tests {
             b"{\"lines\":[{\"sku\":\"\xff\",\"qty\":1}]}",
             b"  ",
             b"[]",
-            br#"{}"#,
+            b"{}",
         ];
         let texts: Vec<String> = cases.iter().map(|case| refused(case)).collect();
         insta::assert_snapshot!(texts.join("\n"), @r"

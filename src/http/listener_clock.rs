@@ -94,18 +94,14 @@ impl Clock {
         };
         let since = self.since_micros.load(Ordering::Relaxed);
         let spent = Duration::from_micros(self.micros(now).saturating_sub(since));
-        if spent >= limit {
+        let Some(left) = limit.checked_sub(spent).filter(|left| !left.is_zero()) else {
             if matches!(stage, Stage::Body | Stage::Handler) {
                 self.late.store(true, Ordering::Relaxed);
             }
             return Verdict::Over(cut);
-        }
+        };
         // The next stage may have a shorter limit than what is left of this one.
-        Verdict::Fine(
-            (limit - spent)
-                .min(limits.shortest())
-                .max(Duration::from_millis(1)),
-        )
+        Verdict::Fine(left.min(limits.shortest()).max(Duration::from_millis(1)))
     }
 
     /// The current stage.

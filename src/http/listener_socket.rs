@@ -70,7 +70,7 @@ pub(crate) struct SocketFile {
 impl Socket {
     /// Listens on a TCP address; port 0 takes a free one.
     pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
-        let listener = bind_tcp(address).map_err(|source| bind_error(address, source))?;
+        let listener = bind_tcp(address).map_err(|source| bind_error(&address, source))?;
         Ok(Self {
             kind: SocketKind::Tcp(listener),
         })
@@ -92,7 +92,7 @@ impl Socket {
             Ok(_) | Err(_) => {}
         }
         let (listener, file) =
-            bind_unix(path, mode).map_err(|source| bind_error(path.display(), source))?;
+            bind_unix(path, mode).map_err(|source| bind_error(&path.display(), source))?;
         Ok(Self {
             kind: SocketKind::Unix(listener, file),
         })
@@ -165,7 +165,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
-fn bind_error(address: impl ToString, source: io::Error) -> BindError {
+fn bind_error(address: &dyn std::fmt::Display, source: io::Error) -> BindError {
     let address = address.to_string();
     match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { address },
