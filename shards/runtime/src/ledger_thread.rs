@@ -23,12 +23,8 @@ impl Berth {
     /// Waits for the thread, if one was left here: it ends once its shard is gone.
     pub(crate) fn join(&self) -> End {
         let thread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match thread.map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(end)) => end,
-            // It panicked; what it was writing may be there or not, as after a crash.
-            Some(Err(_)) => Ok(()),
-        }
+        // Where it panicked, what it was writing may be there or not, as after a crash.
+        thread.map_or(Ok(()), |thread| thread.join().unwrap_or(Ok(())))
     }
 
     /// Starts the thread; `tell` reaches the shard's mailbox.

@@ -29,6 +29,8 @@ pub struct LookupSettings {
     pub enabled: bool,
     /// Events indexed a second, per shard, at most.
     pub events_per_s_max: u64,
+    /// The share of a core that a shard's builder may take, in percent.
+    pub busy_percent_max: u32,
     /// Memory for cached pages, in bytes, per shard.
     pub cache_bytes: usize,
 }
@@ -38,6 +40,7 @@ impl Default for LookupSettings {
         Self {
             enabled: true,
             events_per_s_max: 50_000,
+            busy_percent_max: 20,
             cache_bytes: 8 << 20,
         }
     }

@@ -114,7 +114,7 @@ impl Default for RestartSettings {
     fn default() -> Self {
         Self {
             max: 5,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
             pause_min: Duration::from_millis(50),
             pause_max: Duration::from_secs(10),
         }

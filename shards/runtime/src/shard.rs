@@ -197,7 +197,7 @@ impl Shard {
 
     /// Whether a message was left for the next turn that does not wait for the disk.
     pub fn has_work(&self) -> bool {
-        !self.work.is_empty() && !(self.core.is_full() && self.core.is_flying())
+        !self.work.is_empty() && (!self.core.is_full() || !self.core.is_flying())
     }
 
     /// Whether a batch is under way.

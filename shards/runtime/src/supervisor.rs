@@ -16,7 +16,7 @@ use crate::recovery::{Failure, Plan, Recovered, recover};
 use crate::settings::RestartSettings;
 use crate::stats::count;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -46,11 +46,15 @@ pub(crate) struct State {
     restart: RestartSettings,
     wards: Vec<Ward>,
     /// Until every shard has been tried once.
-    started: Option<(
-        oneshot::Sender<Vec<(ShardIndex, Failure)>>,
-        Vec<(ShardIndex, Failure)>,
-    )>,
+    starting: Option<Starting>,
     stopping: Option<oneshot::Sender<()>>,
+}
+
+/// A start that has not been told yet.
+struct Starting {
+    tell: oneshot::Sender<Vec<(ShardIndex, Failure)>>,
+    failures: Vec<(ShardIndex, Failure)>,
+    untried: BTreeSet<ShardIndex>,
 }
 
 /// A shard, as its supervisor sees it.
@@ -64,7 +68,6 @@ struct Ward {
     is_down: bool,
     /// Whether its disk failed, so that its file needs a rescue copy.
     needs_rescue: bool,
-    was_tried: bool,
     is_recovering: bool,
 }
 
@@ -85,12 +88,17 @@ impl Actor for Supervisor {
         } = orders;
         let shards = plan.placement.shards();
         let wards = (0..shards).map(|_| Ward::default()).collect();
-        let started = Some((started, Vec::new()));
+        let untried = (0..shards).collect();
+        let starting = Some(Starting {
+            tell: started,
+            failures: Vec::new(),
+            untried,
+        });
         let mut state = State {
             plan,
             restart,
             wards,
-            started,
+            starting,
             stopping: None,
         };
         for shard in 0..shards {
@@ -244,8 +252,8 @@ impl State {
             error!(shard, %reason, "shard could not be rebuilt; trying again");
             self.died(shard, &reason, myself);
         }
-        if let Some((_, failures)) = &mut self.started {
-            failures.push((shard, failure));
+        if let Some(starting) = &mut self.starting {
+            starting.failures.push((shard, failure));
         }
     }
 
@@ -280,11 +288,15 @@ impl State {
     }
 
     fn tell_started(&mut self, shard: ShardIndex) {
-        self.wards[usize::from(shard)].was_tried = true;
-        if self.wards.iter().all(|ward| ward.was_tried)
-            && let Some((started, failures)) = self.started.take()
+        let Some(starting) = &mut self.starting else {
+            return;
+        };
+        starting.untried.remove(&shard);
+        if starting.untried.is_empty()
+            && let Some(Starting { tell, failures, .. }) = self.starting.take()
         {
-            let _ = started.send(failures);
+            // Where nobody waits for the start, the shards serve all the same.
+            let _ = tell.send(failures);
         }
     }
 
@@ -321,6 +333,6 @@ fn pause(settings: &RestartSettings, deaths: u32) -> Duration {
         .pause_min
         .saturating_mul(1 << (deaths.saturating_sub(1)).min(16));
     let longest = doubled.min(settings.pause_max);
-    let cut = (clock::seed() % 512) as u32;
-    longest - longest * cut / 1024
+    let part = (clock::seed() % 512) as u32;
+    longest / 2 + longest * part / 1024
 }

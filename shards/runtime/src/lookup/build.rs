@@ -99,11 +99,18 @@ impl Builder {
             index.apply(&changes(&records, cursor.seq)?, Some(next))?;
             cursor = next;
             self.read_up_to.store(cursor.seq, Ordering::Release);
-            let least = Duration::from_secs_f64(
-                events as f64 / self.settings.events_per_s_max.max(1) as f64,
-            );
-            self.pause(least.saturating_sub(start.elapsed()))?;
+            self.rest(events, start.elapsed())?;
         }
+    }
+
+    /// Rests after some work, so that neither events a second nor its share of a core exceed
+    /// what is configured.
+    fn rest(&self, events: u64, worked: Duration) -> Result<(), Halt> {
+        let rate = self.settings.events_per_s_max.max(1);
+        let by_rate = Duration::from_secs_f64(events as f64 / rate as f64);
+        let busy = self.settings.busy_percent_max.clamp(1, 100);
+        let by_share = worked * 100 / busy;
+        self.pause(by_rate.max(by_share).saturating_sub(worked))
     }
 
     fn pause(&self, mut left: Duration) -> Result<(), Halt> {
@@ -147,9 +154,11 @@ impl Builder {
                 changes.extend(homes.iter().map(Change::enter));
             }
             if CHANGES_MAX <= changes.len() {
+                let start = clock::instant();
                 index.apply(&changes, None)?;
+                let count = changes.len() as u64;
                 changes.clear();
-                self.pause(LOOK)?;
+                self.rest(count, start.elapsed())?;
             }
         }
         let cursor = Cursor {

@@ -8,6 +8,7 @@ use holdfast_core::{HomeRecord, ReservationId, Timestamp};
 use holdfast_ledger::Identity;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, StorageBackend, Table, TableDefinition};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
@@ -150,11 +151,20 @@ impl Index {
         {
             let mut entries = txn.open_table(ENTRIES)?;
             let mut ids = txn.open_table(IDS)?;
+            let mut entered: BTreeSet<Entry> = BTreeSet::new();
             for change in changes {
                 match change {
-                    Change::Enter { id, terms } => enter(&mut entries, &mut ids, *id, terms)?,
-                    Change::Forget(id) => forget(&mut entries, &mut ids, *id)?,
+                    Change::Enter { id, terms } => {
+                        ids.insert(&id.as_u128().to_be_bytes(), terms.as_slice())?;
+                        let terms = terms.as_chunks::<TERM_BYTES>().0.iter();
+                        entered.extend(terms.map(|term| entry(term, !id.as_u128())));
+                    }
+                    Change::Forget(id) => forget(&mut entries, &mut ids, &mut entered, *id)?,
                 }
+            }
+            // Sorted, so that neighbours share a page while it is at hand.
+            for entry in &entered {
+                entries.insert(entry, ())?;
             }
             if let Some(cursor) = cursor {
                 txn.open_table(META)?
@@ -239,22 +249,10 @@ impl Cursor {
     }
 }
 
-fn enter(
-    entries: &mut Table<'_, &'static Entry, ()>,
-    ids: &mut Table<'_, &'static [u8; 16], &'static [u8]>,
-    id: ReservationId,
-    terms: &[u8],
-) -> Result<(), redb::Error> {
-    ids.insert(&id.as_u128().to_be_bytes(), terms)?;
-    for term in terms.as_chunks::<TERM_BYTES>().0 {
-        entries.insert(&entry(term, !id.as_u128()), ())?;
-    }
-    Ok(())
-}
-
 fn forget(
     entries: &mut Table<'_, &'static Entry, ()>,
     ids: &mut Table<'_, &'static [u8; 16], &'static [u8]>,
+    entered: &mut BTreeSet<Entry>,
     id: ReservationId,
 ) -> Result<(), redb::Error> {
     let Some(terms) = ids
@@ -264,7 +262,9 @@ fn forget(
         return Ok(());
     };
     for term in terms.as_chunks::<TERM_BYTES>().0 {
-        entries.remove(&entry(term, !id.as_u128()))?;
+        let entry = entry(term, !id.as_u128());
+        entered.remove(&entry);
+        entries.remove(&entry)?;
     }
     Ok(())
 }
