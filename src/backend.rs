@@ -133,7 +133,9 @@ pub async fn serve(args: serve::Args) -> Exit {
 pub async fn open(config: Config, health: Arc<Health>, shards: Shards) -> Result<Opened, Refused> {
     check_disk(&config).map_err(|message| (Exit::Refused, message))?;
     let settings = settings(&config);
-    let runtime = Runtime::start(settings.clone()).await.map_err(refused)?;
+    let runtime = Runtime::start(settings.clone())
+        .await
+        .map_err(|error| refused(&error))?;
     let router = runtime.router();
     let api = Api::new(router.clone(), Bounds::of(&config.http));
     health.set_operations(Arc::clone(api.operations()));
@@ -152,8 +154,8 @@ pub async fn open(config: Config, health: Arc<Health>, shards: Shards) -> Result
     })
 }
 
-fn refused(error: StartError) -> Refused {
-    let exit = match &error {
+fn refused(error: &StartError) -> Refused {
+    let exit = match error {
         StartError::Ledger(LedgerError::Locked { .. }) => Exit::Locked,
         StartError::Ledger(
             LedgerError::Identity { .. }

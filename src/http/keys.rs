@@ -283,7 +283,9 @@ impl Canonical {
         self.patch(low_at, |to, units| to.number(u64::from(*units)));
         self.patch(location_order, |to, names| {
             to.number(names.len() as u64);
-            names.iter().for_each(|name| to.text(name.as_str()));
+            for name in names {
+                to.text(name.as_str());
+            }
         });
         self.optional_text(reason.as_ref());
     }

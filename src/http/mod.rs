@@ -26,6 +26,7 @@ pub mod probes;
 pub mod problem;
 mod render;
 mod render_refusal;
+mod render_shape;
 mod request_id;
 mod reservations;
 mod routes;

@@ -24,7 +24,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
 use super::problem::Code;
-use super::render_refusal::Refused;
+use super::render_shape::Refused;
 use super::wire::body::{
     AvailabilityBody, ConfirmBody, ExtendBody, MovementBody, PinBody, ReleaseBody, ReserveBody,
 };

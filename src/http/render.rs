@@ -11,7 +11,8 @@ use holdfast_runtime::{Fate, Unavailable};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::problem::{self, Code, Outcome, Problem};
-use super::render_refusal::{Made, Refused, refused};
+use super::render_refusal::{Made, refused};
+use super::render_shape::Refused;
 use super::wire::operation::Asked;
 use super::wire::view::{MovedShape, PositionOf, ReservationShape, SkuShape};
 

@@ -6,139 +6,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::problem::Code;
+use super::render_shape::{OrNull, Refused, RefusedLine, Values};
+use super::wire::scalar::{Id, Time};
+use super::wire::view::{AsOf, PositionOf};
 use holdfast_core::{
     ExpiredReason, LineAt, Location, OverLimit, Refusal, ReservationId, ShortLine, Sku, Timestamp,
 };
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::problem::Code;
-use super::wire::scalar::{Id, LocationName, SkuName, Time};
-use super::wire::view::{AsOf, PositionOf};
-
-/// A refusal, or any other answer that is not a success: RFC 9457 `application/problem+json`.
-///
-/// `code` is stable and for machines; unknown codes are to be treated by their status. `detail`
-/// says what happened and what to do next. Which of the other values are there depends on the code.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct Refused<'a> {
-    /// `urn:holdfast:problem:` and the code.
-    r#type: &'static str,
-    title: &'static str,
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
-    code: &'static str,
-    #[schema(value_type = String)]
-    detail: Cow<'static, str>,
-    #[serde(flatten)]
-    #[schema(value_type = Values)]
-    values: Values<'a>,
-    #[serde(skip)]
-    #[schema(ignore)]
-    kind: Code,
-}
-
-/// The values of a problem.
-#[derive(Default, Serialize, ToSchema)]
-#[schema(as = ProblemValues)]
-#[serde(rename_all = "snake_case")]
-pub(crate) struct Values<'a> {
-    /// Ledger time of a refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Time>,
-    /// The reservation concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reservation: Option<Id>,
-    /// Why it came to this: of `reservation-expired` one of `sold-out`, `customer-limit`,
-    /// `late-window`, `late-refused`, `closed`, `lapsed`; of `reservation-released` as the caller
-    /// of the release said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expired_at: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    released_at: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confirmed_at: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replaced_by: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pinned_until: Option<Time>,
-    /// The payment that came first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_ref: Option<&'a str>,
-    /// What a deadline was to be moved by.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    requested_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_ms: Option<u64>,
-    /// The longest that is possible now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    on_hand: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reserved: Option<i64>,
-    /// By how much stock was to be adjusted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delta: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected_version: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actual_version: Option<u64>,
-    /// Every line that stands in the way.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lines: Vec<RefusedLine<'a>>,
-}
-
-/// A line that stands in the way.
-#[derive(Default, Serialize, ToSchema)]
-#[schema(as = ProblemLine)]
-pub(crate) struct RefusedLine<'a> {
-    #[schema(value_type = SkuName)]
-    sku: &'a str,
-    /// Where, if the line named a location.
-    #[schema(value_type = Option<LocationName>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<&'a str>,
-    /// Units asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    requested: Option<u64>,
-    /// Units that could be had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    available: Option<u64>,
-    /// Units under carts over several shards that have not been decided yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    undecided: Option<u64>,
-    /// Units that could be confirmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confirmable: Option<u64>,
-    /// Units that could be released.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    releasable: Option<u64>,
-    /// Units a customer may have within the window.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u32>,
-    /// Units counted within the window.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counted: Option<u64>,
-    /// When enough units leave the window; `null` if they never do.
-    #[schema(value_type = Option<Time>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frees_at: Option<Option<Time>>,
-    #[schema(value_type = Option<Time>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    opens_at: Option<Option<Time>>,
-    #[schema(value_type = Option<Time>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    closes_at: Option<Option<Time>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    now: Option<Time>,
-    /// What the line's values stand for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_of: Option<AsOf>,
-}
 
 /// When and where a refusal was made.
 pub(crate) struct Made<'a> {
@@ -148,13 +22,6 @@ pub(crate) struct Made<'a> {
     pub(crate) seq: u64,
     /// Turns the sequence into a position.
     pub(crate) position_of: PositionOf<'a>,
-}
-
-impl Refused<'_> {
-    /// Its code, which knows its status.
-    pub(crate) fn code(&self) -> Code {
-        self.kind
-    }
 }
 
 impl Made<'_> {
@@ -526,8 +393,8 @@ fn sale_closed<'a>(windows: &'a [Window], made: &Made<'_>) -> ExplainedLines<'a>
     }
     more(&mut detail, windows.len());
     let lines = windows.iter().map(|(sku, opens, closes)| RefusedLine {
-        opens_at: Some(opens.map(Time)),
-        closes_at: Some(closes.map(Time)),
+        opens_at: Some(OrNull(opens.map(Time))),
+        closes_at: Some(OrNull(closes.map(Time))),
         now: Some(Time(made.at)),
         ..made.line(sku)
     });
@@ -557,7 +424,7 @@ fn customer_limit<'a>(lines: &'a [OverLimit], made: &Made<'_>) -> ExplainedLines
         limit: Some(over.limit),
         counted: Some(over.counted),
         requested: Some(over.requested),
-        frees_at: Some(over.frees_at.map(Time)),
+        frees_at: Some(OrNull(over.frees_at.map(Time))),
         ..made.line(&over.sku)
     });
     (Code::CustomerLimit, detail, lines.collect())

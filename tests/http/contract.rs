@@ -1,4 +1,4 @@
-//! The OpenAPI document and the mounted routes are the same calls.
+//! The `OpenAPI` document and the mounted routes are the same calls.
 
 use std::collections::BTreeSet;
 

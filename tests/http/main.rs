@@ -1,7 +1,7 @@
 //! The HTTP contract over a real service: every call and every refusal, as transcripts.
 //!
 //! A story talks over one connection, so each answer also shows that the connection was usable
-//! after the one before. Every answer is checked against the OpenAPI document as well.
+//! after the one before. Every answer is checked against the `OpenAPI` document as well.
 
 mod admin;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! Checks answers against the OpenAPI document: as much of JSON Schema as the document uses.
+//! Checks answers against the `OpenAPI` document: as much of JSON Schema as the document uses.
 
 use std::sync::LazyLock;
 

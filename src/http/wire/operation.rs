@@ -3,8 +3,11 @@
 //! A whole batch is parsed in one pass. Only if that fails are the operations parsed one by one,
 //! so that each malformed one gets its own refusal and the others are done.
 
+use std::fmt;
+
 use holdfast_core::{Command, Location, ReservationId};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -77,12 +80,6 @@ pub(crate) struct Operation {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Whole {
-    operations: Vec<Object<OperationBody>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct OneByOne {
     operations: Vec<Box<RawValue>>,
 }
@@ -96,16 +93,14 @@ pub(crate) fn parse_batch(
     batch_max: usize,
     lines_max: usize,
 ) -> Result<Vec<Parsed>, Problem> {
-    let bodies: Vec<Result<OperationBody, Problem>> =
-        match serde_json::from_slice::<Object<Whole>>(body) {
-            Ok(Object(whole)) => whole.operations.into_iter().map(|one| Ok(one.0)).collect(),
-            Err(_) => {
-                let raw = json::parse::<OneByOne>(body)?.operations;
-                raw.into_iter()
-                    .map(|raw| json::parse(raw.get().as_bytes()))
-                    .collect()
-            }
-        };
+    let bodies: Vec<Result<OperationBody, Problem>> = if let Some(bodies) = whole(body, batch_max) {
+        bodies.into_iter().map(Ok).collect()
+    } else {
+        let raw = json::parse::<OneByOne>(body)?.operations;
+        raw.into_iter()
+            .map(|raw| json::parse(raw.get().as_bytes()))
+            .collect()
+    };
     if bodies.len() > batch_max {
         let count = bodies.len();
         let detail =
@@ -119,6 +114,66 @@ pub(crate) fn parse_batch(
             .map_err(|problem| (Some(op), problem))
     };
     Ok(bodies.into_iter().map(understand).collect())
+}
+
+/// The operations in one pass, if all are well formed and not too many: an operation takes a
+/// hundred times the memory of its shortest text, so their number is bounded while they are read.
+fn whole(body: &[u8], max: usize) -> Option<Vec<OperationBody>> {
+    struct Whole(usize);
+
+    impl<'de> Visitor<'de> for Whole {
+        type Value = Vec<OperationBody>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with operations")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let operations = match map.next_key::<&str>()? {
+                Some("operations") => map.next_value_seed(AtMost(self.0))?,
+                Some(_) | None => return Err(A::Error::missing_field("operations")),
+            };
+            match map.next_key::<&str>()? {
+                None => Ok(operations),
+                Some(other) => Err(A::Error::unknown_field(other, &["operations"])),
+            }
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let operations = json.deserialize_map(Whole(max)).ok()?;
+    json.end().ok()?;
+    Some(operations)
+}
+
+/// So many operations at most.
+struct AtMost(usize);
+
+impl<'de> DeserializeSeed<'de> for AtMost {
+    type Value = Vec<OperationBody>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Vec<OperationBody>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("operations")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut operations = Vec::new();
+        while let Some(Object(operation)) = seq.next_element()? {
+            if operations.len() == self.0 {
+                return Err(A::Error::custom("too many operations"));
+            }
+            operations.push(operation);
+        }
+        Ok(operations)
+    }
 }
 
 fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Problem> {
@@ -368,8 +423,10 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_too_long_is_refused_whole() {
-        let body = br#"{"operations":[{"op":"sell"},{"op":"sell"}]}"#;
-        let problem = parse_batch(body, 1, 200).expect_err("two are too many");
-        assert_eq!(named(&problem).0, "operations");
+        for op in ["sell", "pin"] {
+            let body = format!(r#"{{"operations":[{{"op":"{op}"}},{{"op":"{op}"}}]}}"#);
+            let problem = parse_batch(body.as_bytes(), 1, 200).expect_err("two are too many");
+            assert_eq!(named(&problem).0, "operations");
+        }
     }
 }
