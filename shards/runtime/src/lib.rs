@@ -19,7 +19,7 @@ pub mod message;
 pub mod peer;
 mod permits;
 mod placement;
-mod recovery;
+pub mod recovery;
 mod reply;
 mod router;
 mod runtime;

@@ -1,6 +1,7 @@
 //! From a ledger to a shard that may serve: chunks, then the journal, then proof.
 //!
-//! It blocks; the supervisor gives it a thread. Deliberately absent: trying again.
+//! It blocks; the supervisor gives it a thread. Its steps are public, so that a simulation can
+//! bring a shard back exactly as a runtime does. Deliberately absent: trying again.
 
 use crate::board::Board;
 use crate::carts::CartSettings;
@@ -11,7 +12,7 @@ use crate::placement::{Placement, ShardIndex};
 use crate::shard::{Setting, Shard, SnapshotSettings};
 use crate::stats::count;
 use crate::{clock, lookup};
-use holdfast_core::{ChunkId, Engine, Opening, Policy, Seen, Timestamp};
+use holdfast_core::{ChunkId, Engine, InvariantBroken, Opening, Policy, Seen, Timestamp};
 use holdfast_ledger::codec::{self, RecordEncoder};
 use holdfast_ledger::{Batch, DataDir, Ledger, LedgerError, Log, Options};
 use std::sync::Arc;
@@ -75,18 +76,23 @@ pub(crate) struct Recovered {
 
 /// Why a shard could not be rebuilt.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
+    /// The ledger can't be opened, read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// What it holds makes no state.
     #[error("{0}; keep the ledger as it is and report this")]
     State(String),
+    /// The state it describes can't be.
+    #[error("{0}; keep the ledger as it is and report this")]
+    Broken(#[from] InvariantBroken),
 }
 
 impl Failure {
     /// Whether another try can't help: somebody must look at the ledger.
     pub(crate) const fn is_damage(&self) -> bool {
         match self {
-            Self::State(_) => true,
+            Self::State(_) | Self::Broken(_) => true,
             Self::Ledger(error) => matches!(
                 error,
                 LedgerError::Corrupt { .. }
@@ -106,14 +112,14 @@ impl Failure {
 pub(crate) fn recover(plan: &Plan, index: ShardIndex) -> Result<Recovered, Failure> {
     let start = clock::instant();
     let mut ledger = plan.ledgers.open(&plan.dir, index, plan.options)?;
-    let mut engine = replay(&ledger, plan.policy.clone())?;
     let link = &plan.links[usize::from(index)];
-    if let Err(broken) = engine.check() {
-        count(&link.stats.violations, 1);
-        return Err(Failure::State(broken.to_string()));
-    }
-    resume(plan, &mut engine, &mut ledger)?;
-    fill(plan, index, &engine);
+    let mut engine = replay(&ledger, plan.policy.clone()).inspect_err(|failure| {
+        if matches!(failure, Failure::Broken(_)) {
+            count(&link.stats.violations, 1);
+        }
+    })?;
+    resume(&mut engine, &mut ledger, plan.clock.now().time)?;
+    show(&engine, index, &plan.placement, &plan.board, &plan.keys);
     let mut snapshots = plan.snapshots.clone();
     if let Some(lookup) = &plan.lookup {
         snapshots.read_up_to = lookup.attach(index, ledger.reader());
@@ -151,8 +157,9 @@ pub(crate) fn recover(plan: &Plan, index: ShardIndex) -> Result<Recovered, Failu
     Ok(Recovered { shard, ledger })
 }
 
-/// The state that a ledger describes: its chunks, then the journal from where they need it.
-pub(crate) fn replay(ledger: &Ledger, policy: Policy) -> Result<Engine, Failure> {
+/// The state that a ledger describes: its chunks, then the journal from where they need it; and
+/// its proof.
+pub fn replay(ledger: &Ledger, policy: Policy) -> Result<Engine, Failure> {
     let mut engine = Engine::new(policy);
     let mut seen = Seen::default();
     let damaged = |what: String| {
@@ -187,12 +194,13 @@ pub(crate) fn replay(ledger: &Ledger, policy: Policy) -> Result<Engine, Failure>
                 .map_err(|fatal| Failure::State(format!("{}: {fatal}", what())))?;
         }
     }
+    engine.check()?;
     Ok(engine)
 }
 
 /// Records the start, durably, before anything else is decided.
-fn resume(plan: &Plan, engine: &mut Engine, ledger: &mut Ledger) -> Result<(), Failure> {
-    let event = engine.resume(plan.clock.now().time);
+pub fn resume(engine: &mut Engine, ledger: &mut Ledger, now: Timestamp) -> Result<(), Failure> {
+    let event = engine.resume(now);
     let mut encoder = RecordEncoder::new();
     encoder.start(event.seq, Vec::new());
     encoder.push(&event);
@@ -209,15 +217,20 @@ fn resume(plan: &Plan, engine: &mut Engine, ledger: &mut Ledger) -> Result<(), F
     Ok(())
 }
 
-/// Shows the recovered state on the board and in the key directory.
-fn fill(plan: &Plan, index: ShardIndex, engine: &Engine) {
+/// Shows a recovered state on the board and in the key directory.
+pub fn show(
+    engine: &Engine,
+    index: ShardIndex,
+    placement: &Placement,
+    board: &Board,
+    keys: &Directory,
+) {
     for mut view in engine.sku_views() {
         view.seq = engine.seq();
-        plan.board.publish(&view.sku, plan.board.copy(&view));
+        board.publish(&view.sku, board.copy(&view));
     }
-    plan.keys
-        .forget_slots(|slot| plan.placement.shard_of(slot) == index);
+    keys.forget_slots(|slot| placement.shard_of(slot) == index);
     for (tag, slot) in engine.key_tags() {
-        plan.keys.keep(&tag, slot);
+        keys.keep(&tag, slot);
     }
 }
