@@ -50,6 +50,8 @@ struct Lines {
     note: String,
 }
 
+/// Columns of what was done, before how it went.
+const WHAT_WIDTH: usize = 26;
 const LINE_EVERY: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(120);
 
@@ -133,9 +135,8 @@ impl Progress {
         if self.finished.swap(true, Ordering::Relaxed) {
             return;
         }
-        let paint = Paint::stderr();
-        let time = paint.dim(seconds(self.started.elapsed()));
-        let line = format!("{} {} {outcome}  {time}", paint.good("✓"), self.what);
+        let how = format!("{outcome}  {}", seconds(self.started.elapsed()));
+        let line = ticked(Paint::stderr(), &self.what, &how);
         match &self.form {
             Form::Bar(bar) => {
                 bar.finish_and_clear();
@@ -159,6 +160,17 @@ impl Progress {
         };
         eprintln!("  {} {counted} {}", self.what, lines.note);
     }
+}
+
+/// The line of a step that went well.
+pub fn ticked(paint: Paint, what: &str, how: &str) -> String {
+    format!("{} {what:<WHAT_WIDTH$} {}", paint.good("✓"), paint.dim(how))
+}
+
+/// The line of a step that was brought down.
+pub fn struck(paint: Paint, what: &str, how: &str) -> String {
+    let what = paint.bad(format!("{what:<WHAT_WIDTH$}"));
+    format!("{} {what} {}", paint.bad("✗"), paint.dim(how))
 }
 
 impl Drop for Progress {

@@ -50,6 +50,7 @@ fn options(fake: &Fake) -> Options {
             attempt: Duration::from_secs(5),
             call: Duration::from_secs(20),
         },
+        lag_max: Duration::from_millis(300),
         show: Show::Nothing,
     }
 }
@@ -190,6 +191,23 @@ async fn lost_answers_are_asked_for_again_and_change_nothing() {
 async fn a_server_that_forgets_keys_is_caught_holding_twice() {
     let report = replay(Lie::DropAnswersAndKeys).await;
     assert_eq!(verdict(&report, "held unit"), Verdict::Fails);
+}
+
+#[tokio::test]
+async fn counters_that_lag_behind_the_answers_are_waited_for_and_reported() {
+    let fake = Fake::start(Lie::Lag).await;
+    let patient = Options {
+        lag_max: Duration::from_secs(10),
+        ..options(&fake)
+    };
+    let report = run(patient).await.expect("the stand-in answers");
+    assert!(report.proved, "{:#?}", report.proof);
+    assert!(report.server.lagging.skus > 0);
+    assert!(
+        report
+            .text(Paint::PLAIN)
+            .contains("were behind the answers")
+    );
 }
 
 #[tokio::test]

@@ -86,6 +86,9 @@ pub struct Args {
     /// How long to wait for one answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// How long the counters of baskets over several shards may lag behind their answers
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    lag: u64,
     /// Print the report as JSON, with every bad row
     #[arg(long)]
     json: bool,
@@ -140,6 +143,7 @@ impl Args {
                 attempt: Duration::from_secs(self.timeout),
                 call: Duration::from_secs(self.patience),
             },
+            lag_max: Duration::from_secs(self.lag),
             show: if self.quiet {
                 Show::Nothing
             } else {

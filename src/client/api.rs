@@ -70,6 +70,15 @@ pub struct Receipt {
     pub qty: u64,
 }
 
+/// What came of a batch of receipts.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// In the order of the receipts.
+    pub answers: Vec<Result<(), Box<Problem>>>,
+    /// How long each of the calls took that it needed.
+    pub calls: Vec<Duration>,
+}
+
 impl Client {
     /// Asks for a reservation under `key`.
     pub async fn reserve(
@@ -134,8 +143,9 @@ impl Client {
         &self,
         receipts: &[Receipt],
         patience: Duration,
-    ) -> Result<Vec<Result<(), Box<Problem>>>, Failure> {
+    ) -> Result<Received, Failure> {
         let started = Instant::now();
+        let mut calls = Vec::new();
         let mut answers: Vec<Option<Result<(), Box<Problem>>>> = vec![None; receipts.len()];
         loop {
             let open: Vec<usize> = (0..receipts.len())
@@ -143,6 +153,7 @@ impl Client {
                 .collect();
             let call = batch_call(open.iter().map(|&index| &receipts[index]));
             let said: Said<BatchResults> = self.say(&call).await?;
+            calls.push(said.took);
             let results = match said.result {
                 Ok(results) if results.results.len() == open.len() => results.results,
                 Ok(other) => {
@@ -151,7 +162,8 @@ impl Client {
                 }
                 Err(problem) => {
                     let problem = Box::new(problem);
-                    return Ok(open.iter().map(|_| Err(problem.clone())).collect());
+                    let answers = open.iter().map(|_| Err(problem.clone())).collect();
+                    return Ok(Received { answers, calls });
                 }
             };
             let out_of_patience = started.elapsed() > patience;
@@ -161,7 +173,10 @@ impl Client {
                 }
             }
             if answers.iter().all(Option::is_some) {
-                return Ok(answers.into_iter().flatten().collect());
+                return Ok(Received {
+                    answers: answers.into_iter().flatten().collect(),
+                    calls,
+                });
             }
             sleep(Duration::from_millis(100)).await;
         }

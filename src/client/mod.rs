@@ -18,7 +18,7 @@ mod send;
 mod target;
 pub mod wire;
 
-pub use api::{Failure, Receipt, Said, confirm_call, read, reserve_call};
+pub use api::{Failure, Receipt, Received, Said, confirm_call, read, reserve_call};
 pub use connection::Broken;
 pub use outage::Outages;
 pub use policy::{Patience, Retries};

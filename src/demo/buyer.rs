@@ -40,6 +40,8 @@ pub(super) struct Sale {
     pub(super) latencies: Arc<Latencies>,
     /// How many can be at the counter at once.
     pub(super) counters: Arc<Semaphore>,
+    /// How many can pay at once.
+    pub(super) tills: Arc<Semaphore>,
     pub(super) opens: Instant,
 }
 

@@ -31,14 +31,16 @@ use crate::{
         Call, Client, Failure, Patience,
         wire::{Problem, Sku},
     },
-    progress::{Progress, Show},
+    progress::{Progress, Show, struck, ticked},
     show::{Paint, count, counted, seconds},
 };
 
 /// Buyers at the counter at once; as many connections.
 const COUNTERS: usize = 128;
+/// Buyers at the tills at once: who pays doesn't queue behind those who come.
+const TILLS: usize = 64;
 /// How far into the rush the server is killed.
-const KILL_AT: f64 = 0.4;
+const KILL_AT: f64 = 0.2;
 /// How long nobody notices.
 const DEAD_FOR: Duration = Duration::from_millis(500);
 /// Between two looks at the counters.
@@ -85,6 +87,7 @@ async fn play(options: &Options) -> Result<Report, Failed> {
         book: Arc::default(),
         latencies: Arc::default(),
         counters: Arc::new(Semaphore::new(COUNTERS)),
+        tills: Arc::new(Semaphore::new(TILLS)),
         opens: Instant::now(),
     };
     let watch = Arc::new(Watch::new(options));
@@ -143,7 +146,8 @@ async fn sell(
     let first_pid = server.ready.pid;
     let dead_since = Instant::now();
     let ready = server.kill().await?;
-    progress.line(&say.struck(
+    progress.line(&struck(
+        say.paint,
         &format!("kill -9 {first_pid}"),
         &format!(
             "{} reservations acknowledged, {} buyers waiting for an answer",
@@ -160,7 +164,8 @@ async fn sell(
         away_seconds: away.as_secs_f64(),
         recovery_seconds: server.took.as_secs_f64(),
     };
-    progress.line(&say.ticked(
+    progress.line(&ticked(
+        say.paint,
         "server restarted",
         &format!(
             "pid {} on the same directory and port after {}",
@@ -172,7 +177,7 @@ async fn sell(
         ended.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
     }
     watching.shutdown().await;
-    progress.finish("have gone home");
+    progress.finish(&format!("{} have gone home", count(options.buyers as u64)));
     Ok((server, crash))
 }
 
@@ -339,25 +344,8 @@ impl Narrator {
 
     fn done(self, what: &str, how: &str) {
         if self.show == Show::Progress {
-            eprintln!("{}", self.ticked(what, how));
+            eprintln!("{}", ticked(self.paint, what, how));
         }
-    }
-
-    fn ticked(self, what: &str, how: &str) -> String {
-        format!(
-            "{} {what:<17} {}",
-            self.paint.good("✓"),
-            self.paint.dim(how)
-        )
-    }
-
-    fn struck(self, what: &str, how: &str) -> String {
-        format!(
-            "{} {:<17} {}",
-            self.paint.bad("✗"),
-            self.paint.bad(format!("{what:<17}")),
-            self.paint.dim(how)
-        )
     }
 }
 

@@ -22,7 +22,7 @@ use crate::client::{
 };
 
 /// SKUs looked at: more than that and the rest counts as not excused.
-const LOOKED_AT_MAX: usize = 200;
+const LOOKED_AT_MAX: usize = 64;
 /// The list of reservations is a projection and may lag.
 const ROUNDS: u32 = 3;
 

@@ -13,6 +13,7 @@ mod baseline;
 pub mod basket;
 mod checkout;
 mod foreign;
+mod judgement;
 pub mod plan;
 pub mod proof;
 pub mod reader;
@@ -92,6 +93,8 @@ pub struct Options {
     pub baseline: Option<PathBuf>,
     /// How long to go on asking a server that doesn't answer.
     pub patience: Patience,
+    /// How long counters may lag behind the answers about carts over several shards.
+    pub lag_max: Duration,
     /// What to show meanwhile.
     pub show: Show,
 }

@@ -1,6 +1,6 @@
 //! The steps of a replay, one after the other.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -10,11 +10,11 @@ use super::{
     baseline::Baseline,
     basket::Contents,
     checkout::{Counter, Done},
-    foreign,
+    judgement::{self, Judgement},
     plan::{self, Plan},
-    proof::{Evidence, deviations, judge},
+    proof::ReadBackAnswers,
     reader,
-    reads::{Reader, by_name, by_pair},
+    reads::{Reader, by_name},
     report::{Report, Times, Told},
     spread::spread,
     stocking::{self, BATCH, Refused},
@@ -25,9 +25,12 @@ use crate::{
         latency::{Call as Kind, Latencies},
         wire::Sku,
     },
-    progress::Progress,
+    progress::{Progress, Show},
     show::{count, counted},
 };
+
+/// Batches under way at once: a thousand receipts each, and a shard takes only so many at a time.
+const BATCHES_AT_ONCE: usize = 4;
 
 /// Replays the file against the server and proves the outcome.
 pub async fn run(options: Options) -> Result<Report, Failed> {
@@ -47,12 +50,13 @@ pub async fn run(options: Options) -> Result<Report, Failed> {
     replay.play().await
 }
 
+/// A run under way.
 #[derive(Clone, Debug)]
-struct Replay {
-    options: Arc<Options>,
-    contents: Arc<Contents>,
+pub(super) struct Replay {
+    pub(super) options: Arc<Options>,
+    pub(super) contents: Arc<Contents>,
     plan: Arc<Plan>,
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
     latencies: Arc<Latencies>,
 }
 
@@ -71,31 +75,11 @@ impl Replay {
         let checkouts = checkouts_began.elapsed();
 
         let proof_began = Instant::now();
-        let skus = self.skus("reading the counters back").await?;
-        let read_back = self.read_back(&account).await?;
-        let mut contents = Arc::unwrap_or_clone(Arc::clone(&self.contents));
-        let before = baseline.by_pair(&mut contents);
-        let (after, sums_wrong) = by_pair(&skus, &mut contents);
-        let mut evidence = Evidence {
-            contents: &contents,
-            account: &account,
-            before: &before,
-            after: &after,
-            sums_wrong: &sums_wrong,
-            read_back: &read_back,
-            foreign: &HashSet::new(),
-        };
-        let search = foreign::Search {
-            contents: &contents,
-            account: &account,
-            before: &before,
-            after: &after,
-            run: self.options.run.as_str(),
-            since: self.options.now,
-        };
-        let foreign = foreign::find(&self.client, &search, &deviations(&evidence)).await?;
-        evidence.foreign = &foreign;
-        let findings = judge(&evidence);
+        let Judgement {
+            findings,
+            foreign,
+            lagging,
+        } = judgement::reach(&self, &account, &baseline).await?;
         let proof = proof_began.elapsed();
         if !self.options.run.is_chosen() {
             // Its purpose is served; a file that stays behind does no harm.
@@ -114,7 +98,8 @@ impl Replay {
                 proof,
                 all: started.elapsed(),
             },
-            foreign: foreign.len() as u64,
+            foreign,
+            lagging,
             resumed,
             findings,
         }))
@@ -148,7 +133,8 @@ impl Replay {
         Ok((baseline, false))
     }
 
-    async fn skus(&self, what: &str) -> Result<Vec<Sku>, Failure> {
+    /// All SKUs of the file that the server knows.
+    pub(super) async fn skus(&self, what: &str) -> Result<Vec<Sku>, Failure> {
         let names = self.contents.skus.all().to_vec();
         let progress = self.progress(what, names.len());
         let skus = self.reader(&progress).skus(names).await?;
@@ -156,7 +142,14 @@ impl Replay {
         Ok(skus)
     }
 
-    async fn read_back(&self, account: &Account) -> Result<super::proof::ReadBackAnswers, Failure> {
+    /// The SKUs of these names, once more and without a step of its own.
+    pub(super) async fn look_again(&self, names: Vec<String>) -> Result<Vec<Sku>, Failure> {
+        let progress = Arc::new(Progress::spinner(Show::Nothing, "looking again"));
+        self.reader(&progress).skus(names).await
+    }
+
+    /// The acknowledged reservations, as far as they are to be read back.
+    pub(super) async fn read_back(&self, account: &Account) -> Result<ReadBackAnswers, Failure> {
         let mut ids: Vec<(usize, String)> = account
             .held
             .iter()
@@ -215,16 +208,18 @@ impl Replay {
             .map(|batch| batch.iter().map(|(_, receipt)| receipt.clone()).collect())
             .collect();
         let batches = Arc::new(batches);
-        let answers = spread(self.options.connections, batches.len(), move |place| {
+        let workers = self.options.connections.min(BATCHES_AT_ONCE);
+        let answers = spread(workers, batches.len(), move |place| {
             let (replay, shown) = (replay.clone(), Arc::clone(&shown));
             let batches = Arc::clone(&batches);
             async move {
-                let began = Instant::now();
                 let patience = replay.options.patience.call;
-                let answers = replay.client.receive(&batches[place], patience).await?;
-                replay.latencies.record(Kind::Receive, began.elapsed());
-                shown.inc(answers.len() as u64);
-                Ok::<_, Failure>(answers)
+                let received = replay.client.receive(&batches[place], patience).await?;
+                for took in received.calls {
+                    replay.latencies.record(Kind::Receive, took);
+                }
+                shown.inc(received.answers.len() as u64);
+                Ok::<_, Failure>(received.answers)
             }
         })
         .await?;

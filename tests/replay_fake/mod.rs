@@ -40,6 +40,8 @@ pub(crate) enum Lie {
     DropAnswersAndKeys,
     /// Holds one unit less than asked, and says so.
     Stingy,
+    /// No lie: books every 10th sale a little after its answer, as other shards may.
+    Lag,
     /// Another client reserves, too.
     Company,
 }
@@ -415,6 +417,26 @@ impl Store {
         self.holds.len() - 1
     }
 
+    /// Books the end of a hold.
+    fn book(&mut self, lines: Vec<(String, String, i64)>, confirm: bool, lie: Lie) {
+        for (sku, location, qty) in lines {
+            let shelf = self
+                .shelves
+                .get_mut(&(sku, location))
+                .expect("held units have a shelf");
+            shelf.reserved -= qty;
+            if !confirm {
+                shelf.released += qty;
+            } else if lie != Lie::LoseSales {
+                shelf.on_hand -= qty;
+                shelf.sold += qty;
+                if lie == Lie::Vanish {
+                    shelf.on_hand -= 1;
+                }
+            }
+        }
+    }
+
     /// Another client takes what is left of the first thing in hold `id`.
     fn visit(&mut self, id: usize) {
         let (sku, location, _) = self.holds[id].lines[0].clone();
@@ -449,21 +471,14 @@ async fn settle(
     }
     let lines = hold.lines.clone();
     let tenth = id.is_multiple_of(10);
-    for (sku, location, qty) in lines {
-        let shelf = store
-            .shelves
-            .get_mut(&(sku, location))
-            .expect("held units have a shelf");
-        shelf.reserved -= qty;
-        if !confirm {
-            shelf.released += qty;
-        } else if !(tenth && shared.lie == Lie::LoseSales) {
-            shelf.on_hand -= qty;
-            shelf.sold += qty;
-            if tenth && shared.lie == Lie::Vanish {
-                shelf.on_hand -= 1;
-            }
-        }
+    if tenth && shared.lie == Lie::Lag {
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            shared.store().book(lines, confirm, Lie::None);
+        });
+    } else {
+        store.book(lines, confirm, if tenth { shared.lie } else { Lie::None });
     }
     changed(&shared, &mut store, key, 200, id)
 }

@@ -8,6 +8,7 @@ use super::super::{
     Mode,
     account::{Account, Totals},
     basket::Fault,
+    judgement::Lagging,
     plan::{Fate, Plan, Shares},
     reader::Locations,
 };
@@ -110,6 +111,8 @@ pub struct ServerFigures {
     pub retries: Retries,
     /// SKUs that somebody else changed meanwhile, among those that don't add up.
     pub foreign_skus: u64,
+    /// SKUs whose counters were behind the answers at first.
+    pub lagging: Lagging,
     /// Seconds the reads of the proof took.
     pub proof_seconds: f64,
     /// Seconds in all.

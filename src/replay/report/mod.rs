@@ -14,6 +14,7 @@ use super::{
     Options, RunId,
     account::Account,
     basket::{BadRow, Contents, Fault},
+    judgement::Lagging,
     plan::Plan,
     proof::{Finding, Verdict},
 };
@@ -25,7 +26,7 @@ use crate::{
     show::{Paint, count, counted, rate, seconds, share},
 };
 
-pub use figures::{CheckoutFigures, Choices, FileFigures, ServerFigures, StockFigures};
+use figures::{CheckoutFigures, Choices, FileFigures, ServerFigures, StockFigures};
 
 /// How long the parts took.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,7 @@ pub(super) struct Told<'a> {
     pub(super) latencies: &'a Latencies,
     pub(super) times: Times,
     pub(super) foreign: u64,
+    pub(super) lagging: Lagging,
     pub(super) resumed: bool,
     pub(super) findings: Vec<Finding>,
 }
@@ -129,6 +131,7 @@ impl Report {
                 outage_seconds: client.outages().total().as_secs_f64(),
                 retries: client.retries(),
                 foreign_skus: told.foreign,
+                lagging: told.lagging,
                 proof_seconds: times.proof.as_secs_f64(),
                 seconds: times.all.as_secs_f64(),
             },
@@ -281,12 +284,19 @@ impl Report {
             outages,
             outage_seconds,
             retries,
+            lagging,
             ..
         } = self.server;
-        if outages == 0 && retries.sum() == 0 {
+        if outages == 0 && retries.sum() == 0 && lagging.skus == 0 {
             return Ok(());
         }
-        heading(out, paint, "the way there")?;
+        heading(out, paint, "on the way")?;
+        if lagging.skus > 0 {
+            let late = seconds(Duration::from_secs_f64(lagging.seconds));
+            let skus = counted(lagging.skus, "SKU");
+            let what = format!("counters of {skus} were behind the answers, for {late} at most");
+            line(out, "lag", &what)?;
+        }
         if outages > 0 {
             let away = seconds(Duration::from_secs_f64(outage_seconds));
             let times = counted(outages, "time");
