@@ -35,7 +35,7 @@ impl Backend for Nothing {
 
 /// Not a test: the child's body. Run by the others, with the variable set.
 #[test]
-fn child() {
+fn a_child_of_the_other_tests_serves_until_it_is_told_to_end() {
     let Ok(directory) = std::env::var(CHILD) else {
         return;
     };
@@ -81,7 +81,11 @@ impl Service {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let binary = std::env::current_exe().expect("this is a process");
         let child = Command::new(binary)
-            .args(["--exact", "child", "--nocapture"])
+            .args([
+                "--exact",
+                "a_child_of_the_other_tests_serves_until_it_is_told_to_end",
+                "--nocapture",
+            ])
             .current_dir(directory.path())
             .env(CHILD, directory.path())
             .envs(variables.iter().copied())
