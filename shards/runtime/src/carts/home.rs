@@ -2,6 +2,7 @@
 
 use super::attempt::{Attempt, Goal, Part, PartAnswer};
 use super::timers::Timer;
+use super::shortages::with_parts;
 use super::{Carts, step};
 use crate::peer::{Held, PeerMessage, Short, ShortWhy};
 use crate::placement::{ShardIndex, reserve_slot};
@@ -10,7 +11,6 @@ use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
     Command, CreateCart, KeyTag, Outcome, OwnCheck, Refusal, Request, ReservationId, Reserve,
-    Shortage, ShortageReason,
 };
 
 impl Carts {
@@ -452,67 +452,6 @@ const fn has_own(attempt: &Attempt) -> bool {
         Goal::Reserve(cart) => !cart.own.is_empty(),
         Goal::Late(_) => false,
     }
-}
-
-/// The cart with what its parts hold, and for best effort what they don't.
-fn with_parts(cart: &CreateCart, attempt: &Attempt) -> Result<Box<CreateCart>, Told> {
-    let mut cart = cart.clone();
-    cart.held = attempt.held();
-    for part in &attempt.parts {
-        match &part.answer {
-            Some(PartAnswer::Held(_, shortages)) => cart.shortages.extend_from_slice(shortages),
-            Some(PartAnswer::Short(why)) => {
-                let reason = short_reason(why)?;
-                cart.shortages.extend(all_short(part, reason));
-            }
-            None => cart
-                .shortages
-                .extend(all_short(part, ShortageReason::Unavailable)),
-        }
-    }
-    Ok(Box::new(cart))
-}
-
-/// The shortage that best effort makes of a part's answer; other refusals stay refusals.
-fn short_reason(why: &ShortWhy) -> Result<ShortageReason, Told> {
-    let refusal = match why {
-        ShortWhy::Undecided => return Ok(ShortageReason::InsufficientStock),
-        ShortWhy::Full(table) => return Err(Err(Unavailable::Full(table))),
-        ShortWhy::Refused(refusal) => refusal,
-    };
-    refusal.as_shortage().ok_or_else(|| {
-        let refusal = Box::new(refusal.clone());
-        let at = holdfast_core::Timestamp::ZERO;
-        Ok(holdfast_core::Answer::Refused {
-            refusal,
-            at,
-            seq: 0,
-            replayed: false,
-        })
-    })
-}
-
-fn all_short(part: &Part, reason: ShortageReason) -> Vec<Shortage> {
-    let mut shortages: Vec<Shortage> = Vec::new();
-    for line in &part.lines {
-        let requested = line.units.get();
-        match shortages
-            .iter_mut()
-            .find(|shortage| shortage.sku == line.sku)
-        {
-            Some(shortage) => shortage.requested = shortage.requested.saturating_add(requested),
-            None => {
-                let sku = line.sku.clone();
-                shortages.push(Shortage {
-                    sku,
-                    requested,
-                    granted: 0,
-                    reason,
-                });
-            }
-        }
-    }
-    shortages
 }
 
 fn tell_all(turn: &mut Turn<'_>, waiters: Vec<ReplyTo>, told: &Told, after: u64) {

@@ -6,8 +6,8 @@ use crate::reply::{ReplyTo, Told};
 use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Answer, Command, Confirm, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits, Refusal, Request,
-    ReservationId, ReserveLine, Settle, ShortLine, Sku, TryLate,
+    Answer, Command, Confirm, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits, Refusal,
+    Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, TryLate,
 };
 
 impl Carts {
@@ -178,19 +178,32 @@ pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> 
 /// Whether other shards' boards show too few units on hand for a confirm. A look, no promise: a
 /// confirm once decided is always applied.
 pub fn shortfall(turn: &Turn<'_>, request: &Request) -> Option<Refusal> {
-    let Command::Confirm(confirm) = &request.command else { return None };
+    let Command::Confirm(confirm) = &request.command else {
+        return None;
+    };
     let elsewhere = turn.engine().foreign_units(confirm, turn.now());
-    if elsewhere.is_empty() || request.key.is_some_and(|tag| turn.engine().repeat(&tag).is_some()) {
+    if elsewhere.is_empty()
+        || request
+            .key
+            .is_some_and(|tag| turn.engine().repeat(&tag).is_some())
+    {
         return None;
     }
     let mut short = Vec::new();
     for (sku, location, units) in elsewhere {
         let view = turn.board().sku(&sku);
-        let level = view.as_ref().and_then(|view| view.levels.iter().find(|(at, _)| *at == location));
+        let level = view
+            .as_ref()
+            .and_then(|view| view.levels.iter().find(|(at, _)| *at == location));
         let on_hand = level.map_or(0, |(_, counters)| counters.get(Counter::OnHand).max(0));
         if on_hand < i64::from(units) {
             let (requested, possible) = (u64::from(units), on_hand as u64);
-            short.push(LineAt { sku, location: Some(location), requested, possible });
+            short.push(LineAt {
+                sku,
+                location: Some(location),
+                requested,
+                possible,
+            });
         }
     }
     (!short.is_empty()).then_some(Refusal::Shortfall(short))

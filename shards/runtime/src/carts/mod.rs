@@ -13,6 +13,7 @@ mod drive;
 mod home;
 mod late;
 mod part;
+mod shortages;
 mod timers;
 
 use crate::peer::PeerMessage;

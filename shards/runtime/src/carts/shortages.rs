@@ -1,0 +1,77 @@
+//! What best effort could not grant, line by line, from what the parts said.
+
+use super::attempt::{Attempt, Part, PartAnswer};
+use crate::peer::ShortWhy;
+use crate::reply::Told;
+use crate::unavailable::Unavailable;
+use holdfast_core::{CreateCart, HeldLine, Shortage, ShortageReason};
+
+/// The cart with what its parts hold, and for best effort what they don't.
+pub(super) fn with_parts(cart: &CreateCart, attempt: &Attempt) -> Result<Box<CreateCart>, Told> {
+    let mut cart = cart.clone();
+    cart.held = attempt.held();
+    for part in &attempt.parts {
+        let (held, told, reason) = match &part.answer {
+            Some(PartAnswer::Held(held, told)) => {
+                (&held[..], &told[..], ShortageReason::InsufficientStock)
+            }
+            Some(PartAnswer::Short(why)) => (&[][..], &[][..], short_reason(why)?),
+            None => (&[][..], &[][..], ShortageReason::Unavailable),
+        };
+        cart.shortages.extend(shortages(part, held, told, reason));
+    }
+    Ok(Box::new(cart))
+}
+
+/// The shortage that best effort makes of a part's answer; other refusals stay refusals.
+fn short_reason(why: &ShortWhy) -> Result<ShortageReason, Told> {
+    let refusal = match why {
+        ShortWhy::Undecided => return Ok(ShortageReason::InsufficientStock),
+        ShortWhy::Full(table) => return Err(Err(Unavailable::Full(table))),
+        ShortWhy::Refused(refusal) => refusal,
+    };
+    refusal.as_shortage().ok_or_else(|| {
+        let refusal = Box::new(refusal.clone());
+        let at = holdfast_core::Timestamp::ZERO;
+        Ok(holdfast_core::Answer::Refused {
+            refusal,
+            at,
+            seq: 0,
+            replayed: false,
+        })
+    })
+}
+
+/// What a part was asked for and does not hold. It tells why with its first answer only: one that
+/// comes again names the holds alone, so home counts for itself, and then `reason` is why.
+fn shortages(
+    part: &Part,
+    held: &[HeldLine],
+    told: &[Shortage],
+    reason: ShortageReason,
+) -> Vec<Shortage> {
+    let mut shortages: Vec<Shortage> = Vec::new();
+    for line in &part.lines {
+        let requested = line.units.get();
+        match shortages
+            .iter_mut()
+            .find(|shortage| shortage.sku == line.sku)
+        {
+            Some(shortage) => shortage.requested = shortage.requested.saturating_add(requested),
+            None => {
+                let granted = held.iter().filter(|held| held.sku == line.sku);
+                shortages.push(Shortage {
+                    sku: line.sku.clone(),
+                    requested,
+                    granted: granted.map(|held| held.units).sum(),
+                    reason: told
+                        .iter()
+                        .find(|told| told.sku == line.sku)
+                        .map_or(reason, |told| told.reason),
+                });
+            }
+        }
+    }
+    shortages.retain(|shortage| shortage.granted < shortage.requested);
+    shortages
+}
