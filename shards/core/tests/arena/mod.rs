@@ -9,19 +9,19 @@
 mod recover;
 mod steps;
 
-pub use steps::{Step, history, opening_lines};
+pub(crate) use steps::{Step, history, opening_lines};
 
 use crate::model::{Model, Told};
 use crate::script::Line;
 use crate::world::{Plain, Subject, Turn, World};
-use holdfast_core::{Policy, Refusal, ReservationId, ReservationView, SkuView, Timestamp};
+use holdfast_core::{Policy, Refusal, ReservationView, SkuView, Timestamp};
 use recover::Memory;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The engine's outcome or state is not the model's.
     Differs(String),
     /// An invariant does not hold.
@@ -36,7 +36,7 @@ pub enum Fault {
 
 /// Which of the properties are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
+pub(crate) enum Watch {
     /// All of them.
     Everything,
     /// Outcomes and views.
@@ -50,8 +50,8 @@ pub enum Watch {
 }
 
 /// One history under way.
-pub struct Duel<S> {
-    pub world: World<S>,
+pub(crate) struct Duel<S> {
+    pub(crate) world: World<S>,
     model: Model,
     watch: Watch,
     memory: Memory,
@@ -60,7 +60,7 @@ pub struct Duel<S> {
 }
 
 impl<S: Subject> Duel<S> {
-    pub fn new(subject: S, watch: Watch) -> Self {
+    pub(crate) fn new(subject: S, watch: Watch) -> Self {
         let model = Model::new(subject.engine().policy().clone());
         let (world, memory) = (World::new(subject), Memory::default());
         Self {
@@ -74,12 +74,12 @@ impl<S: Subject> Duel<S> {
     }
 
     /// The history so far, as it would stand in a story file.
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         self.told.join("\n")
     }
 
     /// Tells both the next line and compares what came of it; gives the outcome in words.
-    pub fn run(&mut self, line: &Line) -> Result<String, Fault> {
+    pub(crate) fn run(&mut self, line: &Line) -> Result<String, Fault> {
         self.told.push(line.to_string());
         let run = catch_unwind(AssertUnwindSafe(|| self.world.run(line)));
         let (turn, words) = run.map_err(|panic| Fault::Panicked(message(&*panic)))?;
@@ -185,7 +185,7 @@ impl<S: Subject> Duel<S> {
     }
 
     /// Rebuilds the state in every way that is watched.
-    pub fn recover(&mut self, choices: &mut dyn FnMut(usize) -> usize) -> Result<(), Fault> {
+    pub(crate) fn recover(&mut self, choices: &mut dyn FnMut(usize) -> usize) -> Result<(), Fault> {
         let run = catch_unwind(AssertUnwindSafe(|| {
             if self.is_watched(Watch::Replay) {
                 recover::from_the_start(&self.world)?;
@@ -198,19 +198,17 @@ impl<S: Subject> Duel<S> {
         run.map_err(|panic| Fault::Panicked(message(&*panic)))?
     }
 
-    /// Takes chunks of this moment, for a later recovery.
-    pub fn remember(&mut self, dirty: usize) {
-        self.memory.take(&mut self.world, dirty);
-    }
-
     /// Runs a whole history.
-    pub fn play(&mut self, steps: &[Step]) -> Result<(), Fault> {
+    pub(crate) fn play(&mut self, steps: &[Step]) -> Result<(), Fault> {
         for line in opening_lines() {
             self.run(&line)?;
         }
         for step in steps {
             match step {
-                Step::Remember(dirty) => self.remember(usize::from(*dirty)),
+                Step::Remember(dirty) => {
+                    self.run(&Line::Chunks(u64::from(*dirty)))?;
+                    self.memory.take(&self.world);
+                }
                 Step::Recover(choices) => {
                     let mut choices = choices.iter().cycle();
                     self.recover(&mut |count| {
@@ -229,7 +227,7 @@ impl<S: Subject> Duel<S> {
 }
 
 /// Plays a history on a fresh engine.
-pub fn play(policy: &Policy, steps: &[Step]) -> Result<(), String> {
+pub(crate) fn play(policy: &Policy, steps: &[Step]) -> Result<(), String> {
     let mut duel = Duel::new(Plain::new(policy.clone()), Watch::Everything);
     duel.play(steps)
         .map_err(|fault| format!("{}\n\n{fault}", duel.story()))
@@ -263,12 +261,16 @@ fn normal(told: Told) -> Told {
     match &mut refusal {
         Refusal::UnknownSku(skus) | Refusal::SalePaused(skus) | Refusal::CustomerRequired(skus) => {
             skus.sort();
+            skus.dedup();
         }
         Refusal::UnknownLocation(places) => {
             places.sort();
             places.dedup();
         }
-        Refusal::SaleClosed(skus) => skus.sort(),
+        Refusal::SaleClosed(skus) => {
+            skus.sort();
+            skus.dedup();
+        }
         Refusal::CustomerLimit(over) => over.sort_by(|a, b| a.sku.cmp(&b.sku)),
         Refusal::InsufficientStock(lines) => {
             lines.sort_by(|a, b| (&a.sku, &a.location).cmp(&(&b.sku, &b.location)));

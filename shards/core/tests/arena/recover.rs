@@ -7,21 +7,19 @@ use std::collections::BTreeMap;
 
 /// The whole state at some moments in the past.
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     moments: Vec<(u64, BTreeMap<ChunkId, ChunkState>)>,
 }
 
 impl Memory {
-    /// Keeps the state of this moment; the ledger writes up to `dirty` changed chunks.
-    pub fn take<S: Subject>(&mut self, world: &mut World<S>, dirty: usize) {
-        world.take_chunks(dirty);
+    /// Keeps the state of this moment.
+    pub(crate) fn take<S: Subject>(&mut self, world: &World<S>) {
         let engine = world.subject.engine();
-        self.moments
-            .push((engine.seq(), engine.all_chunks().into_iter().collect()));
+        self.moments.push((engine.seq(), engine.all_chunks().into_iter().collect()));
     }
 
     /// Recovers as a ledger would, and from chunks whose moments are chosen one by one.
-    pub fn check<S: Subject>(
+    pub(crate) fn check<S: Subject>(
         &mut self,
         world: &World<S>,
         choose: &mut dyn FnMut(usize) -> usize,
@@ -58,7 +56,7 @@ impl Memory {
 }
 
 /// Replays everything recorded into an empty engine.
-pub fn from_the_start<S: Subject>(world: &World<S>) -> Result<(), Fault> {
+pub(crate) fn from_the_start<S: Subject>(world: &World<S>) -> Result<(), Fault> {
     let live = world.subject.engine();
     let replayed = restore(live.policy().clone(), &Snapshots::new(), &world.journal, 0);
     difference(live, &replayed).map_err(Fault::Replay)?;

@@ -158,11 +158,19 @@ impl Model {
             add(level, Counter::OnHand, -i64::from(*units));
             add(level, Counter::Sold, i64::from(*units));
         }
-        let order = self.order_mut(command.id);
-        for (hold, units) in order.holds.iter_mut().zip(units) {
+        for (at, units) in units.iter().enumerate().filter(|(_, units)| **units > 0) {
+            let has_customer = order.customer.is_some();
+            let counts = has_customer && self.skus[&order.holds[at].sku].limited_once;
+            let hold = &mut self.order_mut(command.id).holds[at];
             hold.confirmed += units;
             hold.expired -= units;
+            hold.late = Some(super::Late {
+                units: *units,
+                at: now,
+                counts,
+            });
         }
+        let order = self.order_mut(command.id);
         order.late = true;
         order.closed = Some(ExpiredReason::Closed);
         order.pay(command.payment_ref.as_ref());

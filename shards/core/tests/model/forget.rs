@@ -8,7 +8,7 @@ use holdfast_core::{
 
 impl Model {
     /// Follows an event that no command asked for.
-    pub fn hear(&mut self, event: &Event) {
+    pub(crate) fn hear(&mut self, event: &Event) {
         if event.at < self.clock {
             self.complain(format!("INV-7: event {} runs backwards", event.seq));
         }
@@ -123,7 +123,7 @@ impl Model {
 }
 
 /// The reservations that an event records as expired.
-pub fn expired_in(event: &Event) -> impl Iterator<Item = ReservationId> {
+pub(crate) fn expired_in(event: &Event) -> impl Iterator<Item = ReservationId> {
     let is_expiry = event.kind == EventKind::ReservationExpired;
     event
         .effects

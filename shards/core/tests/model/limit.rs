@@ -22,22 +22,25 @@ impl Model {
     ) -> Option<Tally> {
         let limit = self.skus[sku].config.customer_limit?;
         let mut units = Vec::new();
-        for order in self.orders.values() {
-            let is_theirs = order.customer.as_ref() == Some(customer);
-            let is_in_window = now < order.created_at.after(limit.window);
-            if !is_theirs || !is_in_window {
-                continue;
-            }
+        for order in self
+            .orders
+            .values()
+            .filter(|order| order.customer.as_ref() == Some(customer))
+        {
             let is_held = order.is_open(now) && Some(order.id) != instead_of;
-            for hold in order
-                .holds
-                .iter()
-                .filter(|hold| hold.sku == *sku && hold.counts)
-            {
+            for hold in order.holds.iter().filter(|hold| hold.sku == *sku) {
+                let late = hold.late.as_ref();
+                if let Some(late) = late.filter(|late| late.counts) {
+                    units.push((late.at, u64::from(late.units)));
+                }
+                let in_time = hold.confirmed - late.map_or(0, |late| late.units);
                 let held = if is_held { hold.open() } else { 0 };
-                units.push((order.created_at, u64::from(held + hold.confirmed)));
+                if hold.counts {
+                    units.push((order.created_at, u64::from(held + in_time)));
+                }
             }
         }
+        units.retain(|(at, _)| now < at.after(limit.window));
         units.sort_by_key(|(at, _)| *at);
         Some(Tally { limit, units })
     }

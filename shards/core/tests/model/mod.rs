@@ -18,7 +18,7 @@ mod reserve;
 mod stock;
 mod views;
 
-pub use forget::expired_in;
+pub(crate) use forget::expired_in;
 
 use holdfast_core::{
     Command, Counter, Counters, CustomerLimit, ExpiredReason, KeyOutcome, KeyTag, KeyTarget,
@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 /// What a caller is told. The engine's answers are brought to this form to be compared.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub(crate) enum Told {
     /// A reservation.
     Reservation {
         /// As it stands.
@@ -69,7 +69,7 @@ pub enum Told {
 }
 
 /// The naive state of a shard.
-pub struct Model {
+pub(crate) struct Model {
     policy: Policy,
     /// Ledger time of the last record.
     clock: Timestamp,
@@ -126,6 +126,16 @@ struct Hold {
     expired: u32,
     /// Whether the SKU was limited, once at least, when they were reserved.
     counts: bool,
+    /// Units of those confirmed that were taken again, when, and whether the SKU was limited.
+    late: Option<Late>,
+}
+
+/// Units taken again by a late confirm: they count from then on.
+#[derive(Clone)]
+struct Late {
+    units: u32,
+    at: Timestamp,
+    counts: bool,
 }
 
 /// A key and what came of it.
@@ -153,7 +163,7 @@ enum What {
 }
 
 impl Model {
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self {
             policy,
             clock: Timestamp::ZERO,
@@ -166,7 +176,7 @@ impl Model {
     }
 
     /// Answers a request, and whether it recorded anything.
-    pub fn ask(&mut self, request: &Request, wall: Timestamp) -> (Told, bool) {
+    pub(crate) fn ask(&mut self, request: &Request, wall: Timestamp) -> (Told, bool) {
         let now = wall.max(self.clock);
         if let Some(told) = request.key.and_then(|tag| self.repeat(tag, now)) {
             return (told, false);
@@ -327,7 +337,7 @@ impl Model {
     }
 
     /// What the engine did since the last call that it may not have done.
-    pub fn complaints(&mut self) -> Vec<String> {
+    pub(crate) fn complaints(&mut self) -> Vec<String> {
         std::mem::take(&mut self.complaints)
     }
 

@@ -108,7 +108,8 @@ impl Model {
         if !unknown.is_empty() {
             return Err(Refusal::UnknownLocation(unknown));
         }
-        if command.mode == Mode::AllOrNothing {
+        let can_sell = |sku: &Sku| !self.skus[sku].config.paused && !self.is_closed(sku, now);
+        if command.mode == Mode::AllOrNothing || !skus.iter().any(can_sell) {
             self.check_sale(&skus, now)?;
         }
         self.check_customer(&skus, command.customer.as_ref())?;
@@ -374,6 +375,7 @@ impl Model {
                     released,
                     expired,
                     counts,
+                    late: None,
                 });
             }
         }

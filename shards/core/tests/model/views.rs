@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 impl Model {
     /// A reservation as a look-up shows it.
-    pub fn reservation(
+    pub(crate) fn reservation(
         &self,
         id: ReservationId,
         wall: Timestamp,
@@ -18,7 +18,7 @@ impl Model {
     }
 
     /// A SKU with its recorded counters.
-    pub fn sku(&self, sku: &Sku) -> Option<SkuView> {
+    pub(crate) fn sku(&self, sku: &Sku) -> Option<SkuView> {
         let shelf = self.skus.get(sku)?;
         let mut levels = Vec::new();
         for (location, counters) in &shelf.levels {
@@ -37,18 +37,18 @@ impl Model {
     }
 
     /// All SKUs, by name.
-    pub fn skus(&self) -> Vec<SkuView> {
+    pub(crate) fn skus(&self) -> Vec<SkuView> {
         self.skus.keys().filter_map(|sku| self.sku(sku)).collect()
     }
 
     /// All reservations ever made, forgotten ones too.
-    pub fn reservations(&self) -> Vec<ReservationId> {
+    pub(crate) fn reservations(&self) -> Vec<ReservationId> {
         self.orders.keys().copied().collect()
     }
 
     /// Brings a reservation's holds into the order in which its answer listed them: which
     /// order that is, is the answer's to choose.
-    pub fn follow_order(&mut self, id: ReservationId, answer: &ReservationView) {
+    pub(crate) fn follow_order(&mut self, id: ReservationId, answer: &ReservationView) {
         let place = |sku: &Sku, location: &Location| {
             answer
                 .lines
@@ -63,7 +63,7 @@ impl Model {
     }
 
     /// What was told, with the reservation as it stands after [`Self::follow_order`].
-    pub fn refresh(&self, told: Told, id: ReservationId, wall: Timestamp) -> Told {
+    pub(crate) fn refresh(&self, told: Told, id: ReservationId, wall: Timestamp) -> Told {
         match (told, self.reservation(id, wall)) {
             (
                 Told::Reservation {

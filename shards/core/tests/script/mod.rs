@@ -9,14 +9,14 @@
 mod parse;
 mod print;
 
-pub use parse::parse;
-pub use print::duration;
+pub(crate) use parse::parse;
+pub(crate) use print::duration;
 
 use holdfast_core::{Mode, Patch, Remainder};
 
 /// One line of a story.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub(crate) enum Line {
     /// Bounds of the story, before anything else: name and milliseconds or count.
     Policy(Vec<(String, u64)>),
     /// A command, with its idempotency key.
@@ -31,13 +31,15 @@ pub enum Line {
     Sweep,
     /// The shard is down this long, then opens from its chunks.
     Down(u64),
+    /// So many of the chunks that changed are written, as between two commits.
+    Chunks(u64),
     /// How a reservation or a SKU stands.
     Show(String),
 }
 
 /// A command, by the names the story gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// `configure`
     Configure(Box<Setting>),
     /// `receive`
@@ -94,51 +96,51 @@ pub enum Verb {
 
 /// What a `configure` sets. Times are offsets from the story's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// Which SKU.
-    pub sku: String,
+    pub(crate) sku: String,
     /// Safety stock by location.
-    pub safety: Vec<(String, Patch<u32>)>,
+    pub(crate) safety: Vec<(String, Patch<u32>)>,
     /// Units and window.
-    pub limit: Patch<(u32, u64)>,
+    pub(crate) limit: Patch<(u32, u64)>,
     /// Start of the sale.
-    pub opens: Patch<u64>,
+    pub(crate) opens: Patch<u64>,
     /// End of the sale.
-    pub closes: Patch<u64>,
+    pub(crate) closes: Patch<u64>,
     /// Pause.
-    pub paused: Patch<bool>,
+    pub(crate) paused: Patch<bool>,
     /// Where it sells.
-    pub order: Patch<Vec<String>>,
+    pub(crate) order: Patch<Vec<String>>,
     /// The `config_version` it must have.
-    pub version: Option<u64>,
+    pub(crate) version: Option<u64>,
 }
 
 /// What a `reserve` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Basket {
+pub(crate) struct Basket {
     /// The name the story gives it.
-    pub name: String,
+    pub(crate) name: String,
     /// Its lines.
-    pub lines: Vec<Want>,
+    pub(crate) lines: Vec<Want>,
     /// How long.
-    pub ttl: Option<u64>,
+    pub(crate) ttl: Option<u64>,
     /// For whom.
-    pub customer: Option<String>,
+    pub(crate) customer: Option<String>,
     /// For which order.
-    pub order_ref: Option<String>,
+    pub(crate) order_ref: Option<String>,
     /// All or nothing, or what is there.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Which earlier one it takes the place of.
-    pub replace: Option<String>,
+    pub(crate) replace: Option<String>,
 }
 
 /// Units of a SKU, from somewhere or anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Want {
+pub(crate) struct Want {
     /// What.
-    pub sku: String,
+    pub(crate) sku: String,
     /// Where, if it matters.
-    pub location: Option<String>,
+    pub(crate) location: Option<String>,
     /// How much.
-    pub units: u32,
+    pub(crate) units: u32,
 }

@@ -5,7 +5,7 @@ use super::{Basket, Line, Setting, Verb, Want};
 use holdfast_core::{Mode, Patch, Remainder};
 
 /// Reads one line, without its expectation.
-pub fn parse(text: &str) -> Result<Line, String> {
+pub(crate) fn parse(text: &str) -> Result<Line, String> {
     let mut words = Words::of(text)?;
     let line = words.line()?;
     words.finish()?;
@@ -50,6 +50,7 @@ impl Words {
             "back" => return Ok(Line::Back(self.duration()?)),
             "sweep" => return Ok(Line::Sweep),
             "down" => return Ok(Line::Down(self.duration()?)),
+            "chunks" => return Ok(Line::Chunks(number(&self.next("a count")?)?)),
             "show" => return Ok(Line::Show(self.next("a name")?)),
             "configure" => self.configure()?,
             "receive" => Verb::Receive {

@@ -5,7 +5,7 @@ use holdfast_core::{Mode, Patch, Remainder};
 use std::fmt::{self, Display, Formatter};
 
 /// A duration in the largest unit that divides it.
-pub fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     for (unit, size) in [
         ("d", 86_400_000),
         ("h", 3_600_000),
@@ -170,6 +170,7 @@ impl Display for Line {
             Self::Back(ms) => write!(f, "back {}", duration(*ms)),
             Self::Sweep => f.write_str("sweep"),
             Self::Down(ms) => write!(f, "down {}", duration(*ms)),
+            Self::Chunks(count) => write!(f, "chunks {count}"),
             Self::Show(name) => write!(f, "show {name}"),
         }
     }

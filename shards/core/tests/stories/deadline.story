@@ -46,4 +46,4 @@ receive MUG 1                      -> received on_hand=1
 reserve r10 TEE 1 + MUG 1 ttl=1s   -> created
 wait 1s                            -> ok
 reserve r11 MUG 1                  -> expired r10; created
-show TEE                           -> available=1 on_hand=2 reserved=1 received=2 expired=9
+show TEE                           -> available=1 on_hand=2 reserved=1 received=2 expired=10

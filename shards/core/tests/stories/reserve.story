@@ -18,7 +18,7 @@ show MUG                           -> available=2 on_hand=2 received=2
 # Lines on the same SKU are summed before checking: a cart never competes with itself.
 reserve r4 MUG 2 + MUG 1           -> refused insufficient-stock available=2
 reserve r4 MUG 1 + MUG 1           -> created MUG@main 2
-show r4                            -> open: MUG@main open=2; until=+10m1s
+show r4                            -> open: MUG@main open=2; until=+601s
 show MUG                           -> available=0 on_hand=2 reserved=2 received=2
 
 # A SKU that is known and was never received has nothing, and a location that is not known

@@ -7,8 +7,8 @@ mod restore;
 mod tell;
 mod translate;
 
-pub use restore::{Snapshots, restore};
-pub use tell::words;
+pub(crate) use restore::{Snapshots, restore};
+pub(crate) use tell::words;
 
 use crate::model::Told;
 use crate::script::{Line, Verb};
@@ -19,13 +19,13 @@ use holdfast_core::{
 use std::collections::BTreeMap;
 
 /// Where every story starts.
-pub const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
 /// Entries that one sweep may forget.
 const FORGET_PER_TURN: usize = 512;
 
 /// What is under test: an engine, or one with a fault planted around it.
-pub trait Subject {
+pub(crate) trait Subject {
     /// The engine as it stands.
     fn engine(&self) -> &Engine;
 
@@ -49,10 +49,10 @@ pub trait Subject {
 }
 
 /// The engine itself.
-pub struct Plain(pub Engine);
+pub(crate) struct Plain(pub(crate) Engine);
 
 impl Plain {
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self(Engine::new(policy))
     }
 }
@@ -68,43 +68,44 @@ impl Subject for Plain {
 }
 
 /// A subject, its clock and its journal.
-pub struct World<S> {
+pub(crate) struct World<S> {
     /// What is under test.
-    pub subject: S,
+    pub(crate) subject: S,
     /// The wall clock.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Everything recorded so far.
-    pub journal: Vec<Event>,
+    pub(crate) journal: Vec<Event>,
     /// Chunks as a ledger would have them.
     chunks: Snapshots,
     /// What was minted last.
     counter: u64,
     names: BTreeMap<String, ReservationId>,
     /// How many reserves were asked for.
-    pub reserves: usize,
+    pub(crate) reserves: usize,
     /// Commands that came with a key, in their order.
-    pub keyed: Vec<Line>,
+    pub(crate) keyed: Vec<Line>,
 }
 
 /// What a line of a story came to.
-pub struct Turn {
+pub(crate) struct Turn {
     /// Recorded before the command could be decided, or by the timer.
-    pub met: Vec<Event>,
+    pub(crate) met: Vec<Event>,
     /// Recorded by the command.
-    pub own: Vec<Event>,
+    pub(crate) own: Vec<Event>,
     /// What was asked; nothing for lines that ask nothing.
-    pub request: Option<Request>,
+    pub(crate) request: Option<Request>,
     /// What the caller was told.
-    pub told: Option<Told>,
+    pub(crate) told: Option<Told>,
 }
 
 impl<S: Subject> World<S> {
-    pub fn new(subject: S) -> Self {
+    pub(crate) fn new(subject: S) -> Self {
         let (journal, names, keyed) = (Vec::new(), BTreeMap::new(), Vec::new());
         Self {
             subject,
             now: START,
             journal,
+            chunks: Snapshots::new(),
             counter: 0,
             names,
             reserves: 0,
@@ -113,12 +114,12 @@ impl<S: Subject> World<S> {
     }
 
     /// The time by which the engine decides: ledger time goes on monotonically.
-    pub fn ledger_time(&self) -> Timestamp {
+    pub(crate) fn ledger_time(&self) -> Timestamp {
         self.now.max(self.subject.engine().at())
     }
 
     /// Asks until lapsed reservations no longer stand in the way.
-    pub fn ask(&mut self, request: Request) -> Turn {
+    pub(crate) fn ask(&mut self, request: Request) -> Turn {
         let mut met = Vec::new();
         loop {
             let Decision {
@@ -190,7 +191,7 @@ impl<S: Subject> World<S> {
     }
 
     /// A SKU as it stands, without the position it stands for.
-    pub fn sku(&self, sku: &Sku) -> SkuView {
+    pub(crate) fn sku(&self, sku: &Sku) -> SkuView {
         let view = self
             .subject
             .engine()
@@ -204,7 +205,7 @@ impl<S: Subject> World<S> {
     }
 
     /// The timer runs once: a bounded number of expiries, a bounded batch forgotten.
-    pub fn sweep(&mut self) -> Vec<Event> {
+    pub(crate) fn sweep(&mut self) -> Vec<Event> {
         let mut recorded = Vec::new();
         for _ in 0..self.subject.engine().policy().expire_per_turn {
             let Some(event) = self.subject.due(self.now) else {
@@ -221,7 +222,7 @@ impl<S: Subject> World<S> {
     }
 
     /// Takes up to `count` of the chunks that changed, as a ledger writes them between commits.
-    pub fn take_chunks(&mut self, count: usize) {
+    pub(crate) fn take_chunks(&mut self, count: usize) {
         let seq = self.subject.engine().seq();
         for _ in 0..count {
             let Some((id, state)) = self.subject.engine_mut().take_dirty_chunk() else {
@@ -233,14 +234,14 @@ impl<S: Subject> World<S> {
 
     /// The state as it would be after a crash now: chunks as written, and the journal from
     /// where the oldest change is that no chunk has.
-    pub fn recovered(&self) -> Engine {
+    pub(crate) fn recovered(&self) -> Engine {
         let engine = self.subject.engine();
         let from = engine.oldest_dirty().map_or(engine.seq(), |seq| seq - 1);
         restore(engine.policy().clone(), &self.chunks, &self.journal, from)
     }
 
     /// The shard stops and opens again.
-    pub fn restart(&mut self) -> Event {
+    pub(crate) fn restart(&mut self) -> Event {
         *self.subject.engine_mut() = self.recovered();
         self.note_minted();
         let event = self.subject.engine().resume(self.now);
@@ -260,23 +261,23 @@ impl<S: Subject> World<S> {
     }
 
     /// The name a story gave a reservation.
-    pub fn name_of(&self, id: ReservationId) -> &str {
+    pub(crate) fn name_of(&self, id: ReservationId) -> &str {
         let found = self.names.iter().find(|(_, other)| **other == id);
         found.map_or("?", |(name, _)| name)
     }
 
     /// The reservation that goes by a name.
-    pub fn id_of(&self, name: &str) -> Option<ReservationId> {
+    pub(crate) fn id_of(&self, name: &str) -> Option<ReservationId> {
         self.names.get(name).copied()
     }
 
     /// All names given so far.
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.names.keys().map(String::as_str).collect()
     }
 
     /// Runs one line and says in words what it came to.
-    pub fn run(&mut self, line: &Line) -> (Turn, String) {
+    pub(crate) fn run(&mut self, line: &Line) -> (Turn, String) {
         let mut turn = Turn {
             met: Vec::new(),
             own: Vec::new(),
@@ -315,6 +316,7 @@ impl<S: Subject> World<S> {
                 self.now = later(self.now, *ms);
                 turn.met.push(self.restart());
             }
+            Line::Chunks(count) => self.take_chunks(*count as usize),
             Line::Show(_) => {}
         }
         let words = words(self, line, &turn);

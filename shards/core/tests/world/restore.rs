@@ -4,10 +4,10 @@ use holdfast_core::{ChunkId, ChunkState, Engine, Event, Policy, Seen};
 use std::collections::BTreeMap;
 
 /// Chunks by name, each with the sequence it was taken at.
-pub type Snapshots = BTreeMap<ChunkId, (u64, ChunkState)>;
+pub(crate) type Snapshots = BTreeMap<ChunkId, (u64, ChunkState)>;
 
 /// An engine from chunks that may each be of another moment, and the events after `from`.
-pub fn restore(policy: Policy, chunks: &Snapshots, journal: &[Event], from: u64) -> Engine {
+pub(crate) fn restore(policy: Policy, chunks: &Snapshots, journal: &[Event], from: u64) -> Engine {
     let mut engine = Engine::new(policy);
     let mut seen = Seen::default();
     for (id, (seq, state)) in chunks {

@@ -4,13 +4,13 @@ use super::{START, Subject, Turn, World};
 use crate::model::{Told, expired_in};
 use crate::script::{Line, Verb, Want, duration};
 use holdfast_core::{
-    Counter, Effect, Event, EventKind, ExpiredReason, LineAt, Location, OverLimit, Refusal,
-    ReservationView, ShortLine, Sku, SkuView, Status, Timestamp,
+    Counter, Effect, Event, EventKind, ExpiredReason, LineAt, LineView, Location, OverLimit,
+    Refusal, ReservationView, ShortLine, Sku, SkuView, Status, Timestamp,
 };
 use std::fmt::Write;
 
 /// The outcome of a line.
-pub fn words<S: Subject>(world: &World<S>, line: &Line, turn: &Turn) -> String {
+pub(crate) fn words<S: Subject>(world: &World<S>, line: &Line, turn: &Turn) -> String {
     let mut parts: Vec<String> = met(world, &turn.met);
     match line {
         Line::Show(name) => parts.push(show(world, name)),
@@ -18,7 +18,7 @@ pub fn words<S: Subject>(world: &World<S>, line: &Line, turn: &Turn) -> String {
             let told = turn.told.as_ref().expect("a command is answered");
             parts.push(answer(world, verb, told, &turn.own));
         }
-        Line::Policy(_) | Line::Wait(_) | Line::Back(_) => parts.push("ok".to_owned()),
+        Line::Policy(_) | Line::Wait(_) | Line::Back(_) | Line::Chunks(_) => parts.push("ok".to_owned()),
         Line::Advance(_) | Line::Sweep | Line::Down(_) if parts.is_empty() => {
             parts.push("nothing".to_owned());
         }
@@ -124,14 +124,12 @@ fn created(verb: &Verb, view: &ReservationView) -> String {
         panic!("only a reserve creates")
     };
     let mut text = "created".to_owned();
-    let as_asked = |want: &Want| {
+    let as_asked = |(want, line): (&Want, &LineView)| {
         let location = want.location.as_deref().unwrap_or("main");
-        view.lines.iter().any(|line| {
-            (line.sku.as_str(), line.location.as_str(), line.units)
-                == (&want.sku, location, want.units)
-        })
+        (line.sku.as_str(), line.location.as_str(), line.units) == (&want.sku, location, want.units)
     };
-    let is_plain = view.lines.len() == basket.lines.len() && basket.lines.iter().all(as_asked);
+    let is_plain = view.lines.len() == basket.lines.len()
+        && basket.lines.iter().zip(&view.lines).all(as_asked);
     if !is_plain {
         let lines = view.lines.iter().map(|line| {
             let asked = if line.requested == line.units {
@@ -172,7 +170,7 @@ fn changed(view: &ReservationView, own: &[Event]) -> String {
 
 /// Units by what became of them, if they did not all fare the same.
 fn tally(view: &ReservationView) -> String {
-    let sum = |of: fn(&holdfast_core::LineView) -> u32| view.lines.iter().map(of).sum::<u32>();
+    let sum = |of: fn(&LineView) -> u32| view.lines.iter().map(of).sum::<u32>();
     let sums = [
         ("open", sum(|line| line.open)),
         ("confirmed", sum(|line| line.confirmed)),

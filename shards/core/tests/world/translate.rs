@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl<S: Subject> World<S> {
     /// The request that a line makes; candidate ids are minted as a shard would.
-    pub fn request(&mut self, key: Option<&str>, verb: &Verb) -> Request {
+    pub(crate) fn request(&mut self, key: Option<&str>, verb: &Verb) -> Request {
         let key = key.map(|key| KeyTag {
             hash: [hash(key), !hash(key)],
             content: content(verb),
@@ -198,7 +198,7 @@ fn line_units(lines: &[Want]) -> Vec<LineUnits> {
 }
 
 /// A SKU by its name in a story.
-pub fn sku_of(name: &str) -> Sku {
+pub(crate) fn sku_of(name: &str) -> Sku {
     Sku::parse(name).expect("stories name good SKUs")
 }
 
