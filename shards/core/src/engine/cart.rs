@@ -453,12 +453,12 @@ impl Engine {
             .filter_map(|number| self.foreign_hold(*number))
     }
 
-    /// One such hold.
+    /// One such hold. One that has ended may stay for its customer's limit; that is none.
     pub fn foreign_hold(&self, number: u64) -> Option<ForeignHold> {
         let hold = self
             .holds
             .get(number)
-            .filter(|hold| hold.phase != HoldPhase::Local)?;
+            .filter(|hold| hold.phase != HoldPhase::Local && hold.open() > 0)?;
         let extra = hold.extra.as_ref()?;
         Some(ForeignHold {
             number,
