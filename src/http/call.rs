@@ -1,7 +1,7 @@
 //! One request as a handler takes it: its head, its whole body, its key.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
@@ -23,6 +23,7 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
+        refuse_query(&head)?;
         // The edge has read the whole body already; this collects one piece.
         let collected = body.collect().await;
         let unreadable = |_| Problem::new(Code::InvalidRequest, "the body can't be read");
@@ -30,6 +31,28 @@ impl<S: Send + Sync> FromRequest<S> for Call {
             head,
             body: collected.map_err(unreadable)?.to_bytes(),
         })
+    }
+}
+
+/// A request without a query, whose body is of no interest.
+pub(crate) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        refuse_query(head).map(|()| Self)
+    }
+}
+
+/// A parameter that is not known might have been meant to change what the call does.
+fn refuse_query(head: &Parts) -> Result<(), Problem> {
+    match head.uri.query() {
+        None | Some("") => Ok(()),
+        Some(query) => {
+            let name = query.split(['=', '&']).next().unwrap_or(query);
+            Err(Problem::invalid(name, "this call takes no parameters"))
+        }
     }
 }
 

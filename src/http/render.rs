@@ -113,7 +113,7 @@ fn answer<'a>(
                 ..refusal_of(refusal, &made)
             }
         }
-        Answer::Full(table) => Rendered::problem(full(table)),
+        Answer::Full(table) => Rendered::problem(unavailable(&Unavailable::Full(table))),
         Answer::Part(_) => unreachable!("shards tell this to each other, not to callers"),
     }
 }
@@ -174,7 +174,7 @@ pub(crate) fn unavailable(unavailable: &Unavailable) -> Problem {
         Unavailable::Overloaded { shard } => {
             Problem::new(Code::ShardOverloaded, text).with("shard", *shard)
         }
-        Unavailable::Full(table) => return full(table),
+        Unavailable::Full(table) => Problem::new(Code::Capacity, text).with("table", *table),
         Unavailable::Recovering { shard }
         | Unavailable::Down { shard, .. }
         | Unavailable::PartUnavailable { shard }
@@ -196,11 +196,6 @@ pub(crate) fn unavailable(unavailable: &Unavailable) -> Problem {
         .with_outcome(outcome)
         .with_retry_after_s(wait_ms.div_ceil(1_000).max(1) as u32)
         .with("retry_after_ms", wait_ms)
-}
-
-fn full(table: &'static str) -> Problem {
-    let detail = format!("the table of {table} is full; retry when some have ended");
-    Problem::new(Code::Capacity, detail).with("table", table)
 }
 
 fn sku_shape<'a>(view: &'a SkuView, position_of: PositionOf<'_>) -> SkuShape<'a> {

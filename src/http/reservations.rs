@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use holdfast_core::{ReservationId, Sku};
 
-use super::call::Call;
+use super::call::{Call, NoQuery};
 use super::json::Path;
 use super::problem::Problem;
 use super::render;
@@ -23,6 +23,7 @@ pub(crate) async fn reserve(State(api): State<Api>, call: Call) -> Result<Respon
 pub(crate) async fn read(
     State(api): State<Api>,
     Path(id): Path<String>,
+    _: NoQuery,
 ) -> Result<Response, Problem> {
     let told = api.router().reservation(id_of(&id)?, api.deadline()).await;
     let position_of = |sku: &Sku, seq| api.position(sku, seq);

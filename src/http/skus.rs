@@ -1,5 +1,7 @@
 //! The calls about SKUs: configure, read, list, availability. Reads come from the stock board.
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
@@ -84,9 +86,11 @@ pub(crate) async fn read(
     let sku = sku_of(&sku)?;
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
     let Some(view) = api.router().sku(&sku) else {
-        let refusal = Refusal::UnknownSku(vec![sku]);
-        let now = api.router().now();
-        return Ok(render::refusal(&refusal, now, 0, &position_of).into_response());
+        let shard = api.router().placement().shard_of_sku(&sku);
+        let stats = api.router().stats();
+        let seq = stats[usize::from(shard)].committed.load(Ordering::Acquire);
+        let (refusal, now) = (Refusal::UnknownSku(vec![sku]), api.router().now());
+        return Ok(render::refusal(&refusal, now, seq, &position_of).into_response());
     };
     if is_known(call.headers(), view.versions.all) {
         return Ok(render::not_modified(view.versions.all));

@@ -102,6 +102,16 @@ async fn a_path_that_means_nothing_is_refused() {
         .await;
     let cancel = "/v1/reservations/019b0000-0000-8000-8000-000000000000/cancel";
     talk.post(cancel, "k-1", "{}").said().await;
+    talk.note("parameters that a call does not know might have meant something");
+    talk.get("/v1/skus/TEE?as_of=yesterday").said().await;
+    let body = r#"{"lines":[{"sku":"TEE","qty":1}]}"#;
+    talk.post("/v1/reservations?dry_run=true", "k-1", body)
+        .said()
+        .await;
+    let id = "019b0000-0000-8000-bfff-fc0000000000";
+    talk.get(&format!("/v1/reservations/{id}?expand"))
+        .said()
+        .await;
     talk.note("another method");
     talk.ask(Method::DELETE, "/v1/skus/TEE").said().await;
     insta::assert_snapshot!(talk.transcript());
