@@ -165,7 +165,7 @@ section! {
         /// Operations in flight per shard.
         permits_per_shard: u64 = 8_192, from 1 to 1_000_000;
         /// Configuration and receipts in flight per shard, beside `permits_per_shard`.
-        permits_config_per_shard: u64 = 256, from 1 to 1_000_000;
+        permits_config_per_shard: u64 = 4_096, from 1 to 1_000_000;
         /// The pause before a failed shard's first restart; it doubles with every failure.
         restart_backoff_ms: Millis = Millis(100), from 1 to 3_600_000;
         /// The longest pause between restarts.
