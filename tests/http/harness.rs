@@ -133,6 +133,21 @@ impl Service {
         self.templates.clone()
     }
 
+    /// Two SKUs that live on different shards.
+    pub(crate) fn skus_of_two_shards(&self) -> [String; 2] {
+        let router = self.runtime.router();
+        let shard = |name: &str| {
+            let sku = holdfast_core::Sku::parse(name).expect("a good name");
+            router.placement().shard_of_sku(&sku)
+        };
+        let mut names = (1..).map(|number| format!("SKU-{number}"));
+        let first = "SKU-0".to_owned();
+        let other = names
+            .find(|name| shard(name) != shard(&first))
+            .expect("there are two shards");
+        [first, other]
+    }
+
     /// A connection to the data listener.
     pub(crate) async fn talk(&self) -> Talk {
         Talk::tcp(self.data).await

@@ -60,3 +60,46 @@ async fn keys_and_reservations_outlive_the_service() {
         .quietly();
     assert_eq!(confirmed.await.body["status"], "confirmed");
 }
+
+#[tokio::test]
+async fn a_damaged_ledger_takes_down_its_shard_and_no_other() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let [one, other] = service.skus_of_two_shards();
+    for sku in [&one, &other] {
+        talk.stocked(sku, 5).await;
+    }
+    let router = service.runtime.router();
+    let damaged = holdfast_core::Sku::parse(&one).expect("a good name");
+    let damaged = router.placement().shard_of_sku(&damaged);
+    drop(router);
+    let directory = service.stop().await;
+    let ledger = directory
+        .path()
+        .join(format!("data/shard-{damaged:02}/ledger.redb"));
+    let length = std::fs::metadata(&ledger)
+        .expect("the shard has a ledger")
+        .len();
+    std::fs::write(&ledger, vec![0x5a; length as usize]).expect("the directory is ours");
+
+    let service = Service::start_in(directory, |_| {}).await;
+    let mut talk = service.talk().await;
+    let reserve = |sku: &str| format!(r#"{{"lines":[{{"sku":"{sku}","qty":1}}]}}"#);
+    let refused = talk
+        .post("/v1/reservations", "k-1", &reserve(&one))
+        .quietly()
+        .await;
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert_eq!(refused.body["code"], "shard-unavailable");
+    assert_eq!(refused.body["outcome"], "not_applied");
+    assert_eq!(refused.body["shard"], damaged);
+    assert!(refused.headers.contains_key("retry-after"));
+    talk.reserved("k-2", &reserve(&other)).await;
+
+    let mut admin = crate::talk::Talk::tcp(service.admin).await;
+    assert_eq!(admin.get("/ready").quietly().await.status, 200);
+    let shards = admin.get("/v1/admin/shards").quietly().await.body;
+    let shard = &shards["items"][usize::from(damaged)];
+    assert_eq!(shard["state"], "quarantined", "{shards}");
+    assert!(shard["reason"].is_string());
+}

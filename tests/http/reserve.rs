@@ -171,7 +171,7 @@ async fn a_reservation_takes_the_place_of_an_earlier_one() {
 async fn a_replacement_over_several_shards_is_refused_with_advice() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
-    let [one, other] = two_shards(&service);
+    let [one, other] = service.skus_of_two_shards();
     talk.stocked(&one, 2).await;
     talk.stocked(&other, 2).await;
     let order = format!(
@@ -202,20 +202,4 @@ async fn a_full_table_is_no_lack_of_stock() {
         .said()
         .await;
     insta::assert_snapshot!(talk.transcript());
-}
-
-/// Two SKUs that live on different shards.
-fn two_shards(service: &Service) -> [String; 2] {
-    let router = service.runtime.router();
-    let shard = |name: &str| {
-        let sku = holdfast_core::Sku::parse(name).expect("a good name");
-        router.placement().shard_of_sku(&sku)
-    };
-    let names = (0..).map(|number| format!("SKU-{number}"));
-    let first = "SKU-0".to_owned();
-    let other = names
-        .skip(1)
-        .find(|name| shard(name) != shard(&first))
-        .expect("there are two");
-    [first, other]
 }
