@@ -44,8 +44,9 @@ impl Lapses {
     /// Takes a deadline out; `counts` says of others whether they still do.
     pub(super) fn remove(&mut self, lapse: Lapse, counts: impl Fn(Lapse) -> bool) {
         let Some(inner) = &mut self.0 else { return };
-        if !inner.tree.is_empty() && inner.tree.remove(&lapse) {
-            return;
+        // One that was taken out and put in again may lie in both.
+        if !inner.tree.is_empty() {
+            inner.tree.remove(&lapse);
         }
         while inner
             .queue
@@ -57,5 +58,28 @@ impl Lapses {
         if inner.queue.front().is_none() && inner.tree.is_empty() {
             self.0 = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A partial confirm takes a hold's deadline out and puts it in again. Not being at the head,
+    /// it stayed in the queue and went into the tree as well; its end then took it out of the tree
+    /// alone. The head of the queue named a hold that was gone, and the next sweep died of it.
+    #[test]
+    fn a_deadline_that_was_taken_out_and_put_in_again_leaves_nothing_behind() {
+        let at = Timestamp::from_ms;
+        let (first, second) = ((at(10), 1), (at(20), 2));
+        let mut lapses = Lapses::default();
+        lapses.insert(first);
+        lapses.insert(second);
+        lapses.remove(second, |_| true);
+        lapses.insert(second);
+        lapses.remove(first, |_| true);
+        assert_eq!(lapses.first(), Some(second));
+        lapses.remove(second, |_| true);
+        assert_eq!(lapses.first(), None);
     }
 }
