@@ -140,6 +140,10 @@ impl Engine {
     }
 
     fn load_key(&mut self, record: &KeyRecord) {
+        // The shard's own chunk may be newer than this one, and know that the key is forgotten.
+        if record.index < self.keys.first {
+            return;
+        }
         let key = crate::event::KeyEffect {
             index: record.index,
             tag: record.tag,

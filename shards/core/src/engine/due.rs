@@ -107,14 +107,13 @@ impl Engine {
         if first_key > self.keys.first {
             draft.effect(Effect::KeysForgotten(first_key));
         }
-        // A key names its reservation, so it goes first.
-        let keys_are_behind = self.is_key_due(first_key, now);
-        if !keys_are_behind {
-            for place in self.homes_due(now, left) {
-                let home = self.homes.at(place).expect("listed as due");
-                draft.effect(Effect::HomeForgotten(home.id(place)));
-                left -= 1;
-            }
+        // A key names its reservation, so it goes first. Keys go in order, and one whose
+        // reservation is still open keeps back those after it.
+        let oldest_key = self.keys.get(first_key).map(|key| key.at);
+        for place in self.homes_due(now, left, oldest_key) {
+            let home = self.homes.at(place).expect("listed as due");
+            draft.effect(Effect::HomeForgotten(home.id(place)));
+            left -= 1;
         }
         let counting = self
             .holds
@@ -163,8 +162,11 @@ impl Engine {
         key.at.after(self.policy.key_retention) <= now && !is_open
     }
 
-    fn homes_due(&self, now: Timestamp, limit: usize) -> Vec<HomeRef> {
-        let due = |(at, _): &&(Timestamp, HomeRef), retention| at.after(retention) <= now;
+    /// Reservations past their retention that ended before the oldest key was recorded.
+    fn homes_due(&self, now: Timestamp, limit: usize, key: Option<Timestamp>) -> Vec<HomeRef> {
+        let due = |(at, _): &&(Timestamp, HomeRef), retention| {
+            at.after(retention) <= now && key.is_none_or(|key| *at < key)
+        };
         let ended = self
             .homes
             .ended

@@ -7,13 +7,13 @@ use super::Engine;
 use super::holds::{Hold, HoldExtra};
 use super::homes::{Home, HomeRef, Line, Lines};
 use super::keys::Target;
+use super::seen::Seen;
 use crate::event::{
     Effect, Event, HoldChange, HomeChange, KeyEffect, KeyTarget, Resumed, SkuEffect, StockEffect,
 };
 use crate::id::{Opening, ReservationId};
 use crate::snapshot::{CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord};
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// An event that does not follow the state it is applied to (INV-7).
@@ -36,21 +36,6 @@ impl fmt::Display for FatalEvent {
 }
 
 impl std::error::Error for FatalEvent {}
-
-/// The sequences up to which chunks of a recovered state have seen the journal.
-#[derive(Debug, Default)]
-pub struct Seen(BTreeMap<ChunkId, u64>);
-
-impl Seen {
-    /// A chunk was loaded as of this sequence.
-    pub fn insert(&mut self, chunk: ChunkId, seq: u64) {
-        self.0.insert(chunk, seq);
-    }
-
-    fn has(&self, chunk: ChunkId, seq: u64) -> bool {
-        self.0.get(&chunk).is_some_and(|seen| seq <= *seen)
-    }
-}
 
 impl Engine {
     /// Applies the next event.
@@ -81,7 +66,8 @@ impl Engine {
         self.seq = event.seq;
         self.at = self.at.max(event.at);
         if let Some(key) = &event.key {
-            if !seen.has(ChunkId::Keys(key.index / CHUNK_ENTRIES), event.seq) {
+            let has_seen = seen.has(ChunkId::Keys(key.index / CHUNK_ENTRIES), event.seq);
+            if self.keys.first <= key.index && !has_seen {
                 self.key_added(key, event.at);
             }
             self.keys.next = self.keys.next.max(key.index + 1);
@@ -459,6 +445,15 @@ impl Engine {
             if seen.is_none_or(|seen| !seen.has(chunk, seq)) {
                 self.keys.remove(index);
                 self.key_dirty(index);
+            }
+        }
+        // Older chunks still have keys that were not even loaded: they are to be written anew.
+        for block in seen
+            .into_iter()
+            .flat_map(|seen| seen.key_blocks_before(seq))
+        {
+            if block * CHUNK_ENTRIES < below {
+                self.key_dirty(block * CHUNK_ENTRIES);
             }
         }
         self.keys.first = self.keys.first.max(below);

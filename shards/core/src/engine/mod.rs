@@ -23,6 +23,7 @@ mod late;
 mod release;
 mod render;
 mod reserve;
+mod seen;
 mod skus;
 mod slab;
 mod source;
@@ -30,8 +31,9 @@ mod subtables;
 
 pub use cart::ForeignHold;
 pub use due::Fill;
-pub use evolve::{FatalEvent, Seen};
+pub use evolve::FatalEvent;
 pub use invariants::InvariantBroken;
+pub use seen::Seen;
 
 use crate::command::{Command, HeldLine, LineUnits, Request};
 use crate::event::{Event, KeyOutcome, KeyTag, KeyTarget};
