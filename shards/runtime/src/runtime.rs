@@ -21,6 +21,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+/// A drain whose time is up still waits this long for snapshots, and as long for ledgers.
+const CLOSE_MIN: Duration = Duration::from_millis(500);
+
 /// Shards alive in one data directory. Drain it; dropped, it stops as a crash would.
 pub struct Runtime {
     router: Router,
@@ -170,7 +173,7 @@ impl Runtime {
         let mut whole = 0;
         for (shard, told) in drains {
             let left = until.saturating_duration_since(clock::instant());
-            match tokio::time::timeout(left.max(Duration::from_millis(100)), told).await {
+            match tokio::time::timeout(left.max(CLOSE_MIN), told).await {
                 Ok(Ok(())) => whole += 1,
                 Ok(Err(_)) | Err(_) => {
                     warn!(
@@ -180,7 +183,14 @@ impl Runtime {
                 }
             }
         }
-        self.halt().await;
+        // A disk that stands still must not keep the process.
+        let left = until.saturating_duration_since(clock::instant());
+        if tokio::time::timeout(left.max(CLOSE_MIN), self.halt())
+            .await
+            .is_err()
+        {
+            warn!("a ledger did not close in time; the next start repairs it");
+        }
         info!(shards = whole, unfinished, "drained");
         Drained {
             unfinished,

@@ -158,6 +158,9 @@ impl Actor for Supervisor {
             state.wards[usize::from(shard)].actor = None;
             if state.stopping.is_none() {
                 error!(shard, reason, "shard died; rebuilding it from its ledger");
+                if reason.contains("INV-") {
+                    count(&state.plan.links[usize::from(shard)].stats.violations, 1);
+                }
                 state.died(shard, &reason.into(), &myself);
             }
         }

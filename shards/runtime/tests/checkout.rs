@@ -45,7 +45,7 @@ async fn a_caller_reads_its_own_writes_from_the_board() {
     assert_eq!(
         listed
             .iter()
-            .map(|view| view.available())
+            .map(holdfast_core::SkuView::available)
             .collect::<Vec<_>>(),
         [30]
     );
