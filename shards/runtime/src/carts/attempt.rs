@@ -115,10 +115,18 @@ impl Attempt {
         });
         shorts.all(|why| match why {
             ShortWhy::Undecided => true,
-            ShortWhy::Refused(Refusal::InsufficientStock(lines)) => lines
-                .iter()
-                .all(|line| line.requested <= line.available + line.undecided),
-            ShortWhy::Refused(_) | ShortWhy::Full(_) => false,
+            ShortWhy::Refused(refusal) => only_undecided(refusal),
+            ShortWhy::Full(_) => false,
         })
+    }
+}
+
+/// Whether units that other carts have not decided are all that a refusal misses.
+pub(super) fn only_undecided(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::InsufficientStock(lines) => lines
+            .iter()
+            .all(|line| line.requested <= line.available + line.undecided),
+        _ => false,
     }
 }

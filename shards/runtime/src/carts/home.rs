@@ -1,8 +1,8 @@
 //! Home: tries in memory, and one record once every part holds.
 
-use super::attempt::{Attempt, Goal, Part, PartAnswer};
-use super::timers::Timer;
+use super::attempt::{Attempt, Goal, Part, PartAnswer, only_undecided};
 use super::shortages::with_parts;
+use super::timers::Timer;
 use super::{Carts, step};
 use crate::peer::{Held, PeerMessage, Short, ShortWhy};
 use crate::placement::{ShardIndex, reserve_slot};
@@ -10,7 +10,8 @@ use crate::reply::{ReplyTo, Told};
 use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Command, CreateCart, KeyTag, Outcome, OwnCheck, Refusal, Request, ReservationId, Reserve,
+    Answer, Command, CreateCart, KeyTag, Outcome, OwnCheck, Refusal, Request, ReservationId,
+    Reserve,
 };
 
 impl Carts {
@@ -39,11 +40,7 @@ impl Carts {
             own,
         };
         cart.reserve.id = turn.mint(reserve_slot(&cart.reserve));
-        if let Some(told) = check_own(turn, &cart) {
-            let after = turn.seq();
-            turn.answer(reply, told, after);
-            return;
-        }
+        let refused = check_own(turn, &cart);
         let ttl = cart
             .reserve
             .ttl
@@ -61,7 +58,22 @@ impl Carts {
             is_resting: false,
             goal: Goal::Reserve(Box::new(cart)),
         };
-        self.begin(turn, attempt);
+        match refused {
+            None => self.begin(turn, attempt),
+            Some(told) => self.own_refused(turn, attempt, told),
+        }
+    }
+
+    /// Home's own lines can't be held: now, where undecided carts alone stand in the way.
+    fn own_refused(&mut self, turn: &mut Turn<'_>, attempt: Attempt, told: Told) {
+        let is_undecided =
+            matches!(&told, Ok(Answer::Refused { refusal, .. }) if only_undecided(refusal));
+        if is_undecided && attempt.retries > 0 {
+            self.rest(turn, attempt);
+            return;
+        }
+        let after = turn.seq();
+        tell_all(turn, attempt.waiters, &told, after);
     }
 
     /// Joins the try of the same key, or hands the reply back where there is none.
@@ -138,6 +150,15 @@ impl Carts {
         };
         if attempt.is_resting {
             attempt.is_resting = false;
+            let own = match &attempt.goal {
+                Goal::Reserve(cart) => check_own(turn, cart),
+                Goal::Late(_) => None,
+            };
+            if let Some(told) = own {
+                let attempt = self.end(id).expect("just found");
+                self.own_refused(turn, attempt, told);
+                return;
+            }
         } else if attempt.until <= turn.now() {
             self.give_up(turn, id);
             return;
@@ -215,7 +236,9 @@ impl Carts {
             .iter()
             .any(|part| matches!(part.answer, Some(PartAnswer::Short(_))));
         if is_short && attempt.only_undecided_missing() && attempt.retries > 0 {
-            self.rest(turn, id);
+            let attempt = self.end(id).expect("just found");
+            self.drop_holds(turn, id, &attempt);
+            self.rest(turn, attempt);
         } else if is_short && !attempt.is_best_effort() {
             self.refuse(turn, id);
         } else {
@@ -224,9 +247,7 @@ impl Carts {
     }
 
     /// Crossing carts refused each other: try again under a new id, after a random pause.
-    fn rest(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
-        let mut attempt = self.end(turn, id).expect("the caller found it");
-        self.drop_holds(turn, id, &attempt);
+    fn rest(&mut self, turn: &mut Turn<'_>, mut attempt: Attempt) {
         attempt.retries -= 1;
         attempt.is_resting = true;
         for part in &mut attempt.parts {
@@ -248,7 +269,7 @@ impl Carts {
 
     /// Records the cart: from now on it exists.
     fn record(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
-        let attempt = self.end(turn, id).expect("the caller found it");
+        let attempt = self.end(id).expect("the caller found it");
         let request = match &attempt.goal {
             Goal::Reserve(cart) => match with_parts(cart, &attempt) {
                 Ok(cart) => Request {
@@ -274,16 +295,25 @@ impl Carts {
             tell_all(turn, attempt.waiters, &told, wait);
             return;
         }
+        self.drop_holds(turn, id, &attempt);
+        let is_undecided = match &outcome {
+            Outcome::Undecided | Outcome::Again => true,
+            Outcome::Refused { refusal, .. } => only_undecided(refusal),
+            Outcome::Done(_) | Outcome::Full(_) | Outcome::AskParts { .. } => false,
+        };
+        if is_undecided && attempt.retries > 0 {
+            self.rest(turn, attempt);
+            return;
+        }
         let told = turn
             .told(outcome, wait)
             .unwrap_or(Err(Unavailable::Undecided));
-        self.drop_holds(turn, id, &attempt);
         tell_all(turn, attempt.waiters, &told, wait);
     }
 
     /// A part said no: the lowest class that any reports, with all its lines.
     fn refuse(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
-        let attempt = self.end(turn, id).expect("the caller found it");
+        let attempt = self.end(id).expect("the caller found it");
         let mut refusal: Option<Refusal> = None;
         let mut unavailable = None;
         for part in &attempt.parts {
@@ -328,7 +358,7 @@ impl Carts {
             self.record(turn, id);
             return;
         }
-        let attempt = self.end(turn, id).expect("just found");
+        let attempt = self.end(id).expect("just found");
         self.fail(
             turn,
             id,
@@ -343,7 +373,7 @@ impl Carts {
     }
 
     /// Ends a try. Neither trying nor recorded is final, so it needs no tombstone.
-    fn end(&mut self, _turn: &Turn<'_>, id: ReservationId) -> Option<Attempt> {
+    fn end(&mut self, id: ReservationId) -> Option<Attempt> {
         let attempt = self.tries.remove(&id)?;
         if let Some(tag) = &attempt.key {
             self.by_key.remove(&tag.hash);
