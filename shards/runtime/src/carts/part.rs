@@ -7,7 +7,8 @@ use crate::peer::{Held, PeerMessage, Short, ShortWhy};
 use crate::placement::ShardIndex;
 use crate::shard::{Applied, Turn};
 use holdfast_core::{
-    Command, DropHold, Millis, Outcome, PartHold, Reply, ReservationId, Settle, Timestamp, Try,
+    Command, DropHold, ForeignHold, Millis, Outcome, PartHold, Reply, ReservationId, Settle,
+    Timestamp, Try,
 };
 use std::collections::BTreeMap;
 
@@ -62,6 +63,22 @@ impl Carts {
         self.timers.set(Timer::Question(number), at);
     }
 
+    /// Home will be asked again once the deadline has passed; less and less often, where it has
+    /// passed here and not yet there.
+    fn ask_after(&mut self, turn: &Turn<'_>, open: &ForeignHold) {
+        let (number, now) = (open.number, turn.now());
+        match self.questions.get(&number) {
+            Some(question) if open.deadline <= now => {
+                let next = now.after(question.pause);
+                self.timers.set(Timer::Question(number), next);
+            }
+            Some(_) | None => {
+                let at = open.deadline.max(now).after(self.settings.resend);
+                self.ask_at(number, at);
+            }
+        }
+    }
+
     /// Asks home about a hold; again, with growing pauses, until it answers.
     pub(super) fn ask(&mut self, turn: &mut Turn<'_>, number: u64) {
         let Some(hold) = turn.engine().foreign_hold(number) else {
@@ -111,11 +128,7 @@ impl Carts {
             after = after.max(wait);
             settled.entry((id, version)).or_default().push(hold);
             match turn.engine().foreign_hold(hold) {
-                // Home will be asked again once its deadline has passed.
-                Some(open) => {
-                    let at = open.deadline.max(turn.now()).after(self.settings.resend);
-                    self.ask_at(hold, at);
-                }
+                Some(open) => self.ask_after(turn, &open),
                 None => self.forget_question(hold),
             }
         }
