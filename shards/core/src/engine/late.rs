@@ -91,6 +91,11 @@ impl Engine {
         if let Some(reason) = home.closed() {
             return Decision::refused(self.expired_refusal(confirm.id, reason), home.seq);
         }
+        // Another confirm may have been told so while the parts were asked.
+        if home.expires_at.after(self.policy.late_window) < now {
+            let refusal = self.expired_refusal(confirm.id, ExpiredReason::LateWindow);
+            return Decision::refused(refusal, home.seq);
+        }
         let units = match &confirm.lines {
             None => Ok(home.lines.iter().map(Line::expired).collect()),
             Some((lines, _)) => self.per_line(home, lines, Line::expired),
