@@ -11,7 +11,7 @@ use crate::command::{Confirm, CreateCart, DropHold, HeldLine, Mode, Settle, Try}
 use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, StockEffect, Versions};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, ShortLine};
 use crate::snapshot::{HoldPhase, Shortage, ShortageReason};
 use crate::stock::Counter;
 use crate::time::Timestamp;
@@ -138,7 +138,8 @@ impl Engine {
             Err(miss) => return self.miss(miss, now),
         };
         if sourced.takes.is_empty() && command.held.is_empty() {
-            let refusal = Refusal::InsufficientStock(Vec::new());
+            let shortages = sourced.shortages.iter().chain(&command.shortages);
+            let refusal = Refusal::InsufficientStock(shortages.map(nothing_of).collect());
             return Decision::refused(refusal, self.seq);
         }
         if self.homes.len() >= self.policy.reservations_max {
@@ -494,6 +495,17 @@ fn own_check(decision: Decision) -> OwnCheck {
         Outcome::Done(_) | Outcome::Full(_) | Outcome::Undecided | Outcome::AskParts { .. } => {
             OwnCheck::Free
         }
+    }
+}
+
+/// A line of which best effort could grant nothing.
+fn nothing_of(shortage: &Shortage) -> ShortLine {
+    ShortLine {
+        sku: shortage.sku.clone(),
+        location: None,
+        requested: u64::from(shortage.requested),
+        available: 0,
+        undecided: 0,
     }
 }
 
