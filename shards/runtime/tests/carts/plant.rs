@@ -1,0 +1,96 @@
+//! Planted bugs: each is put between the shards, or between a shard and its disk, by the harness
+//! alone, so that no production code knows of them.
+
+use crate::world::World;
+use holdfast_core::{
+    Effect, Engine, Event, EventKind, HoldPhase, HoldRecord, ReservationId, Settle, Timestamp,
+};
+use holdfast_runtime::peer::PeerMessage;
+
+/// A bug that the simulation must catch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// An id that was lost in a crash is given again.
+    ReusedId,
+    /// Home forgets a cart before its parts have settled.
+    ForgottenEarly,
+    /// A shard answers and sends before its batch is on disk.
+    ReplyBeforeDurable,
+    /// A part lets its hold expire by its own clock.
+    PartExpires,
+    /// Home answers Drop while it still tries.
+    DropWhileTrying,
+    /// A final refusal is not in the journal.
+    FinalRefusalNotRecorded,
+    /// Home takes a hold for its own because it knows the id.
+    NamedByIdAlone,
+}
+
+/// Reservations that a home must not forget yet.
+pub(crate) fn ended_but_unsettled(engine: &Engine) -> Vec<ReservationId> {
+    let unsettled = engine.spread_homes();
+    unsettled.filter(|id| engine.has_ended(*id)).collect()
+}
+
+pub(crate) fn forgetting(engine: &Engine, id: ReservationId) -> Event {
+    Event {
+        seq: engine.seq() + 1,
+        at: engine.at(),
+        kind: EventKind::Forgotten,
+        key: None,
+        effects: std::iter::once(Effect::HomeForgotten(id)).collect(),
+        note: None,
+    }
+}
+
+/// What a part would tell itself at its deadlines if it could decide.
+pub(crate) fn own_expiries(holds: &[HoldRecord], now: Timestamp) -> Vec<Settle> {
+    let lapsed = holds
+        .iter()
+        .filter(|hold| hold.phase != HoldPhase::Local && hold.open() > 0 && hold.deadline <= now);
+    lapsed.map(|hold| own_expiry(hold)).collect()
+}
+
+fn own_expiry(hold: &HoldRecord) -> Settle {
+    let [confirmed, released, expired] = hold.totals;
+    Settle {
+        id: hold.id,
+        hold: hold.number,
+        version: hold.version + 1,
+        confirmed,
+        released,
+        expired: expired + hold.open(),
+        deadline: hold.deadline,
+    }
+}
+
+impl World {
+    /// Alters what a shard sends, where the planted bug is about that.
+    pub(crate) fn altered(&self, from: u16, to: u16, message: PeerMessage) -> PeerMessage {
+        let (Some(Plant::NamedByIdAlone), PeerMessage::Drop(drops)) = (self.common.plant, &message)
+        else {
+            return message;
+        };
+        let Some(engine) = self.nodes[usize::from(from)].engine() else {
+            return message;
+        };
+        let mut settles = Vec::new();
+        for drop in drops {
+            let decided = engine.decided(drop.id);
+            let mut there = decided
+                .into_iter()
+                .filter(|(sku, _)| self.common.placement.shard_of_sku(sku) == to);
+            if let Some((_, settle)) = there.next() {
+                settles.push(Settle {
+                    hold: drop.hold,
+                    ..settle
+                });
+            }
+        }
+        if settles.is_empty() {
+            message
+        } else {
+            PeerMessage::Decided(settles)
+        }
+    }
+}
