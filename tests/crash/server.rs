@@ -1,0 +1,233 @@
+//! The real server in a process of its own, and a client that does not give up.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `holdfast serve` on a directory that outlives it.
+pub(crate) struct Server {
+    directory: TempDir,
+    child: Child,
+    data: String,
+    admin: String,
+}
+
+impl Server {
+    /// A new directory, two shards, free ports.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let free = "127.0.0.1:0";
+        let (child, data, admin) = spawn(&directory, free, free);
+        Self {
+            directory,
+            child,
+            data,
+            admin,
+        }
+    }
+
+    /// The data listener.
+    pub(crate) fn address(&self) -> String {
+        self.data.clone()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the server runs");
+        self.child.wait().expect("it was killed");
+    }
+
+    /// On the same directory and ports.
+    pub(crate) fn restart(&mut self) {
+        let (child, data, admin) = spawn(&self.directory, &self.data, &self.admin);
+        assert_eq!((&data, &admin), (&self.data, &self.admin));
+        self.child = child;
+    }
+
+    /// SIGTERM; it must end by itself with 0.
+    pub(crate) fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+        let status = self.child.wait().expect("it was told to stop");
+        assert_eq!(status.code(), Some(0), "a drained server ends with 0");
+    }
+
+    /// The exit code of `holdfast verify`.
+    pub(crate) fn verify(&self) -> Option<i32> {
+        let output = Command::new(binary())
+            .args(["verify", "--data-dir"])
+            .arg(self.directory.path().join("data"))
+            .output()
+            .expect("verify runs");
+        let code = output.status.code();
+        if code != Some(0) {
+            eprintln!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        code
+    }
+
+    /// Two SKUs of different shards: the position that a read names tells the shard apart.
+    pub(crate) fn skus_on_two_shards(&self, skus: &[&str]) -> (String, String) {
+        let mut talk = Talk::new(self.address());
+        let mut shard_of = |sku: &str| {
+            let (_, body) =
+                talk.until_answered("GET", &format!("/v1/skus/{sku}"), None, &Value::Null);
+            let position = body["as_of"]["position"]
+                .as_str()
+                .expect("a position")
+                .to_owned();
+            // Cluster, layout, shard, sequence: all but the last 16 digits.
+            position[..position.len() - 16].to_owned()
+        };
+        let first = shard_of(skus[0]);
+        let other = skus[1..].iter().find(|sku| shard_of(sku) != first);
+        (
+            skus[0].to_owned(),
+            (*other.expect("six SKUs on two shards")).to_owned(),
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_holdfast"))
+}
+
+fn spawn(directory: &TempDir, data: &str, admin: &str) -> (Child, String, String) {
+    let ready = directory.path().join("ready.json");
+    let _ = std::fs::remove_file(&ready);
+    let child = Command::new(binary())
+        .args([
+            "serve",
+            "--shards",
+            "2",
+            "--listen",
+            data,
+            "--admin-listen",
+            admin,
+        ])
+        .arg("--data-dir")
+        .arg(directory.path().join("data"))
+        .arg("--ready-file")
+        .arg(&ready)
+        .env("HOLDFAST_LOG_FILTER", "warn")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the server can be started");
+    let began = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(&ready).unwrap_or_default();
+        if let Ok(found) = serde_json::from_str::<Value>(&text) {
+            let name = |key: &str| found[key].as_str().expect("an address").to_owned();
+            return (child, name("data"), name("admin"));
+        }
+        assert!(began.elapsed() < PATIENCE, "the server did not get ready");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A keep-alive connection, opened anew whenever it breaks.
+pub(crate) struct Talk {
+    address: String,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Talk {
+    pub(crate) const fn new(address: String) -> Self {
+        Self {
+            address,
+            stream: None,
+        }
+    }
+
+    /// Calls until there is an answer that is not a `5xx`: same key, same body.
+    pub(crate) fn until_answered(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> (u16, Value) {
+        let began = Instant::now();
+        loop {
+            match self.call(method, path, key, body) {
+                Some((status, answer)) if status < 500 => return (status, answer),
+                Some(_) => {}
+                None => self.stream = None,
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{method} {path} was never answered"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Option<(u16, Value)> {
+        if self.stream.is_none() {
+            let stream = TcpStream::connect(&self.address).ok()?;
+            stream.set_nodelay(true).ok()?;
+            stream
+                .set_read_timeout(Some(Duration::from_secs(10)))
+                .ok()?;
+            self.stream = Some(BufReader::new(stream));
+        }
+        let stream = self.stream.as_mut()?;
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let key = key.map_or(String::new(), |key| format!("idempotency-key: {key}\r\n"));
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: holdfast\r\ncontent-type: application/json\r\n\
+             {key}content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.get_mut().write_all(request.as_bytes()).ok()?;
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let status: u16 = line.split(' ').nth(1)?.parse().ok()?;
+        let mut length = 0;
+        loop {
+            line.clear();
+            if stream.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                break;
+            };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.parse().ok()?;
+            }
+        }
+        let mut answer = vec![0; length];
+        stream.read_exact(&mut answer).ok()?;
+        Some((
+            status,
+            serde_json::from_slice(&answer).unwrap_or(Value::Null),
+        ))
+    }
+}
