@@ -25,11 +25,15 @@ pub struct Directory {
 /// An operation in flight with a key.
 #[derive(Debug)]
 pub struct KeyGuard {
-    of: Arc<Directory>,
+    of: Handle,
     hash: KeyHash,
     slot: Slot,
     kept: bool,
 }
+
+/// The directory, as the guards of one message share it: a count of references that all threads
+/// change would be fought over.
+pub(crate) type Handle = Arc<Arc<Directory>>;
 
 /// Why a key may not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +100,16 @@ impl Directory {
 
     /// Enters an operation with a key; its home is to be at `slot` if the key is new.
     pub fn enter(self: &Arc<Self>, tag: &KeyTag, slot: Slot) -> Result<KeyGuard, KeyRefused> {
+        Self::enter_with(&Arc::new(Arc::clone(self)), tag, slot)
+    }
+
+    pub(crate) fn enter_with(
+        of: &Handle,
+        tag: &KeyTag,
+        slot: Slot,
+    ) -> Result<KeyGuard, KeyRefused> {
         let (hash, content) = (KeyHash(tag.hash), tag.content as u32);
-        let slot = match self.keys.entry(hash) {
+        let slot = match of.keys.entry(hash) {
             MapEntry::Occupied(mut entry) => {
                 let entry = entry.get_mut();
                 if entry.content != content {
@@ -119,7 +131,7 @@ impl Directory {
             }
         };
         Ok(KeyGuard {
-            of: Arc::clone(self),
+            of: Arc::clone(of),
             hash,
             slot,
             kept: false,

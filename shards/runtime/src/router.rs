@@ -6,7 +6,7 @@
 use crate::actor::Message;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::directory::{Directory, KeyGuard, KeyRefused};
+use crate::directory::{Directory, Handle, KeyGuard, KeyRefused};
 use crate::links::{Link, Links, Phase};
 use crate::message::{Deadline, Input, Job, Jobs, Operation, Read};
 use crate::placement::{Placement, ShardIndex, slot_of};
@@ -57,7 +57,7 @@ impl Router {
     /// Does one operation. What it answers is durable.
     pub async fn execute(&self, operation: Operation, deadline: Deadline) -> Told {
         let class = class_of(&operation.command);
-        let (shard, key) = self.admit(&operation)?;
+        let (shard, key) = self.admit(&operation, &Arc::new(Arc::clone(&self.0.keys)))?;
         let link = self.link(shard);
         let key = match key {
             Ok(key) => key,
@@ -80,8 +80,9 @@ impl Router {
         told.resize_with(operations.len(), || None);
         let mut groups: Vec<Group> = Vec::new();
         let count = operations.len();
+        let keys = Arc::new(Arc::clone(&self.0.keys));
         for (at, operation) in operations.into_iter().enumerate() {
-            match self.admit(&operation) {
+            match self.admit(&operation, &keys) {
                 Err(unavailable) => told[at] = Some(Err(unavailable)),
                 Ok((_, Err(refused))) => told[at] = Some(Ok(refused)),
                 Ok((shard, Ok(key))) => {
@@ -229,12 +230,13 @@ impl Router {
     fn admit(
         &self,
         operation: &Operation,
+        keys: &Handle,
     ) -> Result<(ShardIndex, Result<Option<KeyGuard>, Answer>), Unavailable> {
         let slot = slot_of(&operation.command);
         let mut shard = self.0.placement.shard_of(slot);
         let mut guard = None;
         if let Some(tag) = &operation.key {
-            match self.0.keys.enter(tag, slot) {
+            match Directory::enter_with(keys, tag, slot) {
                 Ok(entered) => {
                     shard = self.0.placement.shard_of(entered.slot());
                     guard = Some(entered);

@@ -402,6 +402,9 @@ impl Shard {
 
 /// Whether all lines of a reserve are this shard's.
 fn is_whole(reserve: &Reserve, turn: &Turn<'_>) -> bool {
+    if turn.placement().shards() == 1 {
+        return true;
+    }
     reserve.lines.iter().all(|line| turn.is_local(&line.sku))
 }
 
