@@ -36,6 +36,10 @@ deny:
 golden:
     cargo insta review
 
+# All figures, and the table of benches/README.md anew. On a quiet machine.
+bench:
+    cargo bench --bench figures
+
 # Serve from ./data with the explained configuration file.
 serve:
     cargo run --release -- serve --config config/holdfast.toml

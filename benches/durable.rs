@@ -1,0 +1,169 @@
+//! From the router to the durable acknowledgement, in process: messages of 1,000 reserves to one
+//! shard, four in flight, on one hot SKU and spread over 10,000, and beside them a bare redb that
+//! commits the same records.
+//!
+//! `cargo bench --bench durable`. Messages are made beforehand, and each round has a new
+//! directory. Deliberately absent: HTTP, which `http` has.
+
+#[allow(dead_code, reason = "each bench takes its part")]
+mod common;
+
+use common::report::{Aim, Report, Samples, Unit};
+use common::{ROUNDS, all_done, directory, payload};
+use holdfast_ledger::{DataDir, View};
+use holdfast_runtime::{Operation, Router, Runtime, Settings};
+use redb::{Builder, TableDefinition};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MESSAGE: u64 = 1_000;
+const IN_FLIGHT: usize = 4;
+const CACHE_BYTES: usize = 32 << 20;
+const BARE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
+
+/// What a round came to.
+struct Round {
+    rate: f64,
+    /// Reserves in a commit, on average.
+    commit_events: f64,
+    commit_ms: f64,
+}
+
+fn main() {
+    let messages = std::env::var("BENCH_MESSAGES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1_000);
+    let mut report = Report::new("durable");
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("threads");
+    let (one, many) = (payload::skus(1), payload::skus(payload::SPREAD));
+    let [mut hot, mut spread, mut bare, mut events, mut millis] =
+        [(); 5].map(|()| Samples::default());
+    for _ in 0..ROUNDS {
+        let dir = directory();
+        let round = tokio.block_on(round(dir.path(), &one, messages));
+        hot.push(round.rate);
+        events.push(round.commit_events);
+        millis.push(round.commit_ms);
+        bare.push(commit_bare(dir.path(), messages * MESSAGE));
+        drop(dir);
+        let dir = directory();
+        spread.push(
+            tokio
+                .block_on(self::round(dir.path(), &many, messages))
+                .rate,
+        );
+    }
+    let each = format!(
+        "bare redb, the same records: {}; {:.0} reserves and {:.1} ms a commit",
+        bare.show(Unit::PerSecond),
+        events.median(),
+        millis.median(),
+    );
+    let aim = Aim::Least(500_000.0);
+    report.figure(
+        "router to disk, messages of 1,000, one shard, one hot SKU",
+        aim,
+        Unit::PerSecond,
+        &hot,
+        each,
+    );
+    let partner = format!(
+        "hot {}, spread {}",
+        hot.show(Unit::PerSecond),
+        spread.show(Unit::PerSecond)
+    );
+    let ratio = hot.over(&spread);
+    report.figure(
+        "hot SKU over 10,000 SKUs, one shard",
+        Aim::Least(0.9),
+        Unit::Ratio,
+        &ratio,
+        partner,
+    );
+    report.end();
+}
+
+async fn round(dir: &Path, skus: &[holdfast_core::Sku], messages: u64) -> Round {
+    let runtime = Runtime::start(Settings::new(dir))
+        .await
+        .expect("the runtime starts");
+    let router = runtime.router();
+    for some in skus.chunks(100) {
+        all_done(&router, payload::stocking(some)).await;
+    }
+    let prepared: Vec<Vec<Operation>> = (0..messages)
+        .map(|message| payload::message(message * MESSAGE, MESSAGE, skus, None))
+        .collect();
+    let prepared = Arc::new(Mutex::new(prepared));
+    let stats = Arc::clone(&router.stats()[0]);
+    let before = (commits(&stats), stats.commit_us.sum());
+    let start = Instant::now();
+    let callers: Vec<_> = (0..IN_FLIGHT)
+        .map(|_| tokio::spawn(send_all(router.clone(), Arc::clone(&prepared))))
+        .collect();
+    for caller in callers {
+        caller.await.expect("every message was done");
+    }
+    let reserves = (messages * MESSAGE) as f64;
+    let rate = reserves / start.elapsed().as_secs_f64();
+    let commits = (commits(&stats) - before.0) as f64;
+    let commit_ms = (stats.commit_us.sum() - before.1) as f64 / commits / 1000.0;
+    runtime.halt().await;
+    Round {
+        rate,
+        commit_events: reserves / commits,
+        commit_ms,
+    }
+}
+
+async fn send_all(router: Router, prepared: Arc<Mutex<Vec<Vec<Operation>>>>) {
+    let next = || {
+        let mut left = prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        left.pop()
+    };
+    while let Some(message) = next() {
+        all_done(&router, message).await;
+    }
+}
+
+fn commits(stats: &holdfast_runtime::ShardStats) -> u64 {
+    let (counts, beyond) = stats.commit_us.counts();
+    counts.iter().map(|(_, count)| count).sum::<u64>() + beyond
+}
+
+/// Commits the records of a closed ledger to a new redb file, as the ledger does, and nothing else.
+fn commit_bare(dir: &Path, reserves: u64) -> f64 {
+    let data = DataDir::open_read_only(dir).expect("it was closed");
+    let view = View::open(&data.ledger_path(0), &data.identity(0)).expect("it was closed");
+    let records: Vec<(u64, Vec<u8>)> = view
+        .replay(1)
+        .expect("the journal begins at 1")
+        .map(|record| record.expect("it was just written"))
+        .map(|record| (record.first, record.body))
+        .collect();
+    drop(view);
+    let db = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .create(dir.join("bare.redb"))
+        .expect("a new file");
+    let start = Instant::now();
+    for (first, body) in &records {
+        let mut txn = db.begin_write().expect("the disk is there");
+        txn.set_two_phase_commit(true);
+        let mut table = txn.open_table(BARE).expect("the disk is there");
+        table
+            .insert(first, body.as_slice())
+            .expect("the disk is there");
+        drop(table);
+        txn.commit().expect("the disk is there");
+    }
+    reserves as f64 / start.elapsed().as_secs_f64()
+}

@@ -1,0 +1,111 @@
+//! How soon the real server is ready again, with a million open holds on 100,000 SKUs: after a
+//! clean stop, and after `kill -9`.
+//!
+//! `cargo bench --bench restart`. From the start of the process to its word that it serves, with
+//! the defaults, a shard per core, and the files in the page cache. Deliberately absent: a cold
+//! disk, which would measure the disk.
+
+#[allow(dead_code, reason = "each bench takes its part")]
+mod common;
+
+use common::report::{Aim, Report, Samples, Unit};
+use common::server::Server;
+use common::{ROUNDS, all_done, directory, payload, play, role};
+use holdfast_core::Millis;
+use holdfast_runtime::{Runtime, Settings};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const HOLDS: u64 = 1_000_000;
+const SKUS: usize = 100_000;
+const MESSAGE: u64 = 1_000;
+
+fn main() {
+    if role().is_some() {
+        let dir = PathBuf::from(std::env::var_os("BENCH_DATA").expect("the parent names it"));
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("threads");
+        return tokio.block_on(fill(&dir));
+    }
+    let mut report = Report::new("restart");
+    let dir = directory();
+    let data = dir.path().join("data");
+    let mut filler = play("fill")
+        .env("BENCH_DATA", &data)
+        .spawn()
+        .expect("this bench starts again");
+    let mut line = String::new();
+    BufReader::new(filler.stdout.take().expect("it is a pipe"))
+        .read_line(&mut line)
+        .expect("it speaks");
+    assert!(line.starts_with("filled"), "the directory was not filled");
+    filler.kill().expect("it is there");
+    filler.wait().expect("it ends");
+
+    let [mut killed, mut clean, mut drained] = [(); 3].map(|()| Samples::default());
+    for _ in 0..ROUNDS {
+        let server = Server::holdfast(&data);
+        killed.push(server.ready_after.as_secs_f64());
+        check(&server);
+    }
+    Server::holdfast(&data).drain();
+    for _ in 0..ROUNDS {
+        let server = Server::holdfast(&data);
+        clean.push(server.ready_after.as_secs_f64());
+        check(&server);
+        drained.push(server.drain().as_secs_f64());
+    }
+    let holds = "1 million open holds, 100,000 SKUs";
+    report.figure(
+        "ready after kill -9",
+        Aim::Most(5.0),
+        Unit::Seconds,
+        &killed,
+        holds,
+    );
+    let stop = format!("{holds}; the stop itself {}", drained.show(Unit::Seconds));
+    report.figure(
+        "ready after a clean stop",
+        Aim::Most(5.0),
+        Unit::Seconds,
+        &clean,
+        stop,
+    );
+    report.end();
+}
+
+/// Every hold is there: each SKU has about ten.
+fn check(server: &Server) {
+    let (status, sku) = server.call("GET", "/v1/skus/SKU-00000042", "none", "");
+    assert_eq!(status, 200, "{sku}");
+    let reserved = sku.split_once("\"reserved\":").map(|(_, rest)| rest);
+    let digits = reserved.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    let reserved: u64 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    assert!((1..100).contains(&reserved), "no holds were found: {sku}");
+}
+
+async fn fill(dir: &Path) {
+    let mut settings = Settings::new(dir);
+    settings.default_shards = std::thread::available_parallelism()
+        .ok()
+        .and_then(|cores| u16::try_from(cores.get()).ok())
+        .unwrap_or(1);
+    settings.config_permits = settings.permits;
+    let runtime = Runtime::start(settings).await.expect("the runtime starts");
+    let router = runtime.router();
+    let skus = payload::skus(SKUS);
+    for some in skus.chunks(MESSAGE as usize) {
+        all_done(&router, payload::stocking(some)).await;
+    }
+    let ttl = Some(Millis::from_secs(1800));
+    for first in (0..HOLDS).step_by(MESSAGE as usize) {
+        all_done(&router, payload::message(first, MESSAGE, &skus, ttl)).await;
+    }
+    println!("filled");
+    std::future::pending::<()>().await;
+}
