@@ -7,6 +7,7 @@
 
 mod adjust;
 mod cart;
+mod cart_told;
 mod chunks;
 mod configure;
 mod confirm;
@@ -29,7 +30,7 @@ mod slab;
 mod source;
 mod subtables;
 
-pub use cart::ForeignHold;
+pub use cart_told::ForeignHold;
 pub use due::Fill;
 pub use evolve::FatalEvent;
 pub use invariants::InvariantBroken;
