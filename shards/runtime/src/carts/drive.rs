@@ -98,7 +98,7 @@ impl Carts {
         if drive.waiting.is_empty() {
             self.drives.remove(&id);
             self.timers.clear(Timer::Drive(id));
-            self.close(turn, id);
+            Self::close(turn, id);
         }
     }
 }

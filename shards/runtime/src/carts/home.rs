@@ -60,20 +60,20 @@ impl Carts {
         };
         match refused {
             None => self.begin(turn, attempt),
-            Some(told) => self.own_refused(turn, attempt, told),
+            Some(told) => self.own_refused(turn, attempt, &told),
         }
     }
 
     /// Home's own lines can't be held: now, where undecided carts alone stand in the way.
-    fn own_refused(&mut self, turn: &mut Turn<'_>, attempt: Attempt, told: Told) {
+    fn own_refused(&mut self, turn: &mut Turn<'_>, attempt: Attempt, told: &Told) {
         let is_undecided =
-            matches!(&told, Ok(Answer::Refused { refusal, .. }) if only_undecided(refusal));
+            matches!(told, Ok(Answer::Refused { refusal, .. }) if only_undecided(refusal));
         if is_undecided && attempt.retries > 0 {
             self.rest(turn, attempt);
             return;
         }
         let after = turn.seq();
-        tell_all(turn, attempt.waiters, &told, after);
+        tell_all(turn, attempt.waiters, told, after);
     }
 
     /// Joins the try of the same key, or hands the reply back where there is none.
@@ -156,7 +156,7 @@ impl Carts {
             };
             if let Some(told) = own {
                 let attempt = self.end(id).expect("just found");
-                self.own_refused(turn, attempt, told);
+                self.own_refused(turn, attempt, &told);
                 return;
             }
         } else if attempt.until <= turn.now() {
@@ -277,7 +277,7 @@ impl Carts {
                     command: Command::CreateCart(cart),
                 },
                 Err(told) => {
-                    self.fail(turn, id, attempt, told);
+                    self.fail(turn, id, attempt, &told);
                     return;
                 }
             },
@@ -344,7 +344,7 @@ impl Carts {
             (Some(unavailable), _) => Err(unavailable),
             (None, None) => Err(Unavailable::Undecided),
         };
-        self.fail(turn, id, attempt, told);
+        self.fail(turn, id, attempt, &told);
     }
 
     /// Time is up.
@@ -363,13 +363,13 @@ impl Carts {
             turn,
             id,
             attempt,
-            Err(Unavailable::PartUnavailable { shard }),
+            &Err(Unavailable::PartUnavailable { shard }),
         );
     }
 
-    fn fail(&mut self, turn: &mut Turn<'_>, id: ReservationId, attempt: Attempt, told: Told) {
+    fn fail(&mut self, turn: &mut Turn<'_>, id: ReservationId, attempt: Attempt, told: &Told) {
         self.drop_holds(turn, id, &attempt);
-        tell_all(turn, attempt.waiters, &told, 0);
+        tell_all(turn, attempt.waiters, told, 0);
     }
 
     /// Ends a try. Neither trying nor recorded is final, so it needs no tombstone.
@@ -420,7 +420,7 @@ impl Carts {
     }
 
     /// Every part has settled the end of a cart.
-    pub(super) fn close(&self, turn: &mut Turn<'_>, id: ReservationId) {
+    pub(super) fn close(turn: &mut Turn<'_>, id: ReservationId) {
         if turn.engine().has_ended(id) {
             turn.apply(&step(Command::CloseCart(id)));
         }

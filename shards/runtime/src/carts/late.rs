@@ -86,21 +86,20 @@ fn parts_of(turn: &Turn<'_>, id: ReservationId, lines: Vec<(usize, LineUnits)>) 
             units,
             location,
         };
-        match parts.iter_mut().find(|part| part.shard == shard) {
-            Some(part) => part.lines.push(line),
-            None => {
-                let here = decided
-                    .iter()
-                    .filter(|(sku, _)| turn.shard_of(sku) == shard);
-                let late = Some(here.map(|(_, settle)| settle.clone()).collect());
-                parts.push(Part {
-                    shard,
-                    lines: vec![line],
-                    late,
-                    answer: None,
-                });
-            }
+        if let Some(part) = parts.iter_mut().find(|part| part.shard == shard) {
+            part.lines.push(line);
+            continue;
         }
+        let here = decided
+            .iter()
+            .filter(|(sku, _)| turn.shard_of(sku) == shard);
+        let late = Some(here.map(|(_, settle)| settle.clone()).collect());
+        parts.push(Part {
+            shard,
+            lines: vec![line],
+            late,
+            answer: None,
+        });
     }
     parts
 }

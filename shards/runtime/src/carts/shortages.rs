@@ -53,24 +53,19 @@ fn shortages(
     let mut shortages: Vec<Shortage> = Vec::new();
     for line in &part.lines {
         let requested = line.units.get();
-        match shortages
-            .iter_mut()
-            .find(|shortage| shortage.sku == line.sku)
-        {
-            Some(shortage) => shortage.requested = shortage.requested.saturating_add(requested),
-            None => {
-                let granted = held.iter().filter(|held| held.sku == line.sku);
-                shortages.push(Shortage {
-                    sku: line.sku.clone(),
-                    requested,
-                    granted: granted.map(|held| held.units).sum(),
-                    reason: told
-                        .iter()
-                        .find(|told| told.sku == line.sku)
-                        .map_or(reason, |told| told.reason),
-                });
-            }
+        let same = |shortage: &&mut Shortage| shortage.sku == line.sku;
+        if let Some(shortage) = shortages.iter_mut().find(same) {
+            shortage.requested = shortage.requested.saturating_add(requested);
+            continue;
         }
+        let granted = held.iter().filter(|held| held.sku == line.sku);
+        let told = told.iter().find(|told| told.sku == line.sku);
+        shortages.push(Shortage {
+            sku: line.sku.clone(),
+            requested,
+            granted: granted.map(|held| held.units).sum(),
+            reason: told.map_or(reason, |told| told.reason),
+        });
     }
     shortages.retain(|shortage| shortage.granted < shortage.requested);
     shortages
