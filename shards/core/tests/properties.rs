@@ -13,7 +13,7 @@ mod model;
 mod script;
 mod world;
 
-use arena::{Step, history, play};
+use arena::{Step, Theme, history, play};
 use holdfast_core::{Millis, Policy};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
@@ -42,7 +42,7 @@ fn bounds() -> Policy {
     }
 }
 
-fn hold(name: &str, policy: &Policy, steps: usize, cases: u64) {
+fn hold(name: &str, policy: &Policy, theme: Theme, steps: usize, cases: u64) {
     let (cases, seed) = (number("HOLDFAST_CASES", cases), number("HOLDFAST_SEED", 1));
     let config = Config {
         cases: u32::try_from(cases).unwrap_or(u32::MAX),
@@ -54,7 +54,7 @@ fn hold(name: &str, policy: &Policy, steps: usize, cases: u64) {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let run = runner.run(&history(steps), |steps: Vec<Step>| {
+    let run = runner.run(&history(theme, steps), |steps: Vec<Step>| {
         play(policy, &steps).map_err(TestCaseError::fail)
     });
     match run {
@@ -72,26 +72,34 @@ fn hold(name: &str, policy: &Policy, steps: usize, cases: u64) {
 
 #[test]
 fn engine_and_model_agree_on_every_history() {
-    hold(
-        "engine_and_model_agree_on_every_history",
-        &bounds(),
-        60,
-        256,
-    );
+    let name = "engine_and_model_agree_on_every_history";
+    hold(name, &bounds(), Theme::All, 60, 256);
 }
 
 #[test]
 fn engine_and_model_agree_where_every_table_is_nearly_full() {
+    let name = "engine_and_model_agree_where_every_table_is_nearly_full";
     let policy = Policy {
         reservations_max: 5,
         keys_max: 4,
         skus_max: 2,
         ..bounds()
     };
-    hold(
-        "engine_and_model_agree_where_every_table_is_nearly_full",
-        &policy,
-        50,
-        96,
-    );
+    hold(name, &policy, Theme::All, 50, 128);
+}
+
+#[test]
+fn engine_and_model_agree_where_keys_are_kept_longer_than_reservations() {
+    let name = "engine_and_model_agree_where_keys_are_kept_longer_than_reservations";
+    let policy = Policy {
+        key_retention: Millis::from_secs(150),
+        ..bounds()
+    };
+    hold(name, &policy, Theme::All, 50, 128);
+}
+
+#[test]
+fn engine_and_model_agree_on_what_counts_for_a_limit() {
+    let name = "engine_and_model_agree_on_what_counts_for_a_limit";
+    hold(name, &bounds(), Theme::Limits, 50, 256);
 }

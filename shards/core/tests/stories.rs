@@ -42,7 +42,7 @@ fn tell(text: &str) -> Result<String, String> {
     let mut told = String::new();
     let mut duel = None;
     for (at, line) in text.lines().enumerate() {
-        let (code, _) = line.split_once('#').unwrap_or((line, ""));
+        let (code, remark) = line.split_once('#').unwrap_or((line, ""));
         let (command, _) = code.split_once("->").unwrap_or((code, ""));
         let command = command.trim_end();
         if command.trim().is_empty() {
@@ -63,7 +63,10 @@ fn tell(text: &str) -> Result<String, String> {
         let outcome = duel
             .run(&parsed)
             .map_err(|fault| format!("line {}: {fault}", at + 1))?;
-        let _ = writeln!(told, "{command:<54} -> {outcome}");
+        let _ = match remark {
+            "" => writeln!(told, "{command:<54} -> {outcome}"),
+            remark => writeln!(told, "{command:<54} -> {outcome}  #{remark}"),
+        };
     }
     Ok(told)
 }

@@ -9,7 +9,8 @@
 mod recover;
 mod steps;
 
-pub(crate) use steps::{Step, history, opening_lines};
+#[allow(unused_imports, reason = "the stories play no random histories")]
+pub(crate) use steps::{Step, Theme, history, opening_lines};
 
 use crate::model::{Model, Told};
 use crate::script::Line;
@@ -97,7 +98,10 @@ impl<S: Subject> Duel<S> {
 
     fn compare(&mut self, turn: &Turn) -> Result<(), Fault> {
         for event in &turn.met {
-            self.model.hear(event);
+            self.model.hear(event, self.world.now);
+        }
+        for event in &turn.own {
+            self.model.check_taken(event);
         }
         let asked = turn.request.as_ref().zip(turn.told.as_ref());
         if let Some((request, told)) = asked {

@@ -15,7 +15,8 @@ impl Memory {
     /// Keeps the state of this moment.
     pub(crate) fn take<S: Subject>(&mut self, world: &World<S>) {
         let engine = world.subject.engine();
-        self.moments.push((engine.seq(), engine.all_chunks().into_iter().collect()));
+        self.moments
+            .push((engine.seq(), engine.all_chunks().into_iter().collect()));
     }
 
     /// Recovers as a ledger would, and from chunks whose moments are chosen one by one.

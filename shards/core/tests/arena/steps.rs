@@ -81,32 +81,22 @@ pub(crate) fn opening_lines() -> Vec<Line> {
 
 /// The line that a step is, in this world; nothing if it names what is not there.
 pub(crate) fn line_of<S: Subject>(step: &Step, world: &World<S>) -> Option<Line> {
-    let mask = std::env::var("HF_MASK").is_ok();
-    if mask {
-        match step {
-            Step::Plain(_, Verb::Adjust { .. }) => return None,
-            Step::Plain(_, Verb::Configure(s)) if s.limit == Patch::Clear => return None,
-            _ => {}
-        }
-    }
     Some(match step {
         Step::Plain(key, verb) => Line::Ask(key_of(key, world), verb.clone()),
         Step::Reserve(key, basket, replace) => {
-            let replace = replace.as_ref().and_then(|index| named(index, world));
+            let replace = replace.and_then(|index| named(index, world));
             let name = format!("r{}", world.reserves + 1);
-            let mut basket = Basket {
+            let basket = Basket {
                 name,
                 replace,
                 ..basket.clone()
             };
-            if mask {
-                basket.mode = Mode::AllOrNothing;
-            }
             Line::Ask(key_of(key, world), Verb::Reserve(Box::new(basket)))
         }
-        Step::On(key, index, on) => {
-            Line::Ask(key_of(key, world), verb_on(named(index, world)?, on, world))
-        }
+        Step::On(key, index, on) => Line::Ask(
+            key_of(key, world),
+            verb_on(named(*index, world)?, on, world),
+        ),
         Step::Again(index) => {
             if world.keyed.is_empty() {
                 return None;
@@ -135,7 +125,7 @@ fn key_of<S: Subject>(key: &Key, world: &World<S>) -> Option<String> {
     }
 }
 
-fn named<S: Subject>(index: &Index, world: &World<S>) -> Option<String> {
+fn named<S: Subject>(index: Index, world: &World<S>) -> Option<String> {
     let names = world.names();
     (!names.is_empty()).then(|| index.get(&names).to_string())
 }
@@ -187,23 +177,75 @@ fn verb_on<S: Subject>(name: String, on: &On, world: &World<S>) -> Verb {
     }
 }
 
-/// Histories of up to `steps` steps.
-pub(crate) fn history(steps: usize) -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(step(), 1..=steps)
+/// What a history is mostly about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Theme {
+    /// Everything.
+    All,
+    /// One SKU, its limit, and customers who come back.
+    Limits,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// Histories of up to `steps` steps.
+pub(crate) fn history(theme: Theme, steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(theme), 1..=steps)
+}
+
+fn step(theme: Theme) -> impl Strategy<Value = Step> {
+    let (basket, plain) = match theme {
+        Theme::All => (
+            basket().boxed(),
+            prop_oneof![configure(), movement()].boxed(),
+        ),
+        Theme::Limits => (small_basket().boxed(), change_of_limit().boxed()),
+    };
     prop_oneof![
-        12 => (key(), basket(), prop::option::weighted(0.25, any::<Index>()))
+        12 => (key(), basket, prop::option::weighted(0.25, any::<Index>()))
             .prop_map(|(key, basket, replace)| Step::Reserve(key, basket, replace)),
         14 => (key(), any::<Index>(), on()).prop_map(|(key, index, on)| Step::On(key, index, on)),
-        5 => (key(), configure()).prop_map(|(key, verb)| Step::Plain(key, verb)),
-        5 => (key(), movement()).prop_map(|(key, verb)| Step::Plain(key, verb)),
+        10 => (key(), plain).prop_map(|(key, verb)| Step::Plain(key, verb)),
         2 => any::<Index>().prop_map(Step::Again),
         8 => clock().prop_map(Step::Other),
         4 => (0_u8..3).prop_map(Step::ToDeadline),
         2 => (0_u8..6).prop_map(Step::Remember),
         1 => prop::collection::vec(any::<Index>(), 8).prop_map(Step::Recover),
+    ]
+}
+
+fn small_basket() -> impl Strategy<Value = Basket> {
+    let line = (prop::option::weighted(0.3, Just("store")), 1_u32..3);
+    (line, select(vec!["ann", "ann", "ben"]), any::<bool>()).prop_map(|(line, customer, all)| {
+        let (location, units) = (line.0.map(str::to_owned), line.1);
+        let want = Want {
+            sku: "TEE".to_owned(),
+            location,
+            units,
+        };
+        Basket {
+            lines: vec![want],
+            customer: Some(customer.to_owned()),
+            order_ref: Some("o1".to_owned()),
+            mode: if all {
+                Mode::AllOrNothing
+            } else {
+                Mode::BestEffort
+            },
+            ..Basket::default()
+        }
+    })
+}
+
+fn change_of_limit() -> impl Strategy<Value = Verb> {
+    let setting = patch((1_u32..5, select(vec![3_000_u64, 15_000, 60_000, 300_000])));
+    prop_oneof![
+        3 => setting.prop_map(|limit| {
+            let sku = "TEE".to_owned();
+            Verb::Configure(Box::new(Setting { sku, limit, ..Setting::default() }))
+        }),
+        1 => (1_u32..4).prop_map(|units| {
+            let (sku, location, version) = ("TEE".to_owned(), None, None);
+            Verb::Receive { sku, units, location, version }
+        }),
     ]
 }
 

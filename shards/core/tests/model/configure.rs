@@ -47,7 +47,6 @@ impl Model {
                 recorded: None,
             };
         }
-        shelf.limited_once |= shelf.config.customer_limit.is_some();
         shelf.versions.all += 1;
         shelf.versions.stock += 1;
         shelf.versions.config += 1;

@@ -160,7 +160,11 @@ impl Model {
         }
         for (at, units) in units.iter().enumerate().filter(|(_, units)| **units > 0) {
             let has_customer = order.customer.is_some();
-            let counts = has_customer && self.skus[&order.holds[at].sku].limited_once;
+            let counts = has_customer
+                && self.skus[&order.holds[at].sku]
+                    .config
+                    .customer_limit
+                    .is_some();
             let hold = &mut self.order_mut(command.id).holds[at];
             hold.confirmed += units;
             hold.expired -= units;

@@ -8,9 +8,12 @@ use holdfast_core::{
 
 impl Model {
     /// Follows an event that no command asked for.
-    pub(crate) fn hear(&mut self, event: &Event) {
+    pub(crate) fn hear(&mut self, event: &Event, wall: Timestamp) {
         if event.at < self.clock {
             self.complain(format!("INV-7: event {} runs backwards", event.seq));
+        }
+        if wall.max(self.clock) < event.at {
+            self.complain(format!("event {} was recorded before its time", event.seq));
         }
         self.clock = self.clock.max(event.at);
         match event.kind {

@@ -15,6 +15,7 @@ mod forget;
 mod limit;
 mod release;
 mod reserve;
+mod set_aside;
 mod stock;
 mod views;
 
@@ -85,12 +86,15 @@ pub(crate) struct Model {
 struct Shelf {
     config: SkuConfig,
     versions: Versions,
-    limited_once: bool,
     levels: BTreeMap<Location, Counters>,
 }
 
 /// A reservation.
 #[derive(Clone)]
+#[allow(
+    clippy::struct_field_names,
+    reason = "`order_ref` is the word of the domain"
+)]
 struct Order {
     id: ReservationId,
     order_ref: Option<Text>,
@@ -124,7 +128,7 @@ struct Hold {
     confirmed: u32,
     released: u32,
     expired: u32,
-    /// Whether the SKU was limited, once at least, when they were reserved.
+    /// Whether the SKU was limited when they were reserved.
     counts: bool,
     /// Units of those confirmed that were taken again, when, and whether the SKU was limited.
     late: Option<Late>,
@@ -231,13 +235,12 @@ impl Model {
         let what = match &key.target {
             KeyTarget::Reservation(id) => match self.find(*id) {
                 Err(refusal) => What::Refused(refusal),
-                Ok(order) => match ExpiredReason::of_outcome(key.outcome) {
-                    Some(reason) => What::Refused(order.expired_for(reason)),
-                    None => {
-                        let created = key.outcome == KeyOutcome::Created;
-                        What::Reservation { id: *id, created }
-                    }
-                },
+                Ok(order) => {
+                    let created = key.outcome == KeyOutcome::Created;
+                    let stands = What::Reservation { id: *id, created };
+                    let refused = |reason| What::Refused(order.expired_for(reason));
+                    ExpiredReason::of_outcome(key.outcome).map_or(stands, refused)
+                }
             },
             KeyTarget::Sku(sku) => What::Sku {
                 sku: sku.clone(),

@@ -1,23 +1,23 @@
 //! Setting units aside.
 
-use super::{Hold, Model, Order, Outcome, What, add};
+use super::{Model, Order, Outcome, What};
 use holdfast_core::{
-    Counter, ExpiredReason, KeyOutcome, Location, Mode, OverLimit, Refusal, Reserve, ShortLine,
-    Shortage, ShortageReason, Sku, Text, Timestamp,
+    KeyOutcome, Location, Mode, OverLimit, Refusal, Reserve, ShortLine, ShortageReason, Sku, Text,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 
 /// The lines of one SKU and location, or of one SKU and no location, summed.
-struct Ask {
-    sku: Sku,
-    location: Option<Location>,
-    units: u64,
+pub(super) struct Ask {
+    pub(super) sku: Sku,
+    pub(super) location: Option<Location>,
+    pub(super) units: u64,
 }
 
 /// What an ask got: units by location, and why not more.
-struct Got {
-    takes: Vec<(Location, u64)>,
-    shortage: Option<ShortageReason>,
+pub(super) struct Got {
+    pub(super) takes: Vec<(Location, u64)>,
+    pub(super) shortage: Option<ShortageReason>,
 }
 
 /// Free units at a location.
@@ -339,125 +339,6 @@ impl Model {
         order.sort_by_key(|location| *location != Location::main());
         order
     }
-
-    /// Nothing below can refuse.
-    fn set_aside(
-        &mut self,
-        command: &Reserve,
-        asks: &[Ask],
-        got: &[Got],
-        replaced: Option<Order>,
-        now: Timestamp,
-    ) {
-        let mut holds: Vec<Hold> = Vec::new();
-        let mut shortages = Vec::new();
-        for (ask, got) in asks.iter().zip(got) {
-            let counts = command.customer.is_some() && self.skus[&ask.sku].limited_once;
-            for (location, units) in &got.takes {
-                let units = *units as u32;
-                // Split lines at locations the service chose have `requested` = `qty`.
-                let is_split = got.takes.len() > 1;
-                let requested = if is_split { units } else { ask.units as u32 };
-                let same = |hold: &&mut Hold| hold.sku == ask.sku && hold.location == *location;
-                if let Some(hold) = holds.iter_mut().find(same) {
-                    hold.requested += requested;
-                    hold.units += units;
-                    continue;
-                }
-                let (confirmed, released, expired) = (0, 0, 0);
-                let (sku, location) = (ask.sku.clone(), location.clone());
-                holds.push(Hold {
-                    sku,
-                    location,
-                    requested,
-                    units,
-                    confirmed,
-                    released,
-                    expired,
-                    counts,
-                    late: None,
-                });
-            }
-        }
-        for sku in distinct(asks) {
-            shortages.extend(shortage_of(&sku, asks, got));
-        }
-        for hold in &holds {
-            self.check_inv_3(hold, replaced.as_ref());
-        }
-        let mut touched: Vec<Sku> = holds.iter().map(|hold| hold.sku.clone()).collect();
-        if let Some(old) = &replaced {
-            touched.extend(
-                old.holds
-                    .iter()
-                    .filter(|hold| hold.open() > 0)
-                    .map(|hold| hold.sku.clone()),
-            );
-            self.give_way(old, command, now);
-        }
-        let ttl = command.ttl.unwrap_or(self.policy.ttl_default);
-        let order = Order {
-            id: command.id,
-            order_ref: command.order_ref.clone(),
-            customer: command.customer.clone(),
-            created_at: now,
-            chain_start: replaced.as_ref().map_or(now, |old| old.chain_start),
-            expires_at: now.after(ttl),
-            pinned_until: None,
-            late: false,
-            payments: Vec::new(),
-            replaces: replaced.map(|old| old.id),
-            replaced_by: None,
-            reason: None,
-            holds,
-            shortages,
-            version: 1,
-            graced: false,
-            closed: None::<ExpiredReason>,
-            ended_at: None,
-            forgotten: false,
-        };
-        self.orders.insert(command.id, order);
-        self.touch(touched);
-    }
-
-    /// The old one is released in the same step.
-    fn give_way(&mut self, old: &Order, command: &Reserve, now: Timestamp) {
-        for hold in &old.holds {
-            let level = self.level_mut(&hold.sku, &hold.location);
-            add(level, Counter::Released, i64::from(hold.open()));
-        }
-        let order = self.order_mut(old.id);
-        for hold in &mut order.holds {
-            hold.released += hold.open();
-        }
-        order.replaced_by = Some(command.id);
-        order.ended_at = Some(now);
-        order.version += 1;
-    }
-
-    /// INV-3, by what is recorded: lapsed units must have been given back before.
-    fn check_inv_3(&mut self, hold: &Hold, replaced: Option<&Order>) {
-        let own = replaced.map_or(0, |order| order.open_at(&hold.sku, &hold.location));
-        let fresh = i64::from(hold.units) - own as i64;
-        let free = self.free(&hold.sku, &hold.location);
-        if free < fresh {
-            let (sku, location) = (&hold.sku, &hold.location);
-            self.complain(format!(
-                "INV-3: {fresh} of {sku}@{location} taken of {free} free"
-            ));
-        }
-    }
-}
-
-impl Order {
-    fn open_at(&self, sku: &Sku, location: &Location) -> u64 {
-        let here = self
-            .holds
-            .iter()
-            .filter(|hold| hold.sku == *sku && hold.location == *location);
-        here.map(|hold| u64::from(hold.open())).sum()
-    }
 }
 
 /// Lines on the same SKU and location, or on the same SKU and none, are one.
@@ -480,28 +361,7 @@ fn summed(command: &Reserve) -> Vec<Ask> {
     asks
 }
 
-/// The lines of a SKU that were not granted whole, as one shortage.
-fn shortage_of(sku: &Sku, asks: &[Ask], got: &[Got]) -> Option<Shortage> {
-    let both = || asks.iter().zip(got).filter(|(ask, _)| ask.sku == *sku);
-    let reasons: Vec<ShortageReason> = both().filter_map(|(_, got)| got.shortage).collect();
-    let by_stock = ShortageReason::InsufficientStock;
-    let reason = if reasons.contains(&by_stock) {
-        by_stock
-    } else {
-        *reasons.first()?
-    };
-    let requested = both().map(|(ask, _)| ask.units as u32).sum();
-    let taken = both().flat_map(|(_, got)| &got.takes);
-    let granted = taken.map(|(_, units)| *units as u32).sum();
-    Some(Shortage {
-        sku: sku.clone(),
-        requested,
-        granted,
-        reason,
-    })
-}
-
-fn distinct(asks: &[Ask]) -> Vec<Sku> {
+pub(super) fn distinct(asks: &[Ask]) -> Vec<Sku> {
     let mut skus: Vec<Sku> = Vec::new();
     for ask in asks {
         if !skus.contains(&ask.sku) {

@@ -106,12 +106,9 @@ impl Words {
             let location = name
                 .split_once('@')
                 .map_or("main", |(_, location)| location);
-            safety.push((
-                location.to_owned(),
-                patch(Some(value), |text| number(text))?,
-            ));
+            safety.push((location.to_owned(), patch(Some(&value), number)?));
         }
-        let limit = patch(self.take("limit"), |text| {
+        let limit = patch(self.take("limit").as_deref(), |text| {
             let (units, window) = text.split_once('/').ok_or("limit=UNITS/WINDOW")?;
             Ok((number(units)?, milliseconds(window)?))
         })?;
@@ -119,10 +116,10 @@ impl Words {
             sku,
             safety,
             limit,
-            opens: patch(self.take("opens"), moment)?,
-            closes: patch(self.take("closes"), moment)?,
-            paused: patch(self.take("paused"), |text| number(text))?,
-            order: patch(self.take("order"), |text| {
+            opens: patch(self.take("opens").as_deref(), moment)?,
+            closes: patch(self.take("closes").as_deref(), moment)?,
+            paused: patch(self.take("paused").as_deref(), number)?,
+            order: patch(self.take("order").as_deref(), |text| {
                 Ok(text.split(',').map(str::to_owned).collect())
             })?,
             version: self.number("if")?,
@@ -250,10 +247,10 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 }
 
 fn patch<T>(
-    text: Option<String>,
+    text: Option<&str>,
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Patch<T>, String> {
-    match text.as_deref() {
+    match text {
         None => Ok(Patch::Keep),
         Some("none") => Ok(Patch::Clear),
         Some(text) => read(text).map(Patch::Set),

@@ -42,6 +42,16 @@ pub(crate) trait Subject {
         self.engine().due(now)
     }
 
+    /// As [`Engine::forget`].
+    fn forget(&self, now: Timestamp, limit: usize) -> Option<Event> {
+        self.engine().forget(now, limit)
+    }
+
+    /// The sequence that a chunk taken now stands for.
+    fn chunk_seq(&self) -> u64 {
+        self.engine().seq()
+    }
+
     /// As [`Engine::evolve`]. What is given was recorded before.
     fn evolve(&mut self, event: &Event) {
         self.engine_mut().evolve(event);
@@ -214,7 +224,7 @@ impl<S: Subject> World<S> {
             self.record(&event);
             recorded.push(event);
         }
-        if let Some(event) = self.subject.engine().forget(self.now, FORGET_PER_TURN) {
+        if let Some(event) = self.subject.forget(self.now, FORGET_PER_TURN) {
             self.record(&event);
             recorded.push(event);
         }
@@ -223,7 +233,7 @@ impl<S: Subject> World<S> {
 
     /// Takes up to `count` of the chunks that changed, as a ledger writes them between commits.
     pub(crate) fn take_chunks(&mut self, count: usize) {
-        let seq = self.subject.engine().seq();
+        let seq = self.subject.chunk_seq();
         for _ in 0..count {
             let Some((id, state)) = self.subject.engine_mut().take_dirty_chunk() else {
                 break;

@@ -18,7 +18,9 @@ pub(crate) fn words<S: Subject>(world: &World<S>, line: &Line, turn: &Turn) -> S
             let told = turn.told.as_ref().expect("a command is answered");
             parts.push(answer(world, verb, told, &turn.own));
         }
-        Line::Policy(_) | Line::Wait(_) | Line::Back(_) | Line::Chunks(_) => parts.push("ok".to_owned()),
+        Line::Policy(_) | Line::Wait(_) | Line::Back(_) | Line::Chunks(_) => {
+            parts.push("ok".to_owned());
+        }
         Line::Advance(_) | Line::Sweep | Line::Down(_) if parts.is_empty() => {
             parts.push("nothing".to_owned());
         }

@@ -1,0 +1,282 @@
+//! Planted bugs: every property is shown to be able to fail.
+//!
+//! Each test plants a fault around the engine and watches one kind of property alone; random
+//! histories must turn it red, and for the right reason. A property that misses its bug is
+//! worse than none.
+
+#![allow(
+    dead_code,
+    reason = "each test crate uses its part of the shared rooms"
+)]
+
+mod arena;
+mod model;
+mod script;
+mod world;
+
+use arena::{Duel, Fault, Theme, Watch, history};
+use holdfast_core::{
+    Command, Counter, Decision, Effect, Engine, Event, EventKind, Millis, Outcome, Policy, Refusal,
+    Request, Reserve, Timestamp, Units,
+};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use world::{Plain, Subject};
+
+/// A fault, and where it sits.
+#[derive(Clone, Copy, Debug)]
+enum Planted {
+    /// Units that are released stay reserved in memory; the journal is right.
+    LosesReleases,
+    /// One unit more than there is can be reserved.
+    GrantsOneTooMany,
+    /// Deadlines pass a millisecond early.
+    ExpiresEarly,
+    /// The timer fires a millisecond early.
+    SweepsEarly,
+    /// A repeated key has a second effect.
+    ForgetsKeys,
+    /// A key is repeated whatever the content.
+    IgnoresContent,
+    /// Ended reservations and keys are dropped half a minute early.
+    ForgetsEarly,
+    /// A chunk claims to have seen one event more than it has.
+    ChunkClaimsMore,
+}
+
+struct Mutant {
+    engine: Engine,
+    planted: Planted,
+}
+
+impl Subject for Mutant {
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    fn decide(&self, request: &Request, now: Timestamp) -> Decision {
+        let mut request = request.clone();
+        match self.planted {
+            Planted::GrantsOneTooMany => return self.grant_one_too_many(&request, now),
+            Planted::ExpiresEarly => return self.engine.decide(&request, early(now)),
+            Planted::ForgetsKeys => request.key = None,
+            Planted::IgnoresContent => {
+                if let Some(key) = &mut request.key {
+                    key.content = 0;
+                }
+            }
+            Planted::LosesReleases
+            | Planted::SweepsEarly
+            | Planted::ForgetsEarly
+            | Planted::ChunkClaimsMore => {}
+        }
+        self.engine.decide(&request, now)
+    }
+
+    fn due(&self, now: Timestamp) -> Option<Event> {
+        match self.planted {
+            Planted::SweepsEarly => self.engine.due(early(now)),
+            _ => self.engine.due(now),
+        }
+    }
+
+    fn forget(&self, now: Timestamp, limit: usize) -> Option<Event> {
+        match self.planted {
+            Planted::ForgetsEarly => {
+                let event = self.engine.forget(now.after(Millis::from_secs(30)), limit);
+                event.map(|event| Event {
+                    at: now.max(self.engine.at()),
+                    ..event
+                })
+            }
+            _ => self.engine.forget(now, limit),
+        }
+    }
+
+    fn chunk_seq(&self) -> u64 {
+        match self.planted {
+            Planted::ChunkClaimsMore => self.engine.seq() + 1,
+            _ => self.engine.seq(),
+        }
+    }
+
+    fn evolve(&mut self, event: &Event) {
+        let mut event = event.clone();
+        if matches!(self.planted, Planted::LosesReleases)
+            && event.kind == EventKind::ReservationReleased
+        {
+            event
+                .effects
+                .retain(|effect| !matches!(effect, Effect::Stock(_)));
+        }
+        self.engine.evolve(&event);
+    }
+}
+
+fn early(now: Timestamp) -> Timestamp {
+    now.after(Millis::new(1))
+}
+
+impl Mutant {
+    /// Where a unit is missing, it asks for one less and writes one more.
+    fn grant_one_too_many(&self, request: &Request, now: Timestamp) -> Decision {
+        let honest = self.engine.decide(request, now);
+        let Some(less) = one_less(request, &honest) else {
+            return honest;
+        };
+        let mut decision = self.engine.decide(&less, now);
+        for effect in decision
+            .events
+            .iter_mut()
+            .flat_map(|event| &mut event.effects)
+        {
+            match effect {
+                Effect::HomeCreated(home) => {
+                    home.lines[0].requested += 1;
+                    home.lines[0].units += 1;
+                }
+                Effect::HoldCreated(hold) => {
+                    hold.requested += 1;
+                    hold.units += 1;
+                }
+                Effect::Stock(stock) => {
+                    for (counter, value) in &mut stock.counters {
+                        *value += i64::from(*counter == Counter::Reserved);
+                    }
+                }
+                _ => {}
+            }
+        }
+        decision
+    }
+}
+
+/// The same reserve with a unit less, if one unit of one line at one location was missing.
+fn one_less(request: &Request, honest: &Decision) -> Option<Request> {
+    let Outcome::Refused {
+        refusal: Refusal::InsufficientStock(short),
+        ..
+    } = &honest.outcome
+    else {
+        return None;
+    };
+    let Command::Reserve(reserve) = &request.command else {
+        return None;
+    };
+    let ([short], [line], None) = (&short[..], &reserve.lines[..], reserve.replace) else {
+        return None;
+    };
+    let units = Units::new(line.units.get() - 1)?;
+    line.location
+        .as_ref()
+        .filter(|_| short.available == u64::from(units.get()))?;
+    let mut less = Reserve::clone(reserve);
+    less.lines[0].units = units;
+    let command = Command::Reserve(Box::new(less));
+    Some(Request {
+        key: request.key,
+        command,
+    })
+}
+
+/// How many histories a fault may take to be noticed.
+const HISTORIES: usize = 400;
+
+/// Plays random histories on the subject until one turns red.
+fn first_fault<S: Subject>(subject: impl Fn(Engine) -> S, watch: Watch) -> Option<Fault> {
+    let policy = Policy {
+        ttl_default: Millis::from_secs(10),
+        retention: Millis::from_secs(60),
+        key_retention: Millis::from_secs(45),
+        order_retention: Millis::from_secs(120),
+        ..Policy::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let histories = history(Theme::All, 60);
+    (0..HISTORIES).find_map(|_| {
+        let steps = histories
+            .new_tree(&mut runner)
+            .expect("histories can be made")
+            .current();
+        let mut duel = Duel::new(subject(Engine::new(policy.clone())), watch);
+        duel.play(&steps).err()
+    })
+}
+
+fn is_seen_by(planted: Planted, watch: Watch, expected: fn(&Fault) -> bool) {
+    let fault = first_fault(|engine| Mutant { engine, planted }, watch);
+    let fault = fault.unwrap_or_else(|| panic!("{planted:?} was not noticed by {watch:?}"));
+    assert!(
+        expected(&fault),
+        "{planted:?} turned {watch:?} red for another reason: {fault}"
+    );
+}
+
+fn differs(fault: &Fault) -> bool {
+    matches!(fault, Fault::Differs(_))
+}
+
+/// Whether an invariant of this number is what broke.
+fn breaks(fault: &Fault, words: &str) -> bool {
+    matches!(fault, Fault::Broken(text) | Fault::Panicked(text) if text.contains(words))
+}
+
+#[test]
+fn units_lost_in_a_release_are_noticed_by_every_property_that_looks_at_state() {
+    is_seen_by(Planted::LosesReleases, Watch::Outcomes, differs);
+    is_seen_by(Planted::LosesReleases, Watch::Invariants, |fault| {
+        breaks(fault, "INV-2")
+    });
+    is_seen_by(Planted::LosesReleases, Watch::Replay, |fault| {
+        matches!(fault, Fault::Replay(_))
+    });
+    is_seen_by(Planted::LosesReleases, Watch::Snapshots, |fault| {
+        matches!(fault, Fault::Snapshot(_))
+    });
+}
+
+#[test]
+fn one_unit_too_many_is_noticed_by_the_model_and_by_the_invariant() {
+    is_seen_by(Planted::GrantsOneTooMany, Watch::Outcomes, differs);
+    is_seen_by(Planted::GrantsOneTooMany, Watch::Invariants, |fault| {
+        breaks(fault, "INV-3")
+    });
+}
+
+#[test]
+fn a_deadline_that_passes_early_is_noticed() {
+    is_seen_by(Planted::ExpiresEarly, Watch::Outcomes, differs);
+    is_seen_by(Planted::SweepsEarly, Watch::Invariants, |fault| {
+        breaks(fault, "before its time")
+    });
+}
+
+#[test]
+fn a_key_with_a_second_effect_or_for_other_content_is_noticed() {
+    is_seen_by(Planted::ForgetsKeys, Watch::Outcomes, differs);
+    is_seen_by(Planted::IgnoresContent, Watch::Outcomes, differs);
+}
+
+#[test]
+fn forgetting_before_its_time_is_noticed() {
+    is_seen_by(Planted::ForgetsEarly, Watch::Invariants, |fault| {
+        breaks(fault, "before")
+    });
+}
+
+#[test]
+fn a_chunk_that_claims_more_than_it_has_seen_is_noticed() {
+    is_seen_by(Planted::ChunkClaimsMore, Watch::Snapshots, |fault| {
+        matches!(fault, Fault::Snapshot(_) | Fault::Panicked(_))
+    });
+}
+
+#[test]
+fn the_engine_itself_passes_the_histories_that_turn_the_mutants_red() {
+    assert_eq!(first_fault(Plain, Watch::Everything), None);
+}
