@@ -365,7 +365,7 @@ impl World {
         Command::Confirm(Box::new(Confirm {
             id,
             lines: (!some.is_empty()).then_some((some, remainder)),
-            late: if self.rng.chance(85) {
+            late: if self.rng.chance(if self.mood.is_tardy { 60 } else { 85 }) {
                 Late::Reacquire
             } else {
                 Late::Refuse

@@ -28,6 +28,8 @@ pub(crate) struct Mood {
     pub(crate) crash: u64,
     /// How far clocks differ, in milliseconds.
     pub(crate) skew: u64,
+    /// Whether time flies and callers are late.
+    pub(crate) is_tardy: bool,
 }
 
 /// A message on its way.
@@ -87,12 +89,19 @@ impl World {
             instant: clock::instant(),
             plant,
         };
-        let mood = Mood {
+        let mut mood = Mood {
             loss: *rng.pick(&[0, 2, 15]),
             repeat: *rng.pick(&[0, 5, 25]),
             crash: *rng.pick(&[0, 2, 6]),
             skew: *rng.pick(&[0, 50, 3000]),
+            is_tardy: rng.chance(25),
         };
+        match plant {
+            // These need crashes to come out.
+            Some(Plant::ReusedId) => (mood.crash, mood.skew, mood.loss) = (15, 0, 0),
+            Some(Plant::FinalRefusalNotRecorded) => (mood.crash, mood.is_tardy) = (10, true),
+            _ => {}
+        }
         let nodes = (0..shards).map(|at| Node::new(at, START)).collect();
         let mut world = Self {
             clients: Clients::new(&common.placement),
@@ -318,7 +327,8 @@ impl World {
 
     /// Time passes, for each shard in its own way.
     fn pass(&mut self) {
-        let by = match self.rng.below(20) {
+        let chance = if self.mood.is_tardy { 6 } else { 20 };
+        let by = match self.rng.below(chance) {
             0 => self.rng.between(10_000, 40_000),
             1..=5 => self.rng.between(500, 5000),
             _ => self.rng.between(1, 200),
