@@ -175,9 +175,10 @@ impl World {
             deadline: Deadline(self.common.instant + Duration::from_secs(3600)),
             reply,
         };
-        let what = format!("is asked {at}: {:?}", ask.command);
+        let asked = self.is_traced().then(|| format!("{:?}", ask.command));
+        let what = || format!("is asked {at}: {}", asked.unwrap_or_default());
         self.clients.waiting.push((at, told));
-        self.turn(home, &what, |shard, now, out| {
+        self.turn(home, what, |shard, now, out| {
             shard.handle(Input::One(job), now, out);
         })
     }

@@ -42,7 +42,11 @@ impl World {
                 let has_work = self.nodes[at].shard.as_ref().is_some_and(|s| s.has_work());
                 if has_work {
                     is_busy = true;
-                    self.turn(node, "goes on", |shard, now, out| shard.run(now, out))?;
+                    self.turn(
+                        node,
+                        || "goes on".into(),
+                        |shard, now, out| shard.run(now, out),
+                    )?;
                 }
                 let mut out = Outbox::default();
                 if self.nodes[at].has_flight() || self.nodes[at].hand_over(&self.common, &mut out) {

@@ -12,7 +12,7 @@ use crate::rng::Rng;
 use holdfast_core::{ChunkId, ChunkState, Event, Millis, Policy};
 use holdfast_runtime::message::Input;
 use holdfast_runtime::peer::PeerMessage;
-use holdfast_runtime::shard::Outbox;
+use holdfast_runtime::shard::{Outbox, Shard};
 use holdfast_runtime::{Board, CartSettings, Directory, Placement, clock};
 
 const START: u64 = 1_800_000_000_000;
@@ -132,6 +132,10 @@ impl World {
         }
     }
 
+    pub(crate) const fn is_traced(&self) -> bool {
+        self.trace.is_some()
+    }
+
     pub(crate) fn story(&self) -> &[String] {
         self.trace.as_deref().unwrap_or_default()
     }
@@ -147,7 +151,11 @@ impl World {
             77..=79 => self.ghost()?,
             80..=87 => self.tick(node)?,
             88..=93 => self.pass(),
-            94..=96 => self.turn(node, "goes on", |shard, now, out| shard.run(now, out))?,
+            94..=96 => self.turn(
+                node,
+                || "goes on".into(),
+                |shard, now, out| shard.run(now, out),
+            )?,
             97..=99 => self.revive()?,
             _ => self.crash(node)?,
         }
@@ -158,19 +166,24 @@ impl World {
     pub(crate) fn turn(
         &mut self,
         node: u16,
-        what: &str,
-        act: impl FnOnce(&mut holdfast_runtime::shard::Shard, clock::Now, &mut Outbox),
+        what: impl FnOnce() -> String,
+        act: impl FnOnce(&mut Shard, clock::Now, &mut Outbox),
     ) -> Result<(), Fault> {
         let mut out = Outbox::default();
         let now = self.nodes[usize::from(node)].now(&self.common);
         let Some(shard) = &mut self.nodes[usize::from(node)].shard else {
             return Ok(());
         };
+        let seq = shard.engine().seq();
         act(shard, now, &mut out);
-        let checked = shard.engine().check();
-        self.say(|| format!("shard {node} {what}"));
+        let has_changed = shard.engine().seq() != seq;
+        let checked = has_changed.then(|| shard.engine().check());
+        self.say(|| format!("shard {node} {}", what()));
         self.post(node, out)?;
-        checked.map_err(|broken| format!("shard {node}: {broken}"))
+        match checked {
+            Some(Err(broken)) => Err(format!("shard {node}: {broken}")),
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 
     /// Puts what leaves a shard on its way.
@@ -251,8 +264,9 @@ impl World {
         let planted = (self.common.plant == Some(Plant::DropWhileTrying))
             .then(|| self.hasty_drop(from, to, &message))
             .flatten();
-        let what = format!("hears from {from}: {}", crate::words::of(&message));
-        self.turn(to, &what, |shard, now, out| {
+        let heard = self.is_traced().then(|| crate::words::of(&message));
+        let what = || format!("hears from {from}: {}", heard.unwrap_or_default());
+        self.turn(to, what, |shard, now, out| {
             shard.handle(Input::Peer(from, message), now, out);
         })?;
         self.net.extend(planted);
@@ -301,9 +315,13 @@ impl World {
         if self.common.plant == Some(Plant::PartExpires) {
             self.expire_parts(node)?;
         }
-        self.turn(node, "looks at its clock", |shard, now, out| {
-            shard.tick(now, out);
-        })
+        self.turn(
+            node,
+            || "looks at its clock".into(),
+            |shard, now, out| {
+                shard.tick(now, out);
+            },
+        )
     }
 
     fn expire_parts(&mut self, node: u16) -> Result<(), Fault> {
@@ -317,10 +335,14 @@ impl World {
         };
         for settle in plant::own_expiries(&holds, now.time) {
             let home = self.common.placement.home_of(settle.id);
-            self.turn(node, "expires a hold by itself", |shard, now, out| {
-                let message = PeerMessage::Decided(vec![settle]);
-                shard.handle(Input::Peer(home, message), now, out);
-            })?;
+            self.turn(
+                node,
+                || "expires a hold by itself".into(),
+                |shard, now, out| {
+                    let message = PeerMessage::Decided(vec![settle]);
+                    shard.handle(Input::Peer(home, message), now, out);
+                },
+            )?;
         }
         Ok(())
     }
