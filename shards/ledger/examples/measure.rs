@@ -3,6 +3,8 @@
 //! `measure layout DIR`, `measure append DIR [walk|quick] [EVENTS]`, `measure fill FILE
 //! [walk|quick] MIB` (ends without closing), `measure open FILE`.
 
+#![allow(clippy::disallowed_methods, reason = "it measures")]
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
