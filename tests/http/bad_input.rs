@@ -80,6 +80,11 @@ async fn what_is_too_much_is_refused() {
     talk.note("a body of more than a megabyte");
     let body = format!(r#"{{"lines":[{}]}}"#, lines(50_000));
     talk.post(RESERVE, "k-2", &body).said().await;
+    let known = talk.get("/v1/skus/TEE").quietly().await;
+    assert_eq!(
+        known.body["reserved"], 200,
+        "the connection works, and nothing more is held"
+    );
     insta::assert_snapshot!(talk.transcript());
 }
 

@@ -48,6 +48,8 @@ pub(crate) fn config(directory: &TempDir) -> Config {
     config.data.durability = holdfast::config::Durability::Os;
     config.data.cache_bytes = holdfast::config::Bytes(1 << 20);
     config.shards.count = OrAuto::Set(2);
+    config.shards.permits_per_shard = 8_192;
+    config.shards.permits_config_per_shard = 256;
     config.reservations.reservations_max = OrAuto::Set(10_000);
     config
 }
