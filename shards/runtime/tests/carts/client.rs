@@ -31,6 +31,8 @@ pub(crate) struct Ask {
 pub(crate) struct Clients {
     pub(crate) asks: Vec<Ask>,
     pub(crate) waiting: Vec<(usize, Receiver<Told>)>,
+    /// All answers, in order.
+    pub(crate) answers: Vec<(usize, Told)>,
     /// The newest state of each reservation that a caller was told.
     pub(crate) told: BTreeMap<ReservationId, ReservationView>,
     /// Three SKUs per shard: a plain one, a limited one, one with a thief.
@@ -54,6 +56,7 @@ impl Clients {
         Self {
             asks: Vec::new(),
             waiting: Vec::new(),
+            answers: Vec::new(),
             told: BTreeMap::new(),
             skus: skus.into_iter().map(triple).collect(),
         }
@@ -195,6 +198,7 @@ impl World {
                     let ask = *ask;
                     self.clients.waiting.swap_remove(at);
                     self.say(|| format!("    {ask} is told {}", words::told(&told)));
+                    self.clients.answers.push((ask, told.clone()));
                     self.heard(ask, told)?;
                 }
             }
@@ -439,7 +443,7 @@ fn has_all_lines(reserve: &Reserve, view: &ReservationView) -> Result<(), Fault>
     Ok(())
 }
 
-fn configure(sku: &Sku, limit: Option<CustomerLimit>) -> Configure {
+pub(crate) fn configure(sku: &Sku, limit: Option<CustomerLimit>) -> Configure {
     Configure {
         sku: sku.clone(),
         safety_stock: Vec::new(),
@@ -454,7 +458,7 @@ fn configure(sku: &Sku, limit: Option<CustomerLimit>) -> Configure {
     }
 }
 
-fn receive(sku: &Sku, location: Location, units: u32) -> Command {
+pub(crate) fn receive(sku: &Sku, location: Location, units: u32) -> Command {
     Command::Receive(Box::new(Receive {
         id: ReservationId::UNMINTED,
         sku: sku.clone(),

@@ -4,7 +4,7 @@
 //! their clocks and network belong to the test (`world`). Callers reserve, confirm, release,
 //! extend and pin, early, late and again (`client`). A second opinion is kept from the journals
 //! (`account`), and at the end everything must have come to rest and add up (`rest`). Planted bugs
-//! show that the simulation would notice (`plant`).
+//! show that the simulation would notice (`plant`); single cases are told step by step (`stories`).
 //!
 //! `HOLDFAST_CARTS_SEEDS=20000` makes it look longer; a failure names its seed, and the command
 //! that tells its story.
@@ -15,6 +15,7 @@ mod node;
 mod plant;
 mod rest;
 mod rng;
+mod stories;
 mod words;
 mod world;
 
@@ -73,10 +74,11 @@ fn run_all(shards: u16) {
     }
 }
 
-/// Looks for a seed that shows what a planted bug leads to, in these words.
-fn is_noticed(plant: Plant, words: &str) {
+/// Looks for a seed, from the first that may, that shows what a planted bug leads to, in these
+/// words.
+fn is_noticed(plant: Plant, first: u64, words: &str) {
     let mut others = Vec::new();
-    for seed in 0..2000 {
+    for seed in first..first + 2000 {
         let shards = 2 + (seed % 3) as u16;
         match run(seed, shards, Some(plant), false) {
             Err((fault, _)) if fault.contains(words) => return,
@@ -117,35 +119,35 @@ fn one_seed_can_be_told_as_a_story() {
 
 #[test]
 fn an_id_given_twice_is_noticed_by_what_its_cart_holds() {
-    is_noticed(Plant::ReusedId, "units of");
+    is_noticed(Plant::ReusedId, 350, "units of");
 }
 
 #[test]
 fn a_cart_forgotten_before_its_parts_settled_is_noticed_by_units_that_never_come_free() {
-    is_noticed(Plant::ForgottenEarly, "something is due for ever");
+    is_noticed(Plant::ForgottenEarly, 20, "something is due for ever");
 }
 
 #[test]
 fn a_reply_before_its_commit_is_noticed_by_what_is_lost() {
-    is_noticed(Plant::ReplyBeforeDurable, "was acknowledged");
+    is_noticed(Plant::ReplyBeforeDurable, 0, "was acknowledged");
 }
 
 #[test]
 fn a_part_that_expires_by_itself_is_noticed_by_what_its_home_sold() {
-    is_noticed(Plant::PartExpires, "its part");
+    is_noticed(Plant::PartExpires, 0, "its part");
 }
 
 #[test]
 fn a_drop_while_home_still_tries_is_noticed_by_what_its_home_has() {
-    is_noticed(Plant::DropWhileTrying, "its part");
+    is_noticed(Plant::DropWhileTrying, 0, "its part");
 }
 
 #[test]
 fn a_final_refusal_that_is_not_recorded_is_noticed_by_the_sale_after_it() {
-    is_noticed(Plant::FinalRefusalNotRecorded, "after a final refusal");
+    is_noticed(Plant::FinalRefusalNotRecorded, 100, "after a final refusal");
 }
 
 #[test]
 fn a_hold_named_by_its_id_alone_is_noticed_by_units_that_no_line_has() {
-    is_noticed(Plant::NamedByIdAlone, "belongs to no reservation");
+    is_noticed(Plant::NamedByIdAlone, 0, "belongs to no reservation");
 }

@@ -31,7 +31,7 @@ impl World {
     }
 
     /// Delivers, commits and goes on until nobody has anything to do at this moment.
-    fn flush(&mut self) -> Result<(), Fault> {
+    pub(crate) fn flush(&mut self) -> Result<(), Fault> {
         for _ in 0..ROUNDS_MAX {
             while !self.net.is_empty() {
                 self.deliver()?;

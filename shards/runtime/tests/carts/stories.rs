@@ -1,0 +1,227 @@
+//! Single carts, step by step: the cases that were once wrong, and those that should be seen.
+
+use crate::client::{configure, receive};
+use crate::world::{Mood, World};
+use holdfast_core::{
+    Adjust, Answer, Command, Confirm, Counter, ExpiredReason, Late, Location, Millis, Mode, Note,
+    Refusal, ReservationId, ReservationView, Reserve, ReserveLine, ShortageReason, Sku, Text,
+    Units,
+};
+use holdfast_runtime::{Told, Unavailable};
+
+/// A world in which nothing goes wrong by itself, and late confirms are possible for 30 s.
+fn calm(shards: u16) -> World {
+    let is_short = |world: &World| world.common.policy.late_window == Millis::from_secs(30);
+    let worlds = (0..).map(|seed| World::new(seed, shards, None, false).expect("it starts"));
+    let mut world = worlds.into_iter().find(is_short).expect("half of them are");
+    world.mood = Mood {
+        loss: 0,
+        repeat: 0,
+        crash: 0,
+        skew: 0,
+        is_tardy: false,
+    };
+    world
+}
+
+/// A new SKU of a shard, with stock.
+fn stocked(world: &mut World, shard: u16, units: u32) -> Sku {
+    let names = (0..).map(|number| Sku::parse(&format!("S{number}")).expect("a name"));
+    let mut own = names.filter(|sku| {
+        let is_new = !world
+            .account
+            .levels
+            .contains_key(&(sku.clone(), Location::main()));
+        is_new && world.common.placement.shard_of_sku(sku) == shard
+    });
+    let sku = own.next().expect("hashes reach every shard");
+    send(world, Command::Configure(Box::new(configure(&sku, None))));
+    send(world, receive(&sku, Location::main(), units));
+    pass(world, 1);
+    sku
+}
+
+fn send(world: &mut World, command: Command) -> usize {
+    world.send(command, true).expect("it is taken");
+    world.clients.asks.len() - 1
+}
+
+fn reserve(world: &mut World, lines: &[(&Sku, u32)], mode: Mode) -> usize {
+    let order = format!("order-{}", world.clients.asks.len());
+    let lines = lines.iter().map(|(sku, units)| ReserveLine {
+        sku: (*sku).clone(),
+        units: Units::new(*units).expect("a quantity"),
+        location: None,
+    });
+    let reserve = Reserve {
+        id: ReservationId::UNMINTED,
+        order_ref: Some(Text::parse(&order).expect("a text")),
+        customer: None,
+        ttl: Some(Millis::from_secs(5)),
+        mode,
+        replace: None,
+        lines: lines.collect(),
+    };
+    send(world, Command::Reserve(Box::new(reserve)))
+}
+
+fn confirm(world: &mut World, id: ReservationId) -> usize {
+    let confirm = Confirm {
+        id,
+        lines: None,
+        late: Late::Reacquire,
+        payment_ref: None,
+    };
+    send(world, Command::Confirm(Box::new(confirm)))
+}
+
+/// Everything arrives and is committed, timers run, for so long.
+fn pass(world: &mut World, ms: u64) {
+    world.flush().expect("all is well");
+    for _ in 0..ms.div_ceil(20) {
+        world.advance(ms.min(20));
+        for node in 0..world.nodes.len() as u16 {
+            world.tick(node).expect("all is well");
+        }
+        world.flush().expect("all is well");
+    }
+}
+
+fn told(world: &World, ask: usize) -> Told {
+    let told = world.clients.answers.iter().rev();
+    let mut told = told.filter(|(at, _)| *at == ask);
+    told.next().expect("it was answered").1.clone()
+}
+
+fn made(world: &World, ask: usize) -> ReservationView {
+    match told(world, ask) {
+        Ok(Answer::Reservation { view, .. }) => *view,
+        other => panic!("expected a reservation, was told {other:?}"),
+    }
+}
+
+fn winners(world: &World, asks: &[usize]) -> usize {
+    let wins = |ask: &&usize| matches!(told(world, **ask), Ok(Answer::Reservation { .. }));
+    asks.iter().filter(wins).count()
+}
+
+/// Each cart held the other's last unit at its part, found its own line short of a unit that
+/// nobody had decided on, and was refused at once: both callers went without.
+#[test]
+fn of_two_carts_that_cross_for_the_last_units_one_gets_them() {
+    let mut world = calm(2);
+    let (a, b) = (stocked(&mut world, 0, 1), stocked(&mut world, 1, 1));
+    let asks = [
+        reserve(&mut world, &[(&a, 1), (&b, 1)], Mode::AllOrNothing),
+        reserve(&mut world, &[(&b, 1), (&a, 1)], Mode::AllOrNothing),
+    ];
+    pass(&mut world, 3000);
+    assert_eq!(winners(&world, &asks), 1);
+    world.rest(true).expect("everything fits");
+}
+
+#[test]
+fn of_three_rivals_for_the_last_unit_one_gets_it() {
+    let mut world = calm(3);
+    let last = stocked(&mut world, 2, 1);
+    let own: Vec<Sku> = (0..3).map(|at| stocked(&mut world, at, 5)).collect();
+    let asks: Vec<usize> = own
+        .iter()
+        .map(|own| reserve(&mut world, &[(own, 1), (&last, 1)], Mode::AllOrNothing))
+        .collect();
+    pass(&mut world, 3000);
+    assert_eq!(winners(&world, &asks), 1);
+    world.rest(true).expect("everything fits");
+}
+
+/// A part says what it could not grant with its first answer only. When that was lost, home made
+/// the cart from the repeated one, and the caller never learnt that a line was cut.
+#[test]
+fn a_shortage_is_told_though_the_first_answer_of_the_part_was_lost() {
+    let mut world = calm(2);
+    let (a, b) = (stocked(&mut world, 0, 2), stocked(&mut world, 1, 1));
+    let ask = reserve(&mut world, &[(&a, 2), (&b, 2)], Mode::BestEffort);
+    world.deliver().expect("the try arrives");
+    world.commit(1).expect("handed over");
+    world.commit(1).expect("on disk");
+    world.net.clear();
+    pass(&mut world, 1000);
+    let view = made(&world, ask);
+    let short = &view.shortages[0];
+    assert_eq!((&short.sku, short.requested, short.granted), (&b, 2, 1));
+    world.rest(true).expect("everything fits");
+}
+
+#[test]
+fn a_part_that_is_down_is_left_out_by_best_effort_and_refuses_all_or_nothing() {
+    let mut world = calm(2);
+    let (a, b) = (stocked(&mut world, 0, 5), stocked(&mut world, 1, 5));
+    world.nodes[1].die();
+    let some = reserve(&mut world, &[(&a, 1), (&b, 2)], Mode::BestEffort);
+    let all = reserve(&mut world, &[(&a, 1), (&b, 2)], Mode::AllOrNothing);
+    pass(&mut world, 3000);
+    let view = made(&world, some);
+    assert_eq!(view.lines.len(), 1);
+    assert_eq!(view.shortages[0].reason, ShortageReason::Unavailable);
+    let unavailable = Err(Unavailable::PartUnavailable { shard: 1 });
+    assert_eq!(told(&world, all), unavailable);
+    world.rest(true).expect("everything fits");
+}
+
+#[test]
+fn a_decided_confirm_is_applied_though_units_went_missing_meanwhile() {
+    let mut world = calm(2);
+    let (a, b) = (stocked(&mut world, 0, 2), stocked(&mut world, 1, 2));
+    world.account.forced.insert(b.clone());
+    let ask = reserve(&mut world, &[(&a, 2), (&b, 2)], Mode::AllOrNothing);
+    pass(&mut world, 500);
+    let id = made(&world, ask).id;
+    let sold = confirm(&mut world, id);
+    world.commit(0).expect("handed over");
+    world.commit(0).expect("on disk");
+    world.collect().expect("answered");
+    assert_eq!(made(&world, sold).lines[1].confirmed, 2);
+    let thief = Adjust {
+        id: ReservationId::UNMINTED,
+        sku: b.clone(),
+        location: Location::main(),
+        delta: -1,
+        force: true,
+        expected_version: None,
+        note: Note::default(),
+    };
+    send(&mut world, Command::Adjust(Box::new(thief)));
+    world.rest(true).expect("everything fits");
+    let counters = &world.account.levels[&(b, Location::main())];
+    let of = |counter| counters.get(counter);
+    assert_eq!((of(Counter::Sold), of(Counter::OnHand)), (2, 0));
+    assert_eq!((of(Counter::Received), of(Counter::Adjusted)), (2, 0));
+}
+
+/// While a late confirm waited for its part, the window ended and a second confirm was answered
+/// 410, which is final and may already have led to a refund. Then the first one sold the units.
+#[test]
+fn a_late_confirm_under_way_does_not_outlive_the_window_that_refused_another() {
+    let mut world = calm(2);
+    let (a, b) = (stocked(&mut world, 0, 2), stocked(&mut world, 1, 2));
+    let ask = reserve(&mut world, &[(&a, 1), (&b, 1)], Mode::AllOrNothing);
+    pass(&mut world, 500);
+    let view = made(&world, ask);
+    let end = view.expires_at.after(Millis::from_secs(30)).ms();
+    pass(&mut world, 6000);
+    world.advance(end - world.clock - 100);
+    let first = confirm(&mut world, view.id);
+    world.advance(200);
+    let second = confirm(&mut world, view.id);
+    pass(&mut world, 1000);
+    for ask in [second, first] {
+        let Ok(Answer::Refused { refusal, .. }) = told(&world, ask) else {
+            panic!("expected a refusal, was told {:?}", told(&world, ask));
+        };
+        let Refusal::ReservationExpired { reason, .. } = *refusal else {
+            panic!("expected a final refusal, was told {refusal:?}");
+        };
+        assert_eq!(reason, ExpiredReason::LateWindow);
+    }
+    world.rest(true).expect("everything fits");
+}
