@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Where a reservation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -219,38 +218,51 @@ pub struct BatchResults {
     pub results: Vec<BatchResult>,
 }
 
-/// The answer to one operation of a batch: its status, and what its single call would answer.
+/// The answer to one operation of a batch: its status, and what of its single call's answer is
+/// looked at. Successes are long, and none of their fields is.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BatchResult {
     /// As the single call would answer.
     pub status: u16,
-    /// Everything else of it.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, Value>,
+    /// Why not, where it is no success.
+    #[serde(default)]
+    pub problem: Option<BatchProblem>,
+}
+
+/// Why an operation of a batch was not done.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BatchProblem {
+    /// For machines.
+    pub code: String,
+    /// For people.
+    #[serde(default)]
+    pub detail: String,
+    /// Of a `5xx`: `not_applied` or `unknown`.
+    #[serde(default)]
+    pub outcome: Option<String>,
 }
 
 impl BatchResult {
     /// The problem's code, where it is one.
     pub fn code(&self) -> Option<&str> {
-        let body = self
-            .rest
-            .get("problem")
-            .and_then(Value::as_object)
-            .unwrap_or(&self.rest);
-        body.get("code").and_then(Value::as_str)
+        self.problem.as_ref().map(|problem| problem.code.as_str())
     }
 
     /// The problem it carries, or one made of its status.
     pub fn problem(self) -> Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut rest = self.rest;
-        let body = rest.remove("problem").unwrap_or(Value::Object(rest));
-        match serde_json::from_value::<Problem>(body) {
-            Ok(problem) if !problem.code.is_empty() => Problem {
-                status: self.status,
-                ..problem
+        match self.problem {
+            None => Problem::of_status(status),
+            Some(BatchProblem {
+                code,
+                detail,
+                outcome,
+            }) => Problem {
+                code,
+                detail,
+                outcome,
+                ..Problem::of_status(status)
             },
-            _ => Problem::of_status(status),
         }
     }
 }

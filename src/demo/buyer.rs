@@ -211,8 +211,11 @@ impl Sale {
     }
 
     async fn send(&self, call: &Call, kind: Kind) -> Result<Said<Reservation>, Failure> {
-        let _counter = self
-            .counters
+        let places = match kind {
+            Kind::Confirm | Kind::Release => &self.tills,
+            Kind::Reserve | Kind::Configure | Kind::Receive | Kind::Read => &self.counters,
+        };
+        let _place = places
             .acquire()
             .await
             .expect("the semaphore is never closed");

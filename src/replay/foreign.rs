@@ -1,8 +1,8 @@
-//! Who else was there: SKUs that somebody else changed during the run.
+//! Who else was there: another client at work on SKUs that don't add up.
 //!
 //! Counters that don't add up mean either that the server lies or that another client was at work.
 //! Only what shows another client excuses them: a reservation that isn't this run's, or a counter
-//! that this run never moves.
+//! that this run never moves. Once one is seen, no difference can be laid at the server's door.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -21,7 +21,7 @@ use crate::client::{
     wire::{Counters, Place, Reservation, Status},
 };
 
-/// SKUs looked at: more than that and the rest counts as not excused.
+/// SKUs looked at, of all that don't add up.
 const LOOKED_AT_MAX: usize = 64;
 /// The list of reservations is a projection and may lag.
 const ROUNDS: u32 = 3;
@@ -38,12 +38,12 @@ pub(super) struct Search<'a> {
     pub(super) since: jiff::Timestamp,
 }
 
-/// The SKUs among the deviations that somebody else changed.
+/// On how many of the SKUs that deviate another client was seen.
 pub(super) async fn find(
     client: &Client,
     search: &Search<'_>,
     deviations: &[Deviation],
-) -> Result<HashSet<u32>, Failure> {
+) -> Result<u64, Failure> {
     let Search {
         contents,
         account,
@@ -51,10 +51,11 @@ pub(super) async fn find(
         after,
         ..
     } = *search;
-    let suspects: BTreeSet<u32> = deviations
+    let all: BTreeSet<u32> = deviations
         .iter()
         .map(|deviation| deviation.pair.sku)
         .collect();
+    let suspects: BTreeSet<u32> = all.into_iter().take(LOOKED_AT_MAX).collect();
     let mut foreign: HashSet<u32> = HashSet::new();
     for pair in after.keys().filter(|pair| suspects.contains(&pair.sku)) {
         let was = before.get(pair).copied().unwrap_or_default().counters;
@@ -69,8 +70,10 @@ pub(super) async fn find(
             .iter()
             .copied()
             .filter(|sku| !foreign.contains(sku))
-            .take(LOOKED_AT_MAX)
             .collect();
+        if !foreign.is_empty() {
+            break;
+        }
         if round > 0 && !open.is_empty() {
             sleep(Duration::from_millis(300)).await;
         }
@@ -87,7 +90,7 @@ pub(super) async fn find(
             }
         }
     }
-    Ok(foreign)
+    Ok(foreign.len() as u64)
 }
 
 impl Search<'_> {

@@ -6,7 +6,7 @@
 //! long it took. What still differs then is either another client's doing or a lie.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -31,8 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Judgement {
     pub(super) findings: Vec<Finding>,
-    /// SKUs that don't add up and that somebody else changed.
-    pub(super) foreign: u64,
+    /// SKUs on which another client was seen at work.
+    pub(super) others: u64,
     pub(super) lagging: Lagging,
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn reach(
         after,
         sums_wrong,
         read_back,
-        foreign: HashSet::new(),
+        others: 0,
     };
     let lagging = weighing.await_laggards(replay).await?;
     let search = foreign::Search {
@@ -74,10 +74,10 @@ pub(super) async fn reach(
         run: replay.options.run.as_str(),
         since: replay.options.now,
     };
-    weighing.foreign = foreign::find(&replay.client, &search, &weighing.deviations()).await?;
+    weighing.others = foreign::find(&replay.client, &search, &weighing.deviations()).await?;
     Ok(Judgement {
         findings: judge(&weighing.evidence()),
-        foreign: weighing.foreign.len() as u64,
+        others: weighing.others,
         lagging,
     })
 }
@@ -90,7 +90,7 @@ struct Weighing<'a> {
     after: HashMap<Pair, Place>,
     sums_wrong: Vec<String>,
     read_back: ReadBackAnswers,
-    foreign: HashSet<u32>,
+    others: u64,
 }
 
 impl Weighing<'_> {
@@ -102,7 +102,7 @@ impl Weighing<'_> {
             after: &self.after,
             sums_wrong: &self.sums_wrong,
             read_back: &self.read_back,
-            foreign: &self.foreign,
+            others: self.others,
         }
     }
 

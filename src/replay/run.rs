@@ -26,7 +26,7 @@ use crate::{
         wire::Sku,
     },
     progress::{Progress, Show},
-    show::{count, counted},
+    show::{count, counted, seconds},
 };
 
 /// Batches under way at once: a thousand receipts each, and a shard takes only so many at a time.
@@ -77,7 +77,7 @@ impl Replay {
         let proof_began = Instant::now();
         let Judgement {
             findings,
-            foreign,
+            others,
             lagging,
         } = judgement::reach(&self, &account, &baseline).await?;
         let proof = proof_began.elapsed();
@@ -98,7 +98,7 @@ impl Replay {
                 proof,
                 all: started.elapsed(),
             },
-            foreign,
+            others,
             lagging,
             resumed,
             findings,
@@ -296,14 +296,18 @@ impl Replay {
         let progress = Arc::new(Progress::bar(self.options.show, what, total as u64));
         let (shown, client) = (Arc::downgrade(&progress), Arc::clone(&self.client));
         tokio::spawn(async move {
-            let mut away = false;
+            let mut away = Duration::ZERO;
             while let Some(progress) = shown.upgrade() {
                 if let Some(time) = client.outages().lasting() {
-                    away = true;
-                    let seconds = time.as_secs();
-                    progress.note(format!("the server is away, waiting ({seconds} s)"));
-                } else if std::mem::take(&mut away) {
-                    progress.note("the server is back");
+                    away = time;
+                    progress.note(format!(
+                        "the server is away, waiting ({} s)",
+                        time.as_secs()
+                    ));
+                } else if !away.is_zero() {
+                    progress.note("");
+                    progress.line(&format!("  the server was away for {}", seconds(away)));
+                    away = Duration::ZERO;
                 }
                 drop(progress);
                 sleep(Duration::from_millis(250)).await;

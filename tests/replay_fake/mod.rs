@@ -69,6 +69,8 @@ struct Store {
     holds: Vec<Hold>,
     keys: HashMap<String, (u16, String)>,
     changes: u64,
+    /// From so many changes on nobody gets an answer, until the next restart.
+    stuck_at: Option<u64>,
 }
 
 /// The stand-in. Dropping it ends its listener.
@@ -110,6 +112,11 @@ impl Fake {
         self.shared.store().changes
     }
 
+    /// Answers no further reserve, confirm or release once there were so many changes.
+    pub(crate) fn get_stuck_at(&self, changes: u64) {
+        self.shared.store().stuck_at = Some(changes);
+    }
+
     /// Takes the listener and every connection away.
     pub(crate) async fn stop(&mut self) {
         if let Some(serving) = self.serving.take() {
@@ -120,6 +127,7 @@ impl Fake {
 
     /// Puts the listener back on the same port, with the state as it was.
     pub(crate) async fn restart(&mut self) {
+        self.shared.store().stuck_at = None;
         self.serve(
             TcpListener::bind(self.address)
                 .await
@@ -167,6 +175,20 @@ impl Shared {
         let mut store = self.store.lock().expect("no handler panics");
         store.lapse();
         store
+    }
+}
+
+impl Shared {
+    async fn pass_or_get_stuck(&self) {
+        let stuck = {
+            let store = self.store();
+            store
+                .stuck_at
+                .is_some_and(|changes| changes <= store.changes)
+        };
+        if stuck {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -345,6 +367,7 @@ fn replay(store: &Store, key: &str) -> Option<Response> {
 }
 
 async fn reserve(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    shared.pass_or_get_stuck().await;
     let body: Value = serde_json::from_slice(&body).expect("the client sends JSON");
     let mut store = shared.store();
     let key = key(&headers);
@@ -454,6 +477,7 @@ async fn settle(
     Path((id, settle)): Path<(usize, String)>,
     headers: HeaderMap,
 ) -> Response {
+    shared.pass_or_get_stuck().await;
     let mut store = shared.store();
     let key = key(&headers);
     if let Some(first) = replay(&store, &key) {

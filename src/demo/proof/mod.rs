@@ -4,7 +4,7 @@
 //! ([`crate::replay::proof`]); the demo adds what only it can know: it looked on, it repeated every
 //! call, and it had the stopped directory verified.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{Options, SKU, book::Told, buyer::PAIR};
 use crate::{
@@ -63,7 +63,7 @@ pub(super) fn prove(
         after: &after,
         sums_wrong: &[],
         read_back: &seen.read_back,
-        foreign: &HashSet::new(),
+        others: 0,
     };
     let differing = deviations(&evidence);
     let of = |kinds: &[Kind]| -> Vec<String> {

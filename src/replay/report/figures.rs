@@ -109,8 +109,8 @@ pub struct ServerFigures {
     pub outage_seconds: f64,
     /// Attempts repeated, by cause.
     pub retries: Retries,
-    /// SKUs that somebody else changed meanwhile, among those that don't add up.
-    pub foreign_skus: u64,
+    /// SKUs on which another client was seen at work, of those looked at because they don't add up.
+    pub others_seen_on_skus: u64,
     /// SKUs whose counters were behind the answers at first.
     pub lagging: Lagging,
     /// Seconds the reads of the proof took.

@@ -47,7 +47,7 @@ pub(super) struct Told<'a> {
     pub(super) client: &'a Client,
     pub(super) latencies: &'a Latencies,
     pub(super) times: Times,
-    pub(super) foreign: u64,
+    pub(super) others: u64,
     pub(super) lagging: Lagging,
     pub(super) resumed: bool,
     pub(super) findings: Vec<Finding>,
@@ -130,7 +130,7 @@ impl Report {
                 outages: client.outages().survived(),
                 outage_seconds: client.outages().total().as_secs_f64(),
                 retries: client.retries(),
-                foreign_skus: told.foreign,
+                others_seen_on_skus: told.others,
                 lagging: told.lagging,
                 proof_seconds: times.proof.as_secs_f64(),
                 seconds: times.all.as_secs_f64(),
@@ -330,9 +330,9 @@ impl Report {
         } else if failed {
             paint.bad("NOT PROVED: the server's counters contradict its answers")
         } else {
-            let skus = counted(self.server.foreign_skus, "SKU");
+            let skus = counted(self.server.others_seen_on_skus, "SKU");
             paint.warn(format!(
-                "NOT PROVABLE: others changed {skus} during the run"
+                "NOT PROVABLE: another client was at work during the run, seen on {skus}"
             ))
         };
         writeln!(out, "\n{verdict}")
