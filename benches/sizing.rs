@@ -178,7 +178,7 @@ async fn weigh(fate: Fate, has_keys: bool) {
         Fate::LookedUp => wait_until(async || is_caught_up(&router).await).await,
     }
     let memory = (at_rest().await - before) / COUNT as f64;
-    runtime.drain(Duration::from_secs(60)).await;
+    runtime.drain(Duration::from_mins(1)).await;
     let data = DataDir::open_read_only(dir.path()).expect("it was closed");
     let path = data.ledger_path(0);
     let view = View::open(&path, &data.identity(0)).expect("it was closed");
@@ -198,7 +198,7 @@ fn forget_keys(message: &mut Vec<Operation>, has_keys: bool) {
 
 async fn reserved(router: &Router, message: Vec<Operation>) -> Vec<ReservationId> {
     let told = router
-        .batch(message, Deadline::within(Duration::from_secs(60)))
+        .batch(message, Deadline::within(Duration::from_mins(1)))
         .await;
     let ids = told.into_iter().map(|told| match told {
         Ok(Answer::Reservation { view, .. }) => view.id,

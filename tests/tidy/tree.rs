@@ -19,6 +19,18 @@ pub(crate) fn is_ours(file: &str) -> bool {
     ENDS.iter().any(|end| file.ends_with(end))
 }
 
+/// Whether it is Rust.
+pub(crate) fn is_source(file: &str) -> bool {
+    has_end(file, "rs")
+}
+
+/// Whether its name ends with `.` and this.
+pub(crate) fn has_end(file: &str, end: &str) -> bool {
+    Path::new(file)
+        .extension()
+        .is_some_and(|found| found == end)
+}
+
 impl Tree {
     /// The tree, read once.
     pub(crate) fn get() -> &'static Self {
@@ -46,7 +58,7 @@ impl Tree {
     }
 
     pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files(|file| file.ends_with(".rs"))
+        self.files(is_source)
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -83,7 +95,7 @@ fn walk(root: &Path, at: &Path, texts: &mut BTreeMap<String, String>) {
             .strip_prefix(root)
             .expect("it was found below the root");
         let file = inside.to_string_lossy().replace('\\', "/");
-        if (is_ours(&file) || file.ends_with(".lock"))
+        if is_ours(&file)
             && let Ok(text) = fs::read_to_string(&path)
         {
             texts.insert(file, text);
