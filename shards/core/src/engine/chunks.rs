@@ -52,7 +52,7 @@ impl Engine {
     /// Every chunk that is not empty, in order: the canonical form of the state (INV-6).
     pub fn all_chunks(&self) -> Vec<(ChunkId, ChunkState)> {
         let mut ids = vec![ChunkId::Shard];
-        ids.extend((0..Slot::COUNT).filter_map(Slot::new).map(ChunkId::Skus));
+        ids.extend(self.skus.iter().map(|(_, entry)| ChunkId::Skus(entry.slot)));
         ids.extend(self.homes.iter().map(|(place, _)| {
             let (opening, block) = Homes::block_of(place);
             ChunkId::Homes(opening, block)
