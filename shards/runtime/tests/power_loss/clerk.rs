@@ -217,7 +217,7 @@ impl Clerk {
         let mut at = (self.sku(), self.location());
         let mut delta = 1 + self.random.below(2) as i64;
         if self.random.below(3) > 0 {
-            delta = -4 * delta;
+            delta *= -4;
             if let Some(line) = self
                 .earlier()
                 .and_then(|view| view.lines.into_iter().next())

@@ -187,7 +187,7 @@ impl Life {
                 self.send(operation, Some(sent));
             }
         }
-        for _ in 0..1 + self.clerk.random.below(7) {
+        for _ in 0..=self.clerk.random.below(7) {
             let operation = self.clerk.next(self.machine.time);
             self.send(operation, None);
             if let Some(id) = self.clerk.looks_at() {
