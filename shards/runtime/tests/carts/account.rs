@@ -4,12 +4,18 @@
 
 use holdfast_core::{
     Counter, Counters, Effect, Event, EventKind, HoldPhase, HoldRecord, HomeChange, HomeRecord,
-    Location, ReservationId, Sku, StockEffect, Text,
+    Location, Millis, ReservationId, Sku, StockEffect, Text, Timestamp,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What went wrong, in words.
 pub(crate) type Fault = String;
+
+/// How many units of a limited SKU a customer may have.
+pub(crate) const LIMIT_UNITS: u32 = 3;
+
+/// Within which time.
+pub(crate) const LIMIT_WINDOW: Millis = Millis::from_secs(20);
 
 /// A place where units lie.
 pub(crate) type Level = (Sku, Location);
@@ -77,7 +83,8 @@ impl Account {
                 Effect::Sku(_) | Effect::Resumed(_) | Effect::KeysForgotten(_) => {}
             }
         }
-        self.check_stock(event)
+        self.check_stock(event)?;
+        self.check_limits(shard, event)
     }
 
     fn home_created(&mut self, record: &HomeRecord) -> Result<(), Fault> {
@@ -179,6 +186,36 @@ impl Account {
                     "INV-3: hold {} of {} took {} units of {} that were not free ({free})",
                     hold.number, hold.id, hold.units, hold.sku
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// No customer has more of a limited SKU within its window than allowed.
+    fn check_limits(&self, shard: u16, event: &Event) -> Result<(), Fault> {
+        for effect in &event.effects {
+            let Effect::HoldCreated(hold) = effect else {
+                continue;
+            };
+            let Some((customer, _)) = &hold.counted else {
+                continue;
+            };
+            let own = self.holds.range((shard, 0)..=(shard, u64::MAX));
+            let counted = own.filter(|(_, held)| {
+                let is_meant = |(name, at): &(Text, Timestamp)| {
+                    name == customer && event.at < at.after(LIMIT_WINDOW)
+                };
+                let record = &held.record;
+                !held.is_gone
+                    && record.sku == hold.sku
+                    && record.counted.as_ref().is_some_and(is_meant)
+            });
+            let units: u32 = counted
+                .map(|(_, held)| &held.record)
+                .map(|record| record.units - record.totals[1] - record.totals[2])
+                .sum();
+            if LIMIT_UNITS < units {
+                return Err(format!("{customer} has {units} units of {}", hold.sku));
             }
         }
         Ok(())

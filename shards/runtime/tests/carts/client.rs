@@ -1,6 +1,6 @@
 //! Callers: what they ask, what they were told, and that it fits together.
 
-use crate::account::Fault;
+use crate::account::{Fault, LIMIT_UNITS, LIMIT_WINDOW};
 use crate::words;
 use crate::world::World;
 use holdfast_core::Request;
@@ -75,8 +75,8 @@ impl World {
             for which in 0..3 {
                 let sku = self.clients.sku(shard, which);
                 let limit = CustomerLimit {
-                    units: 3,
-                    window: Millis::from_secs(20),
+                    units: LIMIT_UNITS,
+                    window: LIMIT_WINDOW,
                 };
                 if which == 2 {
                     self.account.forced.insert(sku.clone());
