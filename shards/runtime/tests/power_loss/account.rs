@@ -155,9 +155,15 @@ impl Account {
     ) -> Result<(), Fault> {
         let shard = shard_of(operation, machine);
         let engine = machine.nodes[usize::from(shard)].shard.engine();
+        // A repeat's effect may be as old as the first of its kind.
+        let since = match self.sent.get(&tag.hash) {
+            Some(first) if is_repeat => *first,
+            _ => sent,
+        };
         if engine.repeat(&tag).is_none() {
-            // What recorded nothing keeps no key.
-            return if is_made {
+            // What recorded nothing keeps no key; an answer may come when its key is past its time.
+            let is_young = engine.at() < since.after(engine.policy().key_retention);
+            return if is_made && is_young {
                 Err(format!("{tag:?} was told {effect:?} and is not kept"))
             } else {
                 Ok(())
@@ -172,11 +178,6 @@ impl Account {
                 Err(format!("{tag:?} had {:?} and then {effect:?}", kept.effect))
             };
         }
-        // A repeat's effect may be as old as the first of its kind.
-        let since = match self.sent.get(&tag.hash) {
-            Some(first) if is_repeat => *first,
-            _ => sent,
-        };
         let kept = KeptKey {
             operation: operation.clone(),
             tag,
