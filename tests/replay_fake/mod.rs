@@ -212,7 +212,8 @@ impl Store {
         let mut sum = Shelf::default();
         let mut available = 0;
         let mut locations = serde_json::Map::new();
-        for ((_, location), shelf) in self.shelves.iter().filter(|((name, _), _)| name == sku) {
+        let shelves = self.shelves.range((sku.to_owned(), String::new())..);
+        for ((_, location), shelf) in shelves.take_while(|((name, _), _)| name == sku) {
             let free = (shelf.on_hand - shelf.reserved).max(0);
             locations.insert(location.clone(), shelf.json(free));
             available += free;
