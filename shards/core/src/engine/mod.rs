@@ -29,6 +29,7 @@ mod skus;
 mod slab;
 mod source;
 mod subtables;
+mod take;
 
 pub use cart_told::ForeignHold;
 pub use due::Fill;

@@ -6,13 +6,12 @@
 
 use super::Engine;
 use super::homes::{Home, HomeRef};
-use super::skus::{Level, LocationIndex, SkuEntry, SkuIndex};
+use super::skus::{LocationIndex, SkuIndex};
 use crate::command::{Mode, ReserveLine};
 use crate::name::Text;
-use crate::refusal::{OverLimit, Refusal, ShortLine};
+use crate::refusal::{OverLimit, Refusal};
 use crate::snapshot::{Shortage, ShortageReason};
 use crate::time::Timestamp;
-use crate::units::UNITS_MAX;
 use smallvec::SmallVec;
 
 /// What is to be covered.
@@ -32,7 +31,7 @@ pub(super) struct Take {
     pub(super) requested: u32,
     pub(super) units: u32,
     /// The first line they cover, for the answer's order.
-    line: usize,
+    pub(super) line: usize,
 }
 
 pub(super) struct Sourced {
@@ -48,20 +47,26 @@ pub(super) enum Miss {
 }
 
 /// A line with its SKU looked up.
-struct Resolved<'a> {
-    sku: SkuIndex,
-    line: &'a ReserveLine,
-    at: usize,
-    location: Option<LocationIndex>,
-    /// Units still wanted; best effort may lower it.
-    wanted: u32,
-    cut: Option<ShortageReason>,
+pub(super) struct Resolved<'a> {
+    pub(super) sku: SkuIndex,
+    pub(super) line: &'a ReserveLine,
+    pub(super) at: usize,
+    pub(super) location: Option<LocationIndex>,
+    /// Why best effort grants none of it: its sale is paused or closed.
+    pub(super) cut: Option<ShortageReason>,
 }
 
-type Lines<'a> = SmallVec<[Resolved<'a>; 1]>;
+pub(super) type Lines<'a> = SmallVec<[Resolved<'a>; 1]>;
 
-/// Free units per location of one SKU while its lines take from them.
-type Shelf = SmallVec<[(LocationIndex, i64); 2]>;
+/// What best effort turned into shortages, and would be refused for if nothing is granted.
+#[derive(Default)]
+pub(super) struct Cuts {
+    /// Paused sales, or else closed ones.
+    pub(super) sale: Option<Refusal>,
+    pub(super) over: Vec<OverLimit>,
+    /// Units left of the customer's limit, where the lines ask for more.
+    pub(super) left: SmallVec<[(SkuIndex, u64); 2]>,
+}
 
 impl Engine {
     pub(super) fn source(&self, ask: &Ask<'_>) -> Result<Sourced, Miss> {
@@ -74,9 +79,10 @@ impl Engine {
             .map(|line| self.skus.get(line.sku).seq)
             .max()
             .unwrap_or(0);
-        self.check_sale(ask, &mut lines, read)?;
-        self.check_limits(ask, &mut lines, read)?;
-        self.take(ask, &lines, read)
+        let mut cuts = Cuts::default();
+        self.check_sale(ask, &mut lines, &mut cuts, read)?;
+        self.check_limits(ask, &lines, &mut cuts, read)?;
+        self.take(ask, &lines, cuts, read)
     }
 
     /// Most carts: one line, no limit, an open sale, and a first location that has enough. What
@@ -116,13 +122,11 @@ impl Engine {
             match self.skus.find_known(&line.sku) {
                 Some((sku, _)) => {
                     let location = None;
-                    let wanted = line.units.get();
                     lines.push(Resolved {
                         sku,
                         line,
                         at,
                         location,
-                        wanted,
                         cut: None,
                     });
                 }
@@ -153,7 +157,13 @@ impl Engine {
         Ok(lines)
     }
 
-    fn check_sale(&self, ask: &Ask<'_>, lines: &mut Lines<'_>, read: u64) -> Result<(), Miss> {
+    fn check_sale(
+        &self,
+        ask: &Ask<'_>,
+        lines: &mut Lines<'_>,
+        cuts: &mut Cuts,
+        read: u64,
+    ) -> Result<(), Miss> {
         let (mut paused, mut closed) = (Vec::new(), Vec::new());
         for line in lines.iter_mut() {
             let config = &self.skus.get(line.sku).config;
@@ -175,21 +185,22 @@ impl Engine {
                 }
                 ShortageReason::SaleClosed
             };
-            line.wanted = 0;
             line.cut = Some(reason);
         }
-        let is_refused = match ask.mode {
-            Mode::AllOrNothing => !paused.is_empty() || !closed.is_empty(),
-            // Nothing is left to grant: the refusal says why.
-            Mode::BestEffort => lines.iter().all(|line| line.wanted == 0),
+        cuts.sale = if paused.is_empty() {
+            (!closed.is_empty()).then_some(Refusal::SaleClosed(closed))
+        } else {
+            Some(Refusal::SalePaused(paused))
         };
-        if is_refused && !paused.is_empty() {
-            return Err(Miss::Refused(Refusal::SalePaused(paused), read));
+        let is_refused = match ask.mode {
+            Mode::AllOrNothing => true,
+            // Nothing is left to grant: the refusal says why.
+            Mode::BestEffort => lines.iter().all(|line| line.cut.is_some()),
+        };
+        match cuts.sale.take_if(|_| is_refused) {
+            Some(refusal) => Err(Miss::Refused(refusal, read)),
+            None => Ok(()),
         }
-        if is_refused {
-            return Err(Miss::Refused(Refusal::SaleClosed(closed), read));
-        }
-        Ok(())
     }
 
     /// Why a SKU does not sell now, for a late reacquire.
@@ -205,9 +216,15 @@ impl Engine {
         (opens_later || has_closed).then(|| Refusal::SaleClosed(vec![window]))
     }
 
-    fn check_limits(&self, ask: &Ask<'_>, lines: &mut Lines<'_>, read: u64) -> Result<(), Miss> {
+    fn check_limits(
+        &self,
+        ask: &Ask<'_>,
+        lines: &Lines<'_>,
+        cuts: &mut Cuts,
+        read: u64,
+    ) -> Result<(), Miss> {
         let mut limited: SmallVec<[SkuIndex; 4]> = SmallVec::new();
-        for line in lines.iter() {
+        for line in lines {
             let has_limit = self.skus.get(line.sku).config.customer_limit.is_some();
             if has_limit && !limited.contains(&line.sku) {
                 limited.push(line.sku);
@@ -223,36 +240,23 @@ impl Engine {
                 .collect();
             return Err(Miss::Refused(Refusal::CustomerRequired(names), read));
         };
-        let mut over = Vec::new();
         for sku in limited {
-            let mine = |line: &&mut Resolved<'_>| line.sku == sku;
-            let requested: u64 = lines
-                .iter_mut()
-                .filter(mine)
-                .map(|line| u64::from(line.wanted))
-                .sum();
+            let mine = lines
+                .iter()
+                .filter(|line| line.sku == sku && line.cut.is_none());
+            let requested: u64 = mine.map(|line| u64::from(line.line.units.get())).sum();
             let Some(excess) = self.over_limit(sku, customer, requested, ask) else {
                 continue;
             };
             if let Some(lapsed) = self.lapsed_of(sku, customer, ask.now) {
                 return Err(Miss::Lapsed(lapsed));
             }
-            let mut left = u64::from(excess.limit).saturating_sub(excess.counted);
-            for line in lines.iter_mut().filter(mine) {
-                let granted = left.min(u64::from(line.wanted));
-                if granted < u64::from(line.wanted) {
-                    line.cut = Some(ShortageReason::CustomerLimit);
-                }
-                line.wanted = granted as u32;
-                left -= granted;
-            }
-            over.push(excess);
+            let left = u64::from(excess.limit).saturating_sub(excess.counted);
+            cuts.left.push((sku, left));
+            cuts.over.push(excess);
         }
-        let is_refused = match ask.mode {
-            Mode::AllOrNothing => !over.is_empty(),
-            Mode::BestEffort => !over.is_empty() && lines.iter().all(|line| line.wanted == 0),
-        };
-        if is_refused {
+        if ask.mode == Mode::AllOrNothing && !cuts.over.is_empty() {
+            let over = std::mem::take(&mut cuts.over);
             return Err(Miss::Refused(Refusal::CustomerLimit(over), read));
         }
         Ok(())
@@ -318,275 +322,5 @@ impl Engine {
         lapsed
             .min_by_key(|(number, hold, _)| (hold.deadline, *number))
             .map(|(_, hold, _)| hold.home)
-    }
-
-    fn take(&self, ask: &Ask<'_>, lines: &Lines<'_>, read: u64) -> Result<Sourced, Miss> {
-        let mut sourced = Sourced {
-            takes: SmallVec::new(),
-            shortages: Vec::new(),
-        };
-        let mut short: Vec<ShortLine> = Vec::new();
-        for (at, first) in lines.iter().enumerate() {
-            if lines[..at].iter().any(|line| line.sku == first.sku) {
-                continue;
-            }
-            let same = || lines.iter().filter(|line| line.sku == first.sku);
-            let entry = self.skus.get(first.sku);
-            let mut shelf = Self::shelf(first.sku, entry, ask.replaced);
-            let missing_from = short.len();
-            short.extend(self.check_sum(first.sku, same()));
-            let taken_from = sourced.takes.len();
-            self.take_named(same(), entry, &mut shelf, &mut sourced.takes, &mut short);
-            self.take_unnamed(same(), entry, &mut shelf, &mut sourced.takes, &mut short);
-            if short.len() > missing_from
-                && let Some(lapsed) = self.lapsed_at(entry, &short[missing_from..], ask.now)
-            {
-                return Err(Miss::Lapsed(lapsed));
-            }
-            if ask.mode == Mode::BestEffort {
-                let granted: u32 = sourced.takes[taken_from..]
-                    .iter()
-                    .map(|take| take.units)
-                    .sum();
-                let requested: u32 = same()
-                    .map(|line| line.line.units.get())
-                    .fold(0, u32::saturating_add);
-                let cut = same().find_map(|line| line.cut);
-                let reason = cut.filter(|_| short.len() == missing_from);
-                let reason = reason.unwrap_or(ShortageReason::InsufficientStock);
-                if granted < requested {
-                    let sku = entry.sku.clone();
-                    sourced.shortages.push(Shortage {
-                        sku,
-                        requested,
-                        granted,
-                        reason,
-                    });
-                }
-            }
-        }
-        let is_refused = match ask.mode {
-            Mode::AllOrNothing => !short.is_empty(),
-            Mode::BestEffort => sourced.takes.is_empty(),
-        };
-        if is_refused {
-            return Err(Miss::Refused(Refusal::InsufficientStock(short), read));
-        }
-        sourced.takes.sort_by_key(|take| take.line);
-        Ok(sourced)
-    }
-
-    /// A hold counts at most [`UNITS_MAX`] units; more than that can't be had at once.
-    fn check_sum<'a>(
-        &self,
-        sku: SkuIndex,
-        lines: impl Iterator<Item = &'a Resolved<'a>>,
-    ) -> Option<ShortLine> {
-        let requested: u64 = lines.map(|line| u64::from(line.wanted)).sum();
-        let entry = self.skus.get(sku);
-        let available = entry
-            .levels
-            .iter()
-            .map(|level| level.counters.available() as u64)
-            .sum();
-        (u64::from(UNITS_MAX) < requested).then(|| ShortLine {
-            sku: entry.sku.clone(),
-            location: None,
-            requested,
-            available,
-            undecided: 0,
-        })
-    }
-
-    /// Free units per location, those of a replaced reservation included.
-    fn shelf(sku: SkuIndex, entry: &SkuEntry, replaced: Option<&Home>) -> Shelf {
-        let credit = |location: LocationIndex| -> i64 {
-            let lines = replaced.into_iter().flat_map(|home| home.lines.iter());
-            let here =
-                lines.filter(|line| !line.foreign && (line.sku, line.location) == (sku, location));
-            here.map(|line| i64::from(line.open())).sum()
-        };
-        let free = |level: &Level| {
-            (
-                level.location,
-                level.counters.free() + credit(level.location),
-            )
-        };
-        entry.levels.iter().map(free).collect()
-    }
-
-    /// Named locations are served first; lines naming the same one are summed.
-    fn take_named<'a>(
-        &self,
-        lines: impl Iterator<Item = &'a Resolved<'a>>,
-        entry: &SkuEntry,
-        shelf: &mut Shelf,
-        takes: &mut SmallVec<[Take; 1]>,
-        short: &mut Vec<ShortLine>,
-    ) {
-        let mut wants: SmallVec<[(LocationIndex, u32, usize); 2]> = SmallVec::new();
-        let mut skus = None;
-        for line in lines {
-            let Some(location) = line.location else {
-                continue;
-            };
-            skus = Some(line.sku);
-            match wants.iter_mut().find(|(other, ..)| *other == location) {
-                Some((_, wanted, _)) => *wanted = wanted.saturating_add(line.wanted),
-                None => wants.push((location, line.wanted, line.at)),
-            }
-        }
-        let Some(sku) = skus else { return };
-        for (location, wanted, line) in wants {
-            let place = shelf.iter_mut().find(|(other, _)| *other == location);
-            let (_, free) = place.expect("resolved locations are on the shelf");
-            let units = i64::from(wanted).min((*free).max(0)) as u32;
-            if units < wanted {
-                let undecided = entry
-                    .level(location)
-                    .map_or(0, |level| u64::from(level.undecided));
-                short.push(ShortLine {
-                    sku: entry.sku.clone(),
-                    location: Some(self.skus.location(location).clone()),
-                    requested: u64::from(wanted),
-                    available: (*free).max(0) as u64,
-                    undecided,
-                });
-            }
-            *free -= i64::from(units);
-            add_take(
-                takes,
-                Take {
-                    sku,
-                    location,
-                    requested: wanted,
-                    units,
-                    line,
-                },
-            );
-        }
-    }
-
-    /// What no line places: from the first location that covers it whole, else from several.
-    fn take_unnamed<'a>(
-        &self,
-        lines: impl Iterator<Item = &'a Resolved<'a>>,
-        entry: &SkuEntry,
-        shelf: &mut Shelf,
-        takes: &mut SmallVec<[Take; 1]>,
-        short: &mut Vec<ShortLine>,
-    ) {
-        let mut wanted = 0_u32;
-        let mut first: Option<&Resolved<'_>> = None;
-        for line in lines.filter(|line| line.location.is_none()) {
-            wanted = wanted.saturating_add(line.wanted);
-            first = first.or(Some(line));
-        }
-        let Some(first) = first.filter(|_| wanted > 0) else {
-            return;
-        };
-        let order = self.selling_order(entry, shelf);
-        let covers = |at: &&usize| i64::from(wanted) <= shelf[**at].1;
-        if let Some(at) = order.iter().find(covers) {
-            shelf[*at].1 -= i64::from(wanted);
-            let location = shelf[*at].0;
-            let take = Take {
-                sku: first.sku,
-                location,
-                requested: wanted,
-                units: wanted,
-                line: first.at,
-            };
-            add_take(takes, take);
-            return;
-        }
-        let free: i64 = order.iter().map(|at| shelf[*at].1.max(0)).sum();
-        let contributors = order.iter().filter(|at| shelf[**at].1 > 0).count();
-        let mut left = i64::from(wanted);
-        for at in &order {
-            let units = left.min(shelf[*at].1.max(0));
-            if units == 0 {
-                continue;
-            }
-            shelf[*at].1 -= units;
-            left -= units;
-            let units = units as u32;
-            let requested = if contributors == 1 { wanted } else { units };
-            add_take(
-                takes,
-                Take {
-                    sku: first.sku,
-                    location: shelf[*at].0,
-                    requested,
-                    units,
-                    line: first.at,
-                },
-            );
-        }
-        if left > 0 {
-            let levels = order.iter().filter_map(|at| entry.level(shelf[*at].0));
-            short.push(ShortLine {
-                sku: entry.sku.clone(),
-                location: None,
-                requested: u64::from(wanted),
-                available: free as u64,
-                undecided: levels.map(|level| u64::from(level.undecided)).sum(),
-            });
-        }
-    }
-
-    /// Places on the shelf in the order in which unnamed lines take from them.
-    fn selling_order(&self, entry: &SkuEntry, shelf: &Shelf) -> SmallVec<[usize; 4]> {
-        if entry.config.location_order.is_empty() {
-            return (0..shelf.len()).collect();
-        }
-        let place = |name| {
-            let location = self.skus.find_location(name)?;
-            shelf.iter().position(|(other, _)| *other == location)
-        };
-        entry
-            .config
-            .location_order
-            .iter()
-            .filter_map(place)
-            .collect()
-    }
-
-    /// The earliest lapsed reservation that holds units where they are short.
-    fn lapsed_at(&self, entry: &SkuEntry, short: &[ShortLine], now: Timestamp) -> Option<HomeRef> {
-        let order = &entry.config.location_order;
-        let is_wanted = |level: &&Level| {
-            let name = self.skus.location(level.location);
-            short.iter().any(|line| match &line.location {
-                Some(location) => location == name,
-                None => order.is_empty() || order.contains(name),
-            })
-        };
-        let fronts = entry
-            .levels
-            .iter()
-            .filter(is_wanted)
-            .filter_map(|level| level.lapses.first());
-        let (_, number) = fronts.filter(|(deadline, _)| *deadline <= now).min()?;
-        Some(
-            self.holds
-                .get(number)
-                .expect("lapses name stored holds")
-                .home,
-        )
-    }
-}
-
-fn add_take(takes: &mut SmallVec<[Take; 1]>, take: Take) {
-    if take.units == 0 {
-        return;
-    }
-    let same = |other: &&mut Take| other.sku == take.sku && other.location == take.location;
-    match takes.iter_mut().find(same) {
-        Some(other) => {
-            other.requested = other.requested.saturating_add(take.requested);
-            other.units += take.units;
-        }
-        None => takes.push(take),
     }
 }
