@@ -142,6 +142,11 @@ pub struct CustomerLimit {
     pub window: Millis,
 }
 
+impl CustomerLimit {
+    /// The longest window: what was reserved longer ago counts for no limit.
+    pub const WINDOW_MAX: Millis = Millis::from_secs(30 * 86_400);
+}
+
 /// How a SKU sells. Safety stock is a counter of each location, not kept here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SkuConfig {

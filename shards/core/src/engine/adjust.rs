@@ -1,6 +1,7 @@
 //! Movements of stock: receipts, which are facts, and adjustments, which are decisions.
 
 use super::draft::Draft;
+use super::homes::HomeRef;
 use super::skus::SkuEntry;
 use super::{Decision, Engine, Outcome, Reply};
 use crate::command::{Adjust, Receive};
@@ -62,7 +63,11 @@ impl Engine {
         if after < 0 {
             return Decision::refused(Refusal::WouldGoNegative { on_hand, delta }, entry.seq);
         }
-        if after < reserved && delta < 0 && !command.force {
+        let is_below = after < reserved && delta < 0;
+        if is_below && let Some(place) = self.lapsed_where(entry, &command.location, now) {
+            return self.again(place, now);
+        }
+        if is_below && !command.force {
             let refusal = Refusal::BelowReserved {
                 on_hand,
                 reserved,
@@ -122,6 +127,19 @@ impl Engine {
             return Err(Box::new(Decision::refused(refusal, entry.seq)));
         }
         Ok(entry)
+    }
+
+    /// The earliest lapsed reservation that holds units there.
+    fn lapsed_where(
+        &self,
+        entry: &SkuEntry,
+        location: &Location,
+        now: Timestamp,
+    ) -> Option<HomeRef> {
+        let level = entry.level(self.skus.find_location(location)?)?;
+        let (deadline, number) = level.lapses.first()?;
+        let hold = self.holds.get(number).expect("lapses name stored holds");
+        (deadline <= now).then_some(hold.home)
     }
 
     fn counters_at(&self, entry: &SkuEntry, location: &Location) -> Option<Counters> {

@@ -180,11 +180,15 @@ impl Engine {
         let ended =
             ended.filter(|item| self.homes.is_current(item, Status::is_ended_without_order));
         let ordered = ordered.filter(|item| self.homes.is_current(item, Status::is_order));
-        ended
+        let mut places: Vec<HomeRef> = ended
             .chain(ordered)
             .map(|(_, place)| *place)
             .take(limit)
-            .collect()
+            .collect();
+        // One that ended and was closed in the same millisecond is listed twice.
+        places.sort_unstable();
+        places.dedup();
+        places
     }
 
     /// Records the start after downtime: deadlines that fell into it become start + grace.

@@ -81,6 +81,9 @@ impl Engine {
                 self.holds.next = self.holds.next.max(record.number + 1);
             }
         }
+        if seen.is_shard_behind(event) {
+            self.shard_dirty();
+        }
         Ok(())
     }
 
@@ -270,7 +273,7 @@ impl Engine {
         let hold = self.holds.get(number).expect("it was just stored");
         let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
         if open == 0 {
-            if let Some(due) = self.counts_until(hold) {
+            if let Some(due) = hold.counts_until() {
                 self.holds.counting.insert((due, number));
             }
             return;
@@ -296,7 +299,9 @@ impl Engine {
         };
         let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
         if open == 0 {
-            self.holds.counting.retain(|(_, other)| *other != number);
+            if let Some(due) = hold.counts_until() {
+                self.holds.counting.remove(&(due, number));
+            }
             return;
         }
         match hold.phase {
@@ -317,13 +322,6 @@ impl Engine {
                 self.holds.foreign.remove(&number);
             }
         }
-    }
-
-    /// When an ended hold stops to count for its customer's limit.
-    fn counts_until(&self, hold: &Hold) -> Option<Timestamp> {
-        let (_, at) = hold.counted()?;
-        let limit = self.skus.get(hold.sku).config.customer_limit;
-        Some(limit.map_or(*at, |limit| at.after(limit.window)))
     }
 
     fn lapse_added(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {

@@ -7,6 +7,7 @@ use super::subtables::SubTables;
 use crate::id::ReservationId;
 use crate::name::Text;
 use crate::snapshot::HoldPhase;
+use crate::stock::CustomerLimit;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,13 @@ impl Hold {
 
     pub(super) fn counted(&self) -> Option<&(Text, Timestamp)> {
         self.extra.as_ref()?.counted.as_ref()
+    }
+
+    /// When it stops to count for its customer's limit once it has ended, whatever the limit may
+    /// become: one that is lifted or narrowed for a while must find it again.
+    pub(super) fn counts_until(&self) -> Option<Timestamp> {
+        let (_, at) = self.counted()?;
+        Some(at.after(CustomerLimit::WINDOW_MAX))
     }
 }
 

@@ -160,10 +160,14 @@ impl Engine {
             .map(|name| Text::parse(name).expect("stored customers were parsed once"));
         let own = plan.home.lines.iter().zip(&plan.units);
         let own = own.filter(|(line, units)| !line.foreign && **units > 0);
-        for (line, units) in own.clone() {
-            if let Some(refusal) = self.sale_refusal(line.sku, now) {
-                return Some(Missing::Sale(refusal));
-            }
+        // In the order in which a reserve is refused.
+        let sales = own
+            .clone()
+            .filter_map(|(line, _)| self.sale_refusal(line.sku, now));
+        if let Some(refusal) = sales.reduce(Refusal::join) {
+            return Some(Missing::Sale(refusal));
+        }
+        for (line, _) in own.clone() {
             let wanted: u64 = own
                 .clone()
                 .filter(|(other, _)| other.sku == line.sku)
@@ -172,6 +176,8 @@ impl Engine {
             if let Some(missing) = self.limit_missing(line, wanted, customer.as_ref(), now) {
                 return Some(missing);
             }
+        }
+        for (line, units) in own {
             let level = self
                 .skus
                 .get(line.sku)

@@ -1,5 +1,6 @@
 //! What each chunk of a recovered state has seen of the journal.
 
+use crate::event::{Effect, Event};
 use crate::snapshot::ChunkId;
 use std::collections::BTreeMap;
 
@@ -15,6 +16,15 @@ impl Seen {
 
     pub(super) fn has(&self, chunk: ChunkId, seq: u64) -> bool {
         self.0.get(&chunk).is_some_and(|seen| seq <= *seen)
+    }
+
+    /// Whether an event gave numbers, or took them back, that the shard's own chunk does not have:
+    /// the chunks of the entries may be newer, and it then has to catch up.
+    pub(super) fn is_shard_behind(&self, event: &Event) -> bool {
+        let gives =
+            |effect: &Effect| matches!(effect, Effect::HoldCreated(_) | Effect::KeysForgotten(_));
+        let is_numbered = event.key.is_some() || event.effects.iter().any(gives);
+        is_numbered && !self.has(ChunkId::Shard, event.seq)
     }
 
     /// Blocks of keys that have not seen an event.
