@@ -35,11 +35,8 @@ impl Engine {
         if known.is_none() && self.skus.len() >= self.policy.skus_max {
             return Decision::outcome(Outcome::Full("skus"), self.seq);
         }
-        if command
-            .safety_stock
-            .iter()
-            .any(|(location, _)| !self.skus.has_room_for(location))
-        {
+        let named = command.safety_stock.iter().map(|(location, _)| location);
+        if !self.skus.has_room_for_all(named) {
             return Decision::outcome(Outcome::Full("locations"), self.seq);
         }
         // Nothing below can refuse.

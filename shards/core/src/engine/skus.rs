@@ -194,6 +194,15 @@ impl Skus {
         self.find_location(location).is_some() || self.locations.len() < usize::from(u16::MAX)
     }
 
+    /// Whether all of these can be interned together; one named twice counts twice.
+    pub(super) fn has_room_for_all<'a>(
+        &self,
+        locations: impl Iterator<Item = &'a Location>,
+    ) -> bool {
+        let new = locations.filter(|name| self.find_location(name).is_none());
+        new.count() <= usize::from(u16::MAX) - self.locations.len()
+    }
+
     pub(super) fn intern_location(&mut self, location: &Location) -> LocationIndex {
         if let Some(index) = self.find_location(location) {
             return index;
