@@ -39,8 +39,10 @@ impl Carts {
             shortages: vec![],
             own,
         };
-        cart.reserve.id = turn.mint(reserve_slot(&cart.reserve));
         let refused = check_own(turn, &cart);
+        if refused.is_none() {
+            cart.reserve.id = turn.mint(reserve_slot(&cart.reserve));
+        }
         let ttl = cart
             .reserve
             .ttl
@@ -184,8 +186,9 @@ impl Carts {
             .get(&id)
             .is_some_and(|attempt| attempt.number == number);
         if !is_tried {
+            // Attempts are numbered for ever: one that is not tried now never will be again.
             let holds: Vec<u64> = held.iter().map(|line| line.hold).collect();
-            self.tell_fate(turn, from, id, &holds);
+            Self::tell_fate(turn, from, id, &holds, false);
             return;
         }
         self.answered(turn, from, id, PartAnswer::Held(held, shortages));
@@ -332,6 +335,10 @@ impl Carts {
                 Some(PartAnswer::Held(..)) | None => {}
             }
         }
+        // What undecided carts alone stand in the way of is not gone for good.
+        if attempt.only_undecided_missing() && matches!(attempt.goal, Goal::Late(_)) {
+            unavailable = unavailable.or(Some(Unavailable::Undecided));
+        }
         if let (Goal::Late(confirm), Some(refusal), None) = (&attempt.goal, &refusal, &unavailable)
         {
             let (told, after) = super::late::refused(turn, confirm, attempt.key, refusal);
@@ -392,11 +399,11 @@ impl Carts {
     /// Answers a part's question about its holds: nothing while trying, what was decided if the
     /// record names them, else that they are to be dropped.
     pub(super) fn tell_fate(
-        &mut self,
         turn: &mut Turn<'_>,
         from: ShardIndex,
         id: ReservationId,
         holds: &[u64],
+        is_trying: bool,
     ) {
         let decided = turn.engine().decided(id);
         let after = turn.engine().reservation_seq(id).unwrap_or(0);
@@ -414,7 +421,7 @@ impl Carts {
         if !known.is_empty() {
             turn.send(from, PeerMessage::Decided(known), after);
         }
-        if !unknown.is_empty() && !self.tries.contains_key(&id) {
+        if !unknown.is_empty() && !is_trying {
             turn.send(from, PeerMessage::Drop(unknown), after);
         }
     }
@@ -485,15 +492,13 @@ const fn has_own(attempt: &Attempt) -> bool {
 }
 
 fn tell_all(turn: &mut Turn<'_>, waiters: Vec<ReplyTo>, told: &Told, after: u64) {
-    let mut first = true;
-    for waiter in waiters {
+    for (at, waiter) in waiters.into_iter().enumerate() {
         // Those who repeated the command see that they did.
-        let told = if first {
+        let told = if at == 0 {
             told.clone()
         } else {
             told.clone().map(super::late::replayed)
         };
-        first = false;
         turn.answer(waiter, told, after);
     }
 }

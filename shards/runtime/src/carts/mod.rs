@@ -87,7 +87,10 @@ impl Carts {
             PeerMessage::Try(part) => self.on_try(turn, from, *part),
             PeerMessage::Held(held) => self.on_held(turn, from, *held),
             PeerMessage::Short(short) => self.on_short(turn, from, *short),
-            PeerMessage::Ask { id, holds } => self.tell_fate(turn, from, id, &holds),
+            PeerMessage::Ask { id, holds } => {
+                let is_trying = self.tries.contains_key(&id);
+                Self::tell_fate(turn, from, id, &holds, is_trying);
+            }
             PeerMessage::Decided(settles) => self.on_decided(turn, from, settles),
             PeerMessage::Drop(drops) => self.on_drop(turn, &drops),
             PeerMessage::Settled { id, version, holds } => {
