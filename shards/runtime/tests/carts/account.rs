@@ -4,7 +4,7 @@
 
 use holdfast_core::{
     Counter, Counters, Effect, Event, EventKind, HoldPhase, HoldRecord, HomeChange, HomeRecord,
-    Location, Millis, ReservationId, Sku, StockEffect, Text, Timestamp,
+    LateHold, Location, Millis, ReservationId, Sku, StockEffect, Text, Timestamp,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -48,7 +48,7 @@ pub(crate) struct Account {
     promised: BTreeMap<Level, i64>,
     orders: HashMap<Text, ReservationId>,
     /// Reservations whose confirm was refused for good.
-    finals: HashSet<ReservationId>,
+    pub(crate) finals: HashSet<ReservationId>,
     /// SKUs whose stock is adjusted below what is held.
     pub(crate) forced: HashSet<Sku>,
 }
@@ -265,10 +265,7 @@ pub(crate) fn is_settled(record: &HomeRecord) -> bool {
 
 /// What the home says of each of its holds on other shards: hold, units, totals.
 pub(crate) fn decided(record: &HomeRecord) -> Vec<(Sku, u64, u32, [u32; 3])> {
-    let late = record
-        .extra
-        .as_ref()
-        .map_or(&[][..], |extra| &extra.late_holds);
+    let late = late_holds(record);
     let mut all = Vec::new();
     for (at, line) in record.lines.iter().enumerate().filter(|(_, l)| l.foreign) {
         let anew = late.iter().filter(|late| late.line as usize == at);
@@ -284,4 +281,10 @@ pub(crate) fn decided(record: &HomeRecord) -> Vec<(Sku, u64, u32, [u32; 3])> {
 /// Whether a hold is one that its own shard's reservation made.
 pub(crate) fn is_local(hold: &HoldRecord) -> bool {
     hold.phase == HoldPhase::Local
+}
+
+/// Units that a late confirm took again on other shards.
+pub(crate) fn late_holds(record: &HomeRecord) -> &[LateHold] {
+    let extra = record.extra.as_ref();
+    extra.map_or(&[], |extra| &extra.late_holds)
 }

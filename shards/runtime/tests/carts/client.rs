@@ -83,7 +83,7 @@ impl World {
                 }
                 let limit = (which == 1).then_some(limit);
                 self.send(Command::Configure(Box::new(configure(&sku, limit))), false)?;
-                let units = self.rng.between(1, 4) as u32;
+                let units = self.rng.between(1, 7) as u32;
                 self.send(receive(&sku, Location::main(), units), false)?;
                 if self.rng.chance(30) {
                     self.send(receive(&sku, second.clone(), 1), false)?;
@@ -98,9 +98,9 @@ impl World {
 
     /// A caller sends something new.
     pub(crate) fn call(&mut self) -> Result<(), Fault> {
-        let known: Vec<ReservationId> = self.clients.told.keys().rev().take(8).copied().collect();
-        let about = (!known.is_empty()).then(|| *self.rng.pick(&known));
+        let about = self.somebodys();
         let command = match (self.rng.below(20), about) {
+            (0..=11, Some(id)) if self.has_lapsed(id) => self.confirm(id),
             (0..=6, _) | (_, None) => self.reserve(),
             (7..=13, Some(id)) => self.confirm(id),
             (14..=15, Some(id)) => self.release(id),
@@ -116,6 +116,26 @@ impl World {
         };
         let keyed = self.rng.chance(80);
         self.send(command, keyed)
+    }
+
+    fn has_lapsed(&self, id: ReservationId) -> bool {
+        let view = &self.clients.told[&id];
+        let is_left = view.lines.iter().any(|line| line.open + line.expired > 0);
+        view.expires_at.ms() <= self.clock && is_left
+    }
+
+    /// A reservation that was made lately, often one whose time has passed.
+    fn somebodys(&mut self) -> Option<ReservationId> {
+        let recent = self.clients.told.keys().rev().copied();
+        let lapsed: Vec<_> = recent
+            .clone()
+            .filter(|id| self.has_lapsed(*id))
+            .take(4)
+            .collect();
+        let recent: Vec<_> = recent.take(8).collect();
+        let is_late = !lapsed.is_empty() && self.rng.chance(50);
+        let from = if is_late { lapsed } else { recent };
+        (!from.is_empty()).then(|| *self.rng.pick(&from))
     }
 
     /// A caller sends once more what it sent before.
@@ -328,7 +348,7 @@ impl World {
             id: ReservationId::UNMINTED,
             order_ref: Some(Text::parse(&order).expect("a text")),
             customer: Some(Text::parse(&customer).expect("a text")),
-            ttl: Some(Millis::new(self.rng.between(1000, 15_000))),
+            ttl: Some(Millis::new(self.rng.between(1000, 8000))),
             mode: if is_best_effort {
                 Mode::BestEffort
             } else {
@@ -362,7 +382,9 @@ impl World {
         } else {
             Vec::new()
         };
-        let remainder = *self.rng.pick(&[Remainder::Keep, Remainder::Release]);
+        let remainder = *self
+            .rng
+            .pick(&[Remainder::Keep, Remainder::Keep, Remainder::Release]);
         let payment = self
             .rng
             .chance(30)
@@ -370,7 +392,7 @@ impl World {
         Command::Confirm(Box::new(Confirm {
             id,
             lines: (!some.is_empty()).then_some((some, remainder)),
-            late: if self.rng.chance(if self.mood.is_tardy { 60 } else { 85 }) {
+            late: if self.rng.chance(if self.mood.is_tardy { 75 } else { 90 }) {
                 Late::Reacquire
             } else {
                 Late::Refuse

@@ -20,6 +20,7 @@ mod words;
 mod world;
 
 use account::Fault;
+use holdfast_core::ShortageReason;
 use plant::Plant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
@@ -104,6 +105,58 @@ fn carts_over_three_shards_stay_whole_whatever_happens() {
 #[test]
 fn carts_over_four_shards_stay_whole_whatever_happens() {
     run_all(4);
+}
+
+/// A simulation that never gets there proves nothing.
+#[test]
+fn histories_reach_the_cases_that_matter() {
+    let mut reached = [0; 6];
+    for seed in 0..240 {
+        let shards = 2 + (seed % 3) as u16;
+        let mut world = World::new(seed, shards, None, false).expect("it starts");
+        for _ in 0..STEPS {
+            world.step().expect("all is well");
+        }
+        world.rest(false).expect("everything fits");
+        let account = &world.account;
+        let homes = || account.homes.values().map(|told| &told.record);
+        let extras = || homes().filter_map(|home| home.extra.as_ref());
+        let spread = homes().filter(|home| home.lines.iter().any(|line| line.foreign));
+        let dropped = account.holds.values().filter(|held| held.is_gone);
+        let left_out = extras().flat_map(|extra| &extra.shortages);
+        let left_out = left_out.filter(|short| short.reason == ShortageReason::Unavailable);
+        let late = || homes().filter(|home| !account::late_holds(home).is_empty());
+        let in_parts = late().filter(|home| {
+            let is_first = |hold: u64| home.lines.iter().any(|line| line.hold == hold);
+            let decided = account::decided(home);
+            decided
+                .iter()
+                .any(|(_, hold, _, totals)| is_first(*hold) && totals[0] > 0)
+        });
+        let counts = [
+            spread.count(),
+            dropped.count(),
+            left_out.count(),
+            late().count(),
+            in_parts.count(),
+            account.finals.len(),
+        ];
+        for (sum, count) in reached.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+    let names = [
+        "carts over shards",
+        "dropped holds",
+        "parts left out",
+        "late confirms over shards",
+        "late confirms after partial ones",
+        "final refusals",
+    ];
+    for (name, count) in names.into_iter().zip(reached) {
+        println!("{name}: {count}");
+        assert!(count > 0, "{name} never happened");
+    }
 }
 
 #[test]

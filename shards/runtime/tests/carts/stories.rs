@@ -3,9 +3,9 @@
 use crate::client::{configure, receive};
 use crate::world::{Mood, World};
 use holdfast_core::{
-    Adjust, Answer, Command, Confirm, Counter, ExpiredReason, Late, Location, Millis, Mode, Note,
-    Refusal, ReservationId, ReservationView, Reserve, ReserveLine, ShortageReason, Sku, Text,
-    Units,
+    Adjust, Answer, Command, Confirm, Counter, ExpiredReason, Late, LineUnits, Location, Millis,
+    Mode, Note, Refusal, Remainder, ReservationId, ReservationView, Reserve, ReserveLine,
+    ShortageReason, Sku, Text, Units,
 };
 use holdfast_runtime::{Told, Unavailable};
 
@@ -196,6 +196,45 @@ fn a_decided_confirm_is_applied_though_units_went_missing_meanwhile() {
     let of = |counter| counters.get(counter);
     assert_eq!((of(Counter::Sold), of(Counter::OnHand)), (2, 0));
     assert_eq!((of(Counter::Received), of(Counter::Adjusted)), (2, 0));
+}
+
+/// Home died while it asked the part anew. The next late confirm found the unit under the lost
+/// attempt's hold, which home would not drop while it tried, and was refused for good as sold out.
+#[test]
+fn what_a_partial_confirm_kept_is_sold_late_and_only_that() {
+    let mut world = calm(2);
+    let (a, b) = (stocked(&mut world, 0, 3), stocked(&mut world, 1, 3));
+    let ask = reserve(&mut world, &[(&a, 3), (&b, 3)], Mode::AllOrNothing);
+    pass(&mut world, 500);
+    let id = made(&world, ask).id;
+    let some = LineUnits {
+        sku: b.clone(),
+        location: None,
+        units: Units::new(2).expect("a quantity"),
+    };
+    let part = Confirm {
+        id,
+        lines: Some((vec![some], Remainder::Keep)),
+        late: Late::Reacquire,
+        payment_ref: None,
+    };
+    let part = send(&mut world, Command::Confirm(Box::new(part)));
+    pass(&mut world, 6000);
+    assert_eq!(made(&world, part).lines[1].confirmed, 2);
+    let rest = confirm(&mut world, id);
+    world.nodes[0].die();
+    world.recover(0).expect("it is back");
+    // What the lost attempt holds stands in the way for a moment, and not for good.
+    confirm(&mut world, id);
+    pass(&mut world, 2000);
+    let again = confirm(&mut world, id);
+    pass(&mut world, 1000);
+    let lost = Err(Unavailable::Lost { shard: 0 });
+    assert_eq!(told(&world, rest), lost);
+    let view = made(&world, again);
+    assert!(view.late);
+    assert_eq!(view.lines.iter().map(|line| line.confirmed).sum::<u32>(), 6);
+    world.rest(true).expect("everything fits");
 }
 
 /// While a late confirm waited for its part, the window ended and a second confirm was answered

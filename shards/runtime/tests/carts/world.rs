@@ -94,7 +94,7 @@ impl World {
             repeat: *rng.pick(&[0, 5, 25]),
             crash: *rng.pick(&[0, 2, 6]),
             skew: *rng.pick(&[0, 50, 3000]),
-            is_tardy: rng.chance(25),
+            is_tardy: rng.chance(40),
         };
         match plant {
             // These need crashes to come out.
@@ -144,9 +144,9 @@ impl World {
     pub(crate) fn step(&mut self) -> Result<(), Fault> {
         let node = self.rng.below(self.nodes.len()) as u16;
         match self.rng.between(0, 99 + self.mood.crash) {
-            0..=35 => self.deliver()?,
-            36..=57 => self.commit(node)?,
-            58..=69 => self.call()?,
+            0..=29 => self.deliver_some()?,
+            30..=45 => self.commit_some(node)?,
+            46..=69 => self.call()?,
             70..=76 => self.call_again()?,
             77..=79 => self.ghost()?,
             80..=87 => self.tick(node)?,
@@ -250,6 +250,20 @@ impl World {
         self.arrive(envelope)
     }
 
+    fn deliver_some(&mut self) -> Result<(), Fault> {
+        for _ in 0..self.rng.between(1, 4) {
+            self.deliver()?;
+        }
+        Ok(())
+    }
+
+    fn commit_some(&mut self, node: u16) -> Result<(), Fault> {
+        for _ in 0..self.rng.between(1, 3) {
+            self.commit(node)?;
+        }
+        Ok(())
+    }
+
     fn ghost(&mut self) -> Result<(), Fault> {
         if self.ghosts.is_empty() {
             return Ok(());
@@ -351,8 +365,8 @@ impl World {
     fn pass(&mut self) {
         let chance = if self.mood.is_tardy { 6 } else { 20 };
         let by = match self.rng.below(chance) {
-            0 => self.rng.between(10_000, 40_000),
-            1..=5 => self.rng.between(500, 5000),
+            0 => self.rng.between(4000, 20_000),
+            1..=2 => self.rng.between(500, 5000),
             _ => self.rng.between(1, 200),
         };
         self.advance(by);
