@@ -130,3 +130,11 @@ pub(super) fn only_undecided(refusal: &Refusal) -> bool {
         _ => false,
     }
 }
+
+/// Whether home has lines of its own in the cart.
+pub(super) const fn has_own(attempt: &Attempt) -> bool {
+    match &attempt.goal {
+        Goal::Reserve(cart) => !cart.own.is_empty(),
+        Goal::Late(_) => false,
+    }
+}

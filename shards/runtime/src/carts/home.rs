@@ -1,6 +1,6 @@
 //! Home: tries in memory, and one record once every part holds.
 
-use super::attempt::{Attempt, Goal, Part, PartAnswer, only_undecided};
+use super::attempt::{Attempt, Goal, Part, PartAnswer, has_own, only_undecided};
 use super::shortages::with_parts;
 use super::timers::Timer;
 use super::{Carts, step};
@@ -482,13 +482,6 @@ fn parts_of(turn: &Turn<'_>, reserve: &Reserve) -> Vec<Part> {
         }
     }
     parts
-}
-
-const fn has_own(attempt: &Attempt) -> bool {
-    match &attempt.goal {
-        Goal::Reserve(cart) => !cart.own.is_empty(),
-        Goal::Late(_) => false,
-    }
 }
 
 fn tell_all(turn: &mut Turn<'_>, waiters: Vec<ReplyTo>, told: &Told, after: u64) {

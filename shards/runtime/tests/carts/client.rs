@@ -195,7 +195,7 @@ impl World {
                 key: ask.key,
                 command: ask.command.clone(),
             },
-            deadline: Deadline(self.common.instant + Duration::from_secs(3600)),
+            deadline: Deadline(self.common.instant + Duration::from_hours(1)),
             reply,
         };
         let asked = self.is_traced().then(|| format!("{:?}", ask.command));

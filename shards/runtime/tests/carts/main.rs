@@ -44,7 +44,7 @@ fn run(seed: u64, shards: u16, plant: Option<Plant>, traced: bool) -> Result<(),
             for _ in 0..steps {
                 world.step()?;
             }
-            world.rest(seed % 8 == 0)
+            world.rest(seed.is_multiple_of(8))
         }));
         story = world.story().to_vec();
         // A panic may have come from anywhere in a shard: its replies are not worth hearing.

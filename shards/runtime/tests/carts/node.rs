@@ -282,7 +282,9 @@ fn decode(first: u64, count: u32, body: &[u8]) -> Vec<Event> {
 fn encode(events: &[Event]) -> Vec<u8> {
     let mut encoder = RecordEncoder::new();
     encoder.start(events[0].seq, Vec::new());
-    events.iter().for_each(|event| encoder.push(event));
+    for event in events {
+        encoder.push(event);
+    }
     encoder.finish()
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn own_expiries(holds: &[HoldRecord], now: Timestamp) -> Vec<Settle> 
     let lapsed = holds
         .iter()
         .filter(|hold| hold.phase != HoldPhase::Local && hold.open() > 0 && hold.deadline <= now);
-    lapsed.map(|hold| own_expiry(hold)).collect()
+    lapsed.map(own_expiry).collect()
 }
 
 fn own_expiry(hold: &HoldRecord) -> Settle {

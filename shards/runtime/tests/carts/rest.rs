@@ -4,7 +4,7 @@
 use crate::account::{self, Fault};
 use crate::world::World;
 use holdfast_core::{Command, Counter, HoldPhase};
-use holdfast_runtime::shard::Outbox;
+use holdfast_runtime::shard::{Outbox, Shard};
 use std::collections::{BTreeMap, HashSet};
 
 /// More rounds than any run needs.
@@ -39,14 +39,10 @@ impl World {
             let mut is_busy = false;
             for node in 0..self.nodes.len() as u16 {
                 let at = usize::from(node);
-                let has_work = self.nodes[at].shard.as_ref().is_some_and(|s| s.has_work());
+                let has_work = self.nodes[at].shard.as_ref().is_some_and(Shard::has_work);
                 if has_work {
                     is_busy = true;
-                    self.turn(
-                        node,
-                        || "goes on".into(),
-                        |shard, now, out| shard.run(now, out),
-                    )?;
+                    self.turn(node, || "goes on".into(), Shard::run)?;
                 }
                 let mut out = Outbox::default();
                 if self.nodes[at].has_flight() || self.nodes[at].hand_over(&self.common, &mut out) {

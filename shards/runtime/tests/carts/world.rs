@@ -151,11 +151,7 @@ impl World {
             77..=79 => self.ghost()?,
             80..=87 => self.tick(node)?,
             88..=93 => self.pass(),
-            94..=96 => self.turn(
-                node,
-                || "goes on".into(),
-                |shard, now, out| shard.run(now, out),
-            )?,
+            94..=96 => self.turn(node, || "goes on".into(), Shard::run)?,
             97..=99 => self.revive()?,
             _ => self.crash(node)?,
         }
