@@ -132,20 +132,17 @@ impl Rebuild {
         if let Err(broken) = self.recovered.check() {
             checks.broken(Claim::Holds, format!("shard {shard}: {broken}"));
         }
-        match &self.whole {
-            Some(whole) => {
-                if let Some(difference) = difference(whole, &self.recovered) {
-                    checks.broken(Claim::Replay, format!("shard {shard}: {difference}"));
-                }
+        if let Some(whole) = &self.whole {
+            if let Some(difference) = difference(whole, &self.recovered) {
+                checks.broken(Claim::Replay, format!("shard {shard}: {difference}"));
             }
-            None => {
-                let why = format!(
-                    "shard {shard}: the journal was trimmed, so what lies before it is taken from \
-                     the snapshot"
-                );
-                for claim in [Claim::Replay, Claim::Counters, Claim::Oversell] {
-                    checks.limit(claim, why.clone());
-                }
+        } else {
+            let why = format!(
+                "shard {shard}: the journal was trimmed, so what lies before it is taken from the \
+                 snapshot"
+            );
+            for claim in [Claim::Replay, Claim::Counters, Claim::Oversell] {
+                checks.limit(claim, why.clone());
             }
         }
         if let Some(audit) = self.audit {
