@@ -258,6 +258,37 @@ impl Refusal {
         }
     }
 
+    /// Whether one of the SKUs it lists is such.
+    pub fn lists_any(&self, is_such: impl Fn(&Sku) -> bool) -> bool {
+        match self {
+            Self::UnknownSku(skus) | Self::SalePaused(skus) | Self::CustomerRequired(skus) => {
+                skus.iter().any(is_such)
+            }
+            Self::UnknownLocation(lines) => lines.iter().any(|(sku, _)| is_such(sku)),
+            Self::SaleClosed(lines) => lines.iter().any(|(sku, ..)| is_such(sku)),
+            Self::CustomerLimit(lines) => lines.iter().any(|line| is_such(&line.sku)),
+            Self::InsufficientStock(lines) => lines.iter().any(|line| is_such(&line.sku)),
+            Self::Shortfall(lines) | Self::OverConfirm(lines) | Self::OverRelease(lines) => {
+                lines.iter().any(|line| is_such(&line.sku))
+            }
+            Self::KeyReused
+            | Self::TtlLimit { .. }
+            | Self::ReplaceMismatch(_)
+            | Self::ReplaceAcrossShards(_)
+            | Self::ReservationPinned { .. }
+            | Self::UnknownReservation(_)
+            | Self::ReservationForgotten(_)
+            | Self::ReservationExpired { .. }
+            | Self::ReservationReleased { .. }
+            | Self::ReservationConfirmed { .. }
+            | Self::ConfirmedByOtherPayment { .. }
+            | Self::AlreadyPinned { .. }
+            | Self::WouldGoNegative { .. }
+            | Self::BelowReserved { .. }
+            | Self::VersionChanged { .. } => false,
+        }
+    }
+
     /// Joins what two shards said of one cart: the lower class wins, equal classes list all
     /// their lines.
     #[must_use]

@@ -43,7 +43,8 @@ pub enum Answer {
         refusal: Box<Refusal>,
         /// Ledger time of the refusal.
         at: Timestamp,
-        /// Sequence of the state it leans on.
+        /// Sequence of the state it leans on; 0 where it lists SKUs of several shards, each as
+        /// last committed there.
         seq: u64,
         /// Whether this repeats an earlier, recorded refusal.
         replayed: bool,

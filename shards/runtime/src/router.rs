@@ -142,9 +142,11 @@ impl Router {
         self.0.board.skus(prefix, after, limit)
     }
 
-    /// The opaque text of a point in the ledger of a SKU's shard.
+    /// The opaque text of a point in the ledger of a SKU's shard; 0 is its last commit.
     pub fn position(&self, sku: &Sku, seq: u64) -> String {
-        self.shard_position(self.0.placement.shard_of_sku(sku), seq)
+        let shard = self.0.placement.shard_of_sku(sku);
+        let last = || self.link(shard).stats.committed.load(Ordering::Acquire);
+        self.shard_position(shard, if seq == 0 { last() } else { seq })
     }
 
     /// The opaque text of a point in a shard's ledger: cluster, layout, shard, sequence.

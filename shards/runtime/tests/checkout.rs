@@ -83,6 +83,34 @@ async fn a_batch_over_two_shards_answers_in_order_and_replays_a_key_within_itsel
     runtime.halt().await;
 }
 
+/// The lines of such a refusal showed the sequence of one shard as a position in another's ledger.
+#[tokio::test]
+async fn a_refusal_over_two_shards_shows_each_line_as_last_committed_on_its_own() {
+    let dir = TempDir::new().expect("a directory");
+    let runtime = start(&settings(&dir, 2)).await;
+    let router = runtime.router();
+    let (left, right) = (sku_on(&router, 0), sku_on(&router, 1));
+    stock(&router, &left, 3).await;
+    for _ in 0..5 {
+        stock(&router, &right, 3).await;
+    }
+    let Command::Reserve(mut cart) = reserve(&left, 9) else {
+        unreachable!("it is a reserve")
+    };
+    cart.lines.push(line(&right, 99));
+    let told = run(&router, Command::Reserve(cart)).await;
+    let Ok(Answer::Refused { refusal, seq, .. }) = told else {
+        panic!("it is refused: {told:?}")
+    };
+    assert!(matches!(&*refusal, Refusal::InsufficientStock(lines) if lines.len() == 2));
+    assert_eq!(seq, 0);
+    for (shard, sku) in [(0, &left), (1, &right)] {
+        let last = router.shards()[shard].seq;
+        assert_eq!(router.position(sku, seq), router.position(sku, last));
+    }
+    runtime.halt().await;
+}
+
 #[tokio::test]
 async fn concurrent_repeats_of_a_key_have_one_effect() {
     let dir = TempDir::new().expect("a directory");

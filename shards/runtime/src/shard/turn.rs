@@ -113,6 +113,10 @@ impl Turn<'_> {
 
     /// A refusal as an answer.
     pub fn refused(&self, refusal: Refusal, replayed: bool, seq: u64) -> Answer {
+        let is_elsewhere = |sku: &Sku| !self.is_local(sku);
+        let spans = self.placement().shards() > 1 && refusal.lists_any(is_elsewhere);
+        // This shard's sequence says nothing about another's ledger.
+        let seq = if spans { 0 } else { seq };
         let refusal = Box::new(refusal);
         Answer::Refused {
             refusal,
