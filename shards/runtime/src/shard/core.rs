@@ -371,11 +371,12 @@ impl Core {
         for (sku, copied) in copies {
             setting.board.publish(&sku, copied);
         }
-        for (tag, slot) in &waiting.keys {
-            setting.keys.keep(tag, *slot);
-        }
+        // A key that was forgotten may have come anew in the same batch.
         for tag in &waiting.forgotten {
             setting.keys.forget(tag);
+        }
+        for (tag, slot) in &waiting.keys {
+            setting.keys.keep(tag, *slot);
         }
         setting.stats.committed.store(last, Ordering::Release);
         setting.stats.set_fill(self.engine.fill());
