@@ -72,7 +72,7 @@ fn resumed(event: &Event) -> String {
 fn forgot<S: Subject>(world: &World<S>, event: &Event) -> String {
     let names = event.effects.iter().filter_map(|effect| match effect {
         Effect::HomeForgotten(id) => Some(world.name_of(*id).to_owned()),
-        Effect::KeysForgotten(first) => Some(format!("keys before #{first}")),
+        Effect::KeysForgotten(first) => Some(format!("keys before {first}")),
         Effect::HoldForgotten(_) => Some("a hold that counted".to_owned()),
         _ => None,
     });
