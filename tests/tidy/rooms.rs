@@ -141,7 +141,7 @@ pub(crate) const ROOMS: &[Room] = &[
 pub(crate) const PACKAGES: &[Package] = &[
     Package {
         manifest: "shards/core/Cargo.toml",
-        may: "hashbrown serde smallvec uuid xxhash-rust",
+        may: "hashbrown serde smallvec smol_str uuid xxhash-rust",
         never: IMPURE,
         because: "the core depends on serde and a few leaf crates that do no I/O",
     },

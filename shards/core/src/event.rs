@@ -12,7 +12,7 @@ use crate::time::{Millis, Timestamp};
 use smallvec::SmallVec;
 
 /// The effects of an event; most have few.
-pub type Effects = SmallVec<[Effect; 4]>;
+pub type Effects = SmallVec<[Effect; 3]>;
 
 /// One recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ pub enum Effect {
     /// An ended hold no longer counts for a limit, or a tentative one was dropped.
     HoldForgotten(u64),
     /// A SKU's counters at one location changed.
-    Stock(StockEffect),
+    Stock(Box<StockEffect>),
     /// A SKU was created or configured.
     Sku(Box<SkuEffect>),
     /// Deadlines that fell into the downtime moved. Touches every entry that is due.

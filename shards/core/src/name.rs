@@ -1,9 +1,10 @@
 //! Names: SKUs, locations, slots, and the free texts callers send.
 //!
-//! Parsing is the only way in, so past the edge nothing invalid exists.
+//! Parsing is the only way in, so past the edge nothing invalid exists. Those of up to 23 bytes lie
+//! in the value itself: a clone touches no counter that other cores might want.
 
+use smol_str::SmolStr;
 use std::fmt;
-use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Why a text is not the name it should be.
@@ -23,16 +24,16 @@ impl std::error::Error for Malformed {}
 
 /// What is sold: 1 to 64 of `[A-Za-z0-9._:-]`, the first alphanumeric. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sku(Arc<str>);
+pub struct Sku(SmolStr);
 
 /// Where stock lies: 1 to 32 of `[A-Za-z0-9._:-]`, the first alphanumeric. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Location(Arc<str>);
+pub struct Location(SmolStr);
 
 /// 1 to 128 bytes of UTF-8 without control characters: order references, customers, reasons.
 /// Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Arc<str>);
+pub struct Text(SmolStr);
 
 /// One of 4,096 hash buckets. A SKU's slot never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,17 +54,12 @@ impl Sku {
             let expected = "1 to 64 of A-Z a-z 0-9 . _ : - with the first a letter or digit";
             return Err(Malformed { expected });
         }
-        Ok(Self(text.into()))
+        Ok(Self(SmolStr::new(text)))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether both are clones of one name: a cheap hint, false for equal names made apart.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The slot this SKU lives in: xxh3-64 of its bytes, mod 4,096.
@@ -79,17 +75,12 @@ impl Location {
             let expected = "1 to 32 of A-Z a-z 0-9 . _ : - with the first a letter or digit";
             return Err(Malformed { expected });
         }
-        Ok(Self(text.into()))
-    }
-
-    /// Whether both are clones of one name: a cheap hint, false for equal names made apart.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Ok(Self(SmolStr::new(text)))
     }
 
     /// The location meant where none is named: `main`.
     pub fn main() -> Self {
-        Self("main".into())
+        Self(SmolStr::new_static("main"))
     }
 
     /// The text.
@@ -111,7 +102,7 @@ impl Text {
             let expected = "1 to 128 bytes without control characters";
             return Err(Malformed { expected });
         }
-        Ok(Self(text.into()))
+        Ok(Self(SmolStr::new(text)))
     }
 
     /// The text.

@@ -40,7 +40,7 @@ impl Engine {
         ];
         let effect = stock_effect(entry, &command.location, counters);
         let mut draft = self.draft(EventKind::StockReceived, now);
-        draft.effect(Effect::Stock(effect));
+        draft.effect(Effect::Stock(Box::new(effect)));
         moved(draft, (command.id, &command.sku), &command.note, key)
     }
 
@@ -83,7 +83,7 @@ impl Engine {
         let effect = stock_effect(entry, &command.location, counters);
         let versions = effect.versions;
         let mut draft = self.draft(EventKind::StockAdjusted, now);
-        draft.effect(Effect::Stock(effect));
+        draft.effect(Effect::Stock(Box::new(effect)));
         let mut decision = moved(draft, (command.id, &command.sku), &command.note, key);
         let grew = before.shortfall() < reserved - after;
         if grew {
@@ -105,12 +105,12 @@ impl Engine {
         let (sku, location) = (command.sku.clone(), command.location.clone());
         let mut draft = self.draft(EventKind::StockShortfall, now);
         let counters = SmallVec::new();
-        draft.effect(Effect::Stock(StockEffect {
+        draft.effect(Effect::Stock(Box::new(StockEffect {
             sku,
             location,
             counters,
             versions,
-        }));
+        })));
         let mut event = draft.finish(None);
         event.seq += 1;
         event

@@ -251,12 +251,12 @@ impl Engine {
             ..entry.versions
         };
         let mut draft = self.draft(EventKind::DriftOpened, now);
-        draft.effect(Effect::Stock(StockEffect {
+        draft.effect(Effect::Stock(Box::new(StockEffect {
             sku: entry.sku.clone(),
             location: self.skus.location(location).clone(),
             counters: SmallVec::new(),
             versions,
-        }));
+        })));
         let reason = format!(
             "{missing} confirmed units of {} were not on hand",
             command.id

@@ -66,12 +66,12 @@ impl Engine {
         for (location, safety_stock) in levels {
             let counters = smallvec![(Counter::SafetyStock, safety_stock)];
             let sku = sku.clone();
-            draft.effect(Effect::Stock(StockEffect {
+            draft.effect(Effect::Stock(Box::new(StockEffect {
                 sku,
                 location,
                 counters,
                 versions,
-            }));
+            })));
         }
         draft.note = command.reason.clone().map(|reason| {
             Box::new(Note {

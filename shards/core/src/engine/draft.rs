@@ -185,7 +185,7 @@ impl Draft<'_> {
     pub(super) fn finish(mut self, key: Option<(&KeyTag, KeyOutcome, KeyTarget)>) -> Event {
         let seq = self.engine.seq + 1;
         for draft in std::mem::take(&mut self.stock) {
-            let effect = self.stock_effect(&draft);
+            let effect = Box::new(self.stock_effect(&draft));
             self.effects.push(Effect::Stock(effect));
         }
         let key = key.map(|(tag, outcome, target)| {

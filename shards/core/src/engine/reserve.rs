@@ -166,9 +166,9 @@ impl Engine {
             customer: command.customer.as_ref(),
             now,
         };
-        let mut holds: SmallVec<[HoldRecord; 2]> = SmallVec::new();
+        let mut holds: SmallVec<[Box<HoldRecord>; 2]> = SmallVec::new();
         for take in &sourced.takes {
-            let record = self.hold(&mut draft, take, &hold);
+            let record = Box::new(self.hold(&mut draft, take, &hold));
             lines.push(LineRecord {
                 sku: record.sku.clone(),
                 location: record.location.clone(),
@@ -196,7 +196,7 @@ impl Engine {
             extra,
         })));
         for record in holds {
-            draft.effect(Effect::HoldCreated(Box::new(record)));
+            draft.effect(Effect::HoldCreated(record));
         }
         if let Some((place, home)) = terms.replaced {
             replace(&mut draft, place, home, command);

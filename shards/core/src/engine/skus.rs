@@ -80,6 +80,11 @@ impl Skus {
     }
 
     pub(super) fn find(&self, sku: &Sku) -> Option<SkuIndex> {
+        // A sale asks for the same SKU again and again; a comparison is cheaper than a hash.
+        let last = self.entries.get(u64::from(self.last));
+        if last.is_some_and(|entry| entry.sku == *sku) {
+            return Some(self.last);
+        }
         let hash = xxh3_64(sku.as_str().as_bytes());
         self.by_name
             .find(hash, |index| self.get(*index).sku == *sku)
@@ -106,10 +111,6 @@ impl Skus {
     }
 
     pub(super) fn intern(&mut self, sku: &Sku) -> SkuIndex {
-        let last = self.entries.get(u64::from(self.last));
-        if last.is_some_and(|entry| entry.sku.is_same(sku)) {
-            return self.last;
-        }
         if let Some(index) = self.find(sku) {
             self.last = index;
             return index;
@@ -182,8 +183,7 @@ impl Skus {
 
     pub(super) fn find_location(&self, location: &Location) -> Option<LocationIndex> {
         // Most stock lies at one location; a comparison is cheaper than a walk.
-        let first = self.locations.first();
-        if first.is_some_and(|first| first.is_same(location) || first == location) {
+        if self.locations.first() == Some(location) {
             return Some(0);
         }
         self.location_index.get(location).copied()

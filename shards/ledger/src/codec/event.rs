@@ -313,7 +313,7 @@ impl Decoder<'_> {
                 Effect::HoldCreated(Box::new(self.hold_created(flags, basis, before)?))
             }
             TAG_HOLD_CHANGED => Effect::HoldChanged(self.hold_changed(flags, basis, before)?),
-            TAG_STOCK => Effect::Stock(self.stock(flags)?),
+            TAG_STOCK => Effect::Stock(Box::new(self.stock(flags)?)),
             _ if flags != 0 => return Err(Fault::Unknown),
             TAG_HOME_CREATED => Effect::HomeCreated(Box::new(self.home()?)),
             TAG_HOME_FORGOTTEN => Effect::HomeForgotten(self.id()?),

@@ -81,7 +81,9 @@ fn effect() -> impl Strategy<Value = Effect> {
             .prop_map(|hold| Effect::HoldCreated(Box::new(hold))),
         hold_change().boxed().prop_map(Effect::HoldChanged),
         number().prop_map(Effect::HoldForgotten),
-        stock().boxed().prop_map(Effect::Stock),
+        stock()
+            .boxed()
+            .prop_map(|stock| Effect::Stock(Box::new(stock))),
         (sku(), config().boxed(), versions()).prop_map(|(sku, config, versions)| {
             Effect::Sku(Box::new(SkuEffect {
                 sku,
@@ -126,11 +128,11 @@ fn cart() -> impl Strategy<Value = Vec<Effect>> {
                 }
                 effects.push(Effect::HoldCreated(Box::new(hold)));
                 let (sku, location) = (home.lines[line].sku.clone(), Location::main());
-                effects.push(Effect::Stock(StockEffect {
+                effects.push(Effect::Stock(Box::new(StockEffect {
                     sku,
                     location,
                     ..stock.clone()
-                }));
+                })));
             }
             effects
         })

@@ -82,7 +82,7 @@ pub(crate) fn reserve(n: u64, sku: &Sku) -> Event {
         effects: smallvec![
             Effect::HomeCreated(Box::new(home)),
             Effect::HoldCreated(Box::new(hold)),
-            Effect::Stock(stock),
+            Effect::Stock(Box::new(stock)),
         ],
         note: None,
     }
@@ -144,7 +144,7 @@ pub(crate) fn confirm(n: u64, sku: &Sku) -> Event {
                 phase: HoldPhase::Local,
                 totals: [1, 0, 0],
             }),
-            Effect::Stock(StockEffect {
+            Effect::Stock(Box::new(StockEffect {
                 sku: sku.clone(),
                 location: Location::main(),
                 counters: smallvec![
@@ -157,7 +157,7 @@ pub(crate) fn confirm(n: u64, sku: &Sku) -> Event {
                     stock: 7,
                     config: 2
                 },
-            }),
+            })),
         ],
         note: None,
     }
@@ -309,7 +309,7 @@ fn hold_changed(totals: [u32; 3]) -> Effect {
 }
 
 fn stock(sku: &Sku) -> Effect {
-    Effect::Stock(StockEffect {
+    Effect::Stock(Box::new(StockEffect {
         sku: sku.clone(),
         location: location("store-17"),
         counters: smallvec![(Counter::OnHand, 120), (Counter::Received, 500)],
@@ -318,7 +318,7 @@ fn stock(sku: &Sku) -> Effect {
             stock: 8,
             config: 1,
         },
-    })
+    }))
 }
 
 fn note(sku: &Sku) -> Note {
