@@ -19,7 +19,7 @@ reserve r3 TEE 99                                      -> refused insufficient-s
 # What takes no place goes on.
 extend r2 ttl=20m key=k1                               -> extended until=+20m
 confirm r2 key=k2                                      -> confirmed
-advance 24h                                            -> forgot keys before 2, r1  #2, r1
+advance 24h                                            -> forgot keys before 2, r1
 reserve r3 TEE 1 key=k3                                -> created
 reserve r4 TEE 1                                       -> full reservations
 

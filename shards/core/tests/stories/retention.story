@@ -11,7 +11,7 @@ advance 10m                                            -> expired r3
 advance 23h                                            -> nothing
 show r1                                                -> released: TEE@main released=1
 reserve r1 TEE 1 key=k1                                -> again: created, now released
-advance 50m                                            -> forgot keys before 4, r1  #4, r1
+advance 50m                                            -> forgot keys before 4, r1
 show r1                                                -> reservation-forgotten
 confirm r1                                             -> refused reservation-forgotten
 release r1                                             -> refused reservation-forgotten
