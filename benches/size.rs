@@ -143,7 +143,7 @@ async fn fill(dir: &Path, load: Load) -> f64 {
 }
 
 async fn single(router: &Router, operation: Operation) {
-    let deadline = Deadline::within(Duration::from_secs(60));
+    let deadline = Deadline::within(Duration::from_mins(1));
     let told = router.execute(operation, deadline).await;
     assert!(told.is_ok(), "a reserve was not done: {told:?}");
 }

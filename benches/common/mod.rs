@@ -29,7 +29,7 @@ pub(crate) fn directory() -> tempfile::TempDir {
 
 /// Sends one message and insists that all of it was done.
 pub(crate) async fn all_done(router: &Router, message: Vec<Operation>) {
-    let deadline = Deadline::within(Duration::from_secs(60));
+    let deadline = Deadline::within(Duration::from_mins(1));
     let told = router.batch(message, deadline).await;
     let failed = told.iter().find(|told| {
         told.as_ref().map_or(true, |answer| {
