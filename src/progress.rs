@@ -184,9 +184,9 @@ impl Drop for Progress {
 fn style(total: Option<u64>) -> ProgressStyle {
     let template = match total {
         Some(_) => {
-            "{spinner:.cyan} {prefix} {bar:28.cyan/blue.dim} {human_pos}/{human_len} {msg:.dim}"
+            "{spinner:.cyan} {prefix} {bar:20.cyan/blue.dim} {human_pos}/{human_len} {wide_msg:.dim}"
         }
-        None => "{spinner:.cyan} {prefix} {msg:.dim}",
+        None => "{spinner:.cyan} {prefix} {wide_msg:.dim}",
     };
     ProgressStyle::with_template(template)
         .expect("the template is constant and good")

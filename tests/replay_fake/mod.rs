@@ -2,11 +2,13 @@
 //! lie, so that the tests can show a lie being caught. It keeps its state when its listener is
 //! taken away and put back, as the real one does over a restart.
 
+mod store;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{
@@ -19,6 +21,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+
+use store::{Hold, Store};
 
 /// What the server does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,33 +48,6 @@ pub(crate) enum Lie {
     Lag,
     /// Another client reserves, too.
     Company,
-}
-
-#[derive(Default)]
-struct Shelf {
-    received: i64,
-    on_hand: i64,
-    reserved: i64,
-    sold: i64,
-    released: i64,
-    expired: i64,
-}
-
-struct Hold {
-    status: &'static str,
-    order_ref: Value,
-    lapses: Instant,
-    lines: Vec<(String, String, i64)>,
-}
-
-#[derive(Default)]
-struct Store {
-    shelves: BTreeMap<(String, String), Shelf>,
-    holds: Vec<Hold>,
-    keys: HashMap<String, (u16, String)>,
-    changes: u64,
-    /// From so many changes on nobody gets an answer, until the next restart.
-    stuck_at: Option<u64>,
 }
 
 /// The stand-in. Dropping it ends its listener.
@@ -189,79 +166,6 @@ impl Shared {
         if stuck {
             std::future::pending::<()>().await;
         }
-    }
-}
-
-impl Store {
-    fn lapse(&mut self) {
-        let now = Instant::now();
-        for hold in self.holds.iter_mut().filter(|hold| hold.status == "open") {
-            if hold.lapses <= now {
-                hold.status = "expired";
-                for (sku, location, qty) in &hold.lines {
-                    let key = (sku.clone(), location.clone());
-                    let shelf = self.shelves.get_mut(&key).expect("held units have a shelf");
-                    shelf.reserved -= qty;
-                    shelf.expired += qty;
-                }
-            }
-        }
-    }
-
-    fn sku(&self, sku: &str) -> Option<Value> {
-        let mut sum = Shelf::default();
-        let mut available = 0;
-        let mut locations = serde_json::Map::new();
-        let shelves = self.shelves.range((sku.to_owned(), String::new())..);
-        for ((_, location), shelf) in shelves.take_while(|((name, _), _)| name == sku) {
-            let free = (shelf.on_hand - shelf.reserved).max(0);
-            locations.insert(location.clone(), shelf.json(free));
-            available += free;
-            sum.received += shelf.received;
-            sum.on_hand += shelf.on_hand;
-            sum.reserved += shelf.reserved;
-            sum.sold += shelf.sold;
-            sum.released += shelf.released;
-            sum.expired += shelf.expired;
-        }
-        if locations.is_empty() {
-            return None;
-        }
-        let mut answer = sum.json(available);
-        answer["sku"] = json!(sku);
-        answer["locations"] = Value::Object(locations);
-        Some(answer)
-    }
-
-    fn reservation(&self, id: usize) -> Option<Value> {
-        let hold = self.holds.get(id)?;
-        let lines: Vec<Value> = hold
-            .lines
-            .iter()
-            .map(|(sku, location, qty)| {
-                let of = |status| if hold.status == status { *qty } else { 0 };
-                json!({
-                    "sku": sku, "location": location, "requested": qty, "qty": qty,
-                    "open": of("open"), "confirmed": of("confirmed"),
-                    "released": of("released"), "expired": of("expired"),
-                })
-            })
-            .collect();
-        let order_ref = &hold.order_ref;
-        Some(json!({
-            "id": id.to_string(), "status": hold.status, "order_ref": order_ref, "late": false,
-            "created_at": "2026-01-01T00:00:00Z", "lines": lines,
-        }))
-    }
-}
-
-impl Shelf {
-    fn json(&self, available: i64) -> Value {
-        json!({
-            "received": self.received, "on_hand": self.on_hand, "reserved": self.reserved,
-            "sold": self.sold, "released": self.released, "expired": self.expired,
-            "available": available,
-        })
     }
 }
 
@@ -415,62 +319,6 @@ async fn reserve(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
         store.visit(id);
     }
     changed(&shared, &mut store, key, 201, id)
-}
-
-impl Store {
-    fn hold(
-        &mut self,
-        lines: Vec<(String, String, i64)>,
-        order_ref: Value,
-        ttl: Duration,
-    ) -> usize {
-        for (sku, location, qty) in &lines {
-            let key = (sku.clone(), location.clone());
-            self.shelves
-                .get_mut(&key)
-                .expect("it was looked at")
-                .reserved += qty;
-        }
-        let lapses = Instant::now() + ttl;
-        self.holds.push(Hold {
-            status: "open",
-            order_ref,
-            lapses,
-            lines,
-        });
-        self.holds.len() - 1
-    }
-
-    /// Books the end of a hold.
-    fn book(&mut self, lines: Vec<(String, String, i64)>, confirm: bool, lie: Lie) {
-        for (sku, location, qty) in lines {
-            let shelf = self
-                .shelves
-                .get_mut(&(sku, location))
-                .expect("held units have a shelf");
-            shelf.reserved -= qty;
-            if !confirm {
-                shelf.released += qty;
-            } else if lie != Lie::LoseSales {
-                shelf.on_hand -= qty;
-                shelf.sold += qty;
-                if lie == Lie::Vanish {
-                    shelf.on_hand -= 1;
-                }
-            }
-        }
-    }
-
-    /// Another client takes what is left of the first thing in hold `id`.
-    fn visit(&mut self, id: usize) {
-        let (sku, location, _) = self.holds[id].lines[0].clone();
-        let shelf = &self.shelves[&(sku.clone(), location.clone())];
-        let free = shelf.on_hand - shelf.reserved;
-        if free > 0 {
-            let lines = vec![(sku, location, free)];
-            self.hold(lines, json!("somebody-else"), Duration::from_mins(10));
-        }
-    }
 }
 
 async fn settle(
