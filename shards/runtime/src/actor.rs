@@ -128,6 +128,7 @@ impl Actor for ShardActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let now = state.clock.now();
+        let mut is_sweeping = false;
         match message {
             Message::Input(input) => {
                 state.queued.fetch_sub(1, Ordering::Relaxed);
@@ -142,7 +143,8 @@ impl Actor for ShardActor {
             Message::Failed(reason) => return Err(reason.into()),
             Message::Tick => {
                 state.timer.fired();
-                if state.shard.tick(now, &mut state.out) {
+                is_sweeping = state.shard.tick(now, &mut state.out);
+                if is_sweeping {
                     myself.send_message(Message::Tick)?;
                 }
             }
@@ -157,7 +159,12 @@ impl Actor for ShardActor {
             }
             Message::Crash => panic!("told to crash"),
         }
-        state.end_turn(&myself, now)
+        state.end_turn(&myself, now)?;
+        if is_sweeping {
+            // Who was answered last waits on this thread, where no other can take him from.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 }
 
