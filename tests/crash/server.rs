@@ -3,13 +3,13 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `holdfast serve` on a directory that outlives it.
 pub(crate) struct Server {
@@ -112,7 +112,7 @@ fn binary() -> PathBuf {
 fn spawn(directory: &TempDir, data: &str, admin: &str) -> (Child, String, String) {
     let ready = directory.path().join("ready.json");
     let _ = std::fs::remove_file(&ready);
-    let child = Command::new(binary())
+    let mut child = Command::new(binary())
         .args([
             "serve",
             "--shards",
@@ -130,16 +130,26 @@ fn spawn(directory: &TempDir, data: &str, admin: &str) -> (Child, String, String
         .stdout(Stdio::null())
         .spawn()
         .expect("the server can be started");
+    let Some((data, admin)) = addresses(&ready) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("the server did not get ready");
+    };
+    (child, data, admin)
+}
+
+/// Where a server listens, once it says so.
+fn addresses(ready: &Path) -> Option<(String, String)> {
     let began = Instant::now();
-    loop {
-        let text = std::fs::read_to_string(&ready).unwrap_or_default();
+    while began.elapsed() < PATIENCE {
+        let text = std::fs::read_to_string(ready).unwrap_or_default();
         if let Ok(found) = serde_json::from_str::<Value>(&text) {
             let name = |key: &str| found[key].as_str().expect("an address").to_owned();
-            return (child, name("data"), name("admin"));
+            return Some((name("data"), name("admin")));
         }
-        assert!(began.elapsed() < PATIENCE, "the server did not get ready");
         thread::sleep(Duration::from_millis(10));
     }
+    None
 }
 
 /// A keep-alive connection, opened anew whenever it breaks.
