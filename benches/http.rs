@@ -58,7 +58,7 @@ fn main() {
         let [mut empty, mut empty50, mut empty99] = [(); 3].map(|()| Samples::default());
         for _ in 0..ROUNDS {
             let handler = Server::start(play("empty"));
-            let run = tokio.block_on(load(handler.address, connections, b"200"));
+            let run = tokio.block_on(load(handler.address, connections, *b"200"));
             empty.push(run.rate);
             empty50.push(run.p50);
             empty99.push(run.p99);
@@ -66,7 +66,7 @@ fn main() {
             let dir = directory();
             let server = Server::holdfast(&dir.path().join("data"));
             stock(&server);
-            let run = tokio.block_on(load(server.address, connections, b"201"));
+            let run = tokio.block_on(load(server.address, connections, *b"201"));
             ours.push(run.rate);
             ours50.push(run.p50);
             ours99.push(run.p99);
@@ -123,7 +123,7 @@ fn stock(server: &Server) {
 }
 
 /// Calls over so many connections until the time is over; every answer must have this status.
-async fn load(address: SocketAddr, connections: usize, status: &'static [u8; 3]) -> Run {
+async fn load(address: SocketAddr, connections: usize, status: [u8; 3]) -> Run {
     let from = Instant::now() + WARM_UP;
     let nanos = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds are in order");
     let tally = Arc::new(Mutex::new(Tally {
@@ -147,12 +147,7 @@ async fn load(address: SocketAddr, connections: usize, status: &'static [u8; 3])
 }
 
 /// One connection: a call, its answer, the next call.
-async fn call(
-    address: SocketAddr,
-    number: usize,
-    status: &'static [u8; 3],
-    tally: Arc<Mutex<Tally>>,
-) {
+async fn call(address: SocketAddr, number: usize, status: [u8; 3], tally: Arc<Mutex<Tally>>) {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.set_nodelay(true).expect("it is TCP");
     let mut request = Request::new(number);
@@ -175,7 +170,7 @@ async fn call(
 }
 
 /// Reads one whole answer.
-async fn read_answer(stream: &mut TcpStream, answer: &mut [u8], status: &[u8; 3]) {
+async fn read_answer(stream: &mut TcpStream, answer: &mut [u8], status: [u8; 3]) {
     let mut filled = 0;
     loop {
         let read = stream.read(&mut answer[filled..]).await.expect("it writes");
@@ -185,7 +180,7 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut [u8], status: &[u8; 3]
         if let Some(head) = so_far.windows(4).position(|end| end == b"\r\n\r\n") {
             let text = String::from_utf8_lossy(&so_far[..head]);
             assert!(
-                so_far[9..12] == *status,
+                so_far[9..12] == status,
                 "{}",
                 String::from_utf8_lossy(so_far)
             );
