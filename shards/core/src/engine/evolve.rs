@@ -129,14 +129,18 @@ impl Engine {
             1 => Lines::One({ lines }.next().expect("one line")),
             _ => Lines::Many(lines.collect()),
         };
-        let mut home = Home::new(record.id, lines, record.expires_at);
-        home.version = record.version;
-        home.seq = seq;
-        home.extra.clone_from(&record.extra);
-        home.set_ended(record.ended_at);
         let order_ref = record.order_ref.as_ref().map(crate::name::Text::as_str);
         let customer = record.customer.as_ref().map(crate::name::Text::as_str);
-        self.homes.insert(place, order_ref, customer, home);
+        // Made where it will lie: it is big, and copying what was just written stalls.
+        self.homes.insert(place, order_ref, customer, |text| {
+            let mut home = Home::new(record.id, lines, record.expires_at);
+            home.text = text;
+            home.version = record.version;
+            home.seq = seq;
+            home.extra.clone_from(&record.extra);
+            home.set_ended(record.ended_at);
+            home
+        });
         self.home_enters(place);
         self.home_dirty(place);
     }

@@ -255,12 +255,11 @@ impl Homes {
         place: HomeRef,
         order_ref: Option<&str>,
         customer: Option<&str>,
-        mut home: Home,
+        make: impl FnOnce(TextRef) -> Home,
     ) {
         let slab = self.openings.entry(place.opening()).or_default();
         slab.insert(place.counter(), |text| {
-            home.text = TextRef::write(order_ref, customer, text);
-            home
+            make(TextRef::write(order_ref, customer, text))
         });
         self.len += 1;
     }

@@ -71,9 +71,9 @@ impl<T> Slab<T> {
         let (block, at) = split(index);
         self.reach(block);
         let slot = self.block_mut(block).expect("reach has made the block");
-        let entry = make(&mut slot.text);
-        let before = slot.entries[at].replace(entry);
-        assert!(before.is_none(), "an index is given to one entry only");
+        let entry = &mut slot.entries[at];
+        assert!(entry.is_none(), "an index is given to one entry only");
+        *entry = Some(make(&mut slot.text));
         slot.live += 1;
         self.live += 1;
         if at + 1 == CHUNK_ENTRIES as usize {
