@@ -92,9 +92,10 @@ fn main() {
 }
 
 async fn round(dir: &Path, skus: &[holdfast_core::Sku], messages: u64) -> Round {
-    let runtime = Runtime::start(Settings::new(dir))
-        .await
-        .expect("the runtime starts");
+    let mut settings = Settings::new(dir);
+    // Stocking comes faster than operators do.
+    settings.config_permits = settings.permits;
+    let runtime = Runtime::start(settings).await.expect("the runtime starts");
     let router = runtime.router();
     for some in skus.chunks(100) {
         all_done(&router, payload::stocking(some)).await;
