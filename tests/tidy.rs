@@ -21,7 +21,7 @@ use rules::Finding;
 use tree::Tree;
 
 /// Files that are longer than they should be, with their lines. It may only shrink.
-const LONGER: &[(&str, usize)] = &[("shards/core/src/engine/evolve.rs", 516)];
+const LONGER: &[(&str, usize)] = &[];
 
 /// Where the tree's own paths begin, as pages name them.
 const ROOTS: &[&str] = &[

@@ -461,41 +461,6 @@ impl Engine {
         self.keys.first = self.keys.first.max(below);
         self.shard_dirty();
     }
-
-    fn home_dirty(&mut self, place: HomeRef) {
-        if self.homes.mark_dirty(place) {
-            let (opening, block) = super::homes::Homes::block_of(place);
-            self.dirty
-                .push_back((self.seq, ChunkId::Homes(opening, block)));
-        }
-    }
-
-    fn hold_dirty(&mut self, number: u64) {
-        if self.holds.mark_dirty(number) {
-            self.dirty
-                .push_back((self.seq, ChunkId::Holds(number / CHUNK_ENTRIES)));
-        }
-    }
-
-    fn key_dirty(&mut self, index: u64) {
-        if self.keys.mark_dirty(index) {
-            self.dirty
-                .push_back((self.seq, ChunkId::Keys(index / CHUNK_ENTRIES)));
-        }
-    }
-
-    fn sku_dirty(&mut self, sku: super::skus::SkuIndex) {
-        let slot = self.skus.get(sku).slot;
-        if self.skus.mark_dirty(slot) {
-            self.dirty.push_back((self.seq, ChunkId::Skus(slot)));
-        }
-    }
-
-    fn shard_dirty(&mut self) {
-        if !std::mem::replace(&mut self.shard_is_dirty, true) {
-            self.dirty.push_back((self.seq, ChunkId::Shard));
-        }
-    }
 }
 
 /// The chunk an effect belongs to; an effect on many chunks looks at each itself.

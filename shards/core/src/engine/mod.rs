@@ -12,6 +12,7 @@ mod chunks;
 mod configure;
 mod confirm;
 mod deadline;
+mod dirty;
 mod draft;
 mod due;
 mod evolve;
