@@ -285,7 +285,8 @@ fn overload_is_answered_at_once_while_configuration_still_works() {
     let mut waiting = server.connect();
     waiting.send("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
     let mut client = server.connect();
-    eventually("the place is taken", || client.get("/hello").status == 503);
+    eventually("the place is taken", || server.takes_place());
+    assert_eq!(client.get("/hello").status, 503);
     let answer = client.get("/hello");
     assert_eq!(answer.code(), "server-overloaded");
     assert!(answer.text().contains(r#""outcome":"not_applied""#));
@@ -308,7 +309,8 @@ fn a_caller_that_goes_frees_its_place() {
     let mut gone = server.connect();
     gone.send("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
     let mut client = server.connect();
-    eventually("the place is taken", || client.get("/hello").status == 503);
+    eventually("the place is taken", || server.takes_place());
+    assert_eq!(client.get("/hello").status, 503);
     drop(gone);
     eventually("the place is free", || client.get("/hello").status == 200);
     assert_eq!(server.metrics.cuts(Cut::CallerGone), 1);

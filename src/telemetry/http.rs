@@ -201,7 +201,7 @@ impl HttpMetrics {
     }
 
     /// The number of requests being served in each lane, which is also what bounds them.
-    pub(crate) fn in_flight(&self) -> &[AtomicU64; 2] {
+    pub fn in_flight(&self) -> &[AtomicU64; 2] {
         &self.in_flight
     }
 

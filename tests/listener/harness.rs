@@ -85,6 +85,12 @@ pub(crate) fn start(limits: Limits) -> Server {
 }
 
 impl Server {
+    /// Whether a request is being served; asking by another request would take the place itself.
+    pub(crate) fn takes_place(&self) -> bool {
+        let [checkout, _] = self.metrics.in_flight();
+        checkout.load(std::sync::atomic::Ordering::Relaxed) == 1
+    }
+
     pub(crate) fn connect(&self) -> Client<TcpStream> {
         let stream = TcpStream::connect(self.address).expect("the server listens");
         stream
