@@ -126,13 +126,14 @@ fn check_all(dir: &DataDir, show: Show) -> Report {
                 }
                 carts.add(shard, &engine);
             }
-            Err(error) => found.corrupt = Some(error),
+            Err(error) => {
+                checks.unread(shard, &error);
+                found.corrupt = Some(error);
+            }
         }
         shards.push(found);
     }
-    if shards.iter().any(|shard| shard.corrupt.is_some()) {
-        checks.limit(Claim::Carts, "a shard could not be read".to_owned());
-    } else {
+    if shards.iter().all(|shard| shard.corrupt.is_none()) {
         carts.check(dir.shards(), &mut checks);
     }
     let mut totals = Totals::default();
@@ -247,6 +248,20 @@ impl Checks {
         let list = self.broken.entry(claim).or_default();
         if list.len() < Self::MOST {
             list.push(detail);
+        }
+    }
+
+    /// A shard that can't be read breaks the claim about records; of it nothing else is proved.
+    fn unread(&mut self, shard: u16, why: &str) {
+        self.broken(Claim::Records, why.to_owned());
+        for claim in Claim::ALL
+            .into_iter()
+            .filter(|claim| *claim != Claim::Records)
+        {
+            self.limit(
+                claim,
+                format!("not proved: shard {shard} could not be read"),
+            );
         }
     }
 

@@ -153,10 +153,11 @@ fn row(out: &mut String, width: usize, name: &str, totals: &Totals) {
 }
 
 fn check_line(out: &mut String, check: &Check, paint: Paint) {
-    let mark = if check.broken.is_empty() {
-        paint.good("✓")
-    } else {
-        paint.bad("✗")
+    let mark = match (&check.broken[..], &check.limit) {
+        ([], None) => paint.good("✓"),
+        // It holds as far as it could be looked at; the next line says how far.
+        ([], Some(_)) => paint.warn("~"),
+        _ => paint.bad("✗"),
     };
     let _ = writeln!(out, "{mark} {:<12} {}", check.name, check.claim);
     if let Some(limit) = &check.limit {
