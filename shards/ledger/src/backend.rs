@@ -13,7 +13,14 @@ use redb::{BackendError, StorageBackend};
 
 /// A file whose sync does nothing: what was written survives the process, not the machine.
 #[derive(Debug)]
-pub(crate) struct Unsynced(pub(crate) FileBackend);
+pub struct Unsynced(FileBackend);
+
+impl Unsynced {
+    /// Over this file.
+    pub const fn new(file: FileBackend) -> Self {
+        Self(file)
+    }
+}
 
 impl StorageBackend for Unsynced {
     fn len(&self) -> io::Result<u64> {

@@ -146,7 +146,7 @@ impl Ledger {
         let backend = file_backend(file, shard)?;
         match options.durability {
             Durability::Fsync => Self::open_with_backend(backend, identity, options),
-            Durability::Os => Self::open_with_backend(Unsynced(backend), identity, options),
+            Durability::Os => Self::open_with_backend(Unsynced::new(backend), identity, options),
         }
     }
 

@@ -39,6 +39,7 @@ mod rows;
 mod snapshot;
 mod view;
 
+pub use backend::Unsynced;
 pub use dir::DataDir;
 pub use error::{LedgerError, Place};
 pub use frame::{FORMAT, FRAME_BYTES, Kind};

@@ -5,9 +5,9 @@
 
 use super::Search;
 use holdfast_core::{HomeRecord, ReservationId, Timestamp};
-use holdfast_ledger::Identity;
+use holdfast_ledger::{Identity, Unsynced};
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase, StorageBackend, Table, TableDefinition};
+use redb::{Database, ReadableDatabase, Table, TableDefinition};
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io;
@@ -302,33 +302,9 @@ fn database(path: &Path, cache: usize) -> Result<Database, redb::Error> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    let backend = Unsynced(FileBackend::new(file)?);
+    // Never synced: after a crash of the machine the index is built anew if need be.
+    let backend = Unsynced::new(FileBackend::new(file)?);
     Ok(Database::builder()
         .set_cache_size(cache)
         .create_with_backend(backend)?)
-}
-
-/// A file that is never synced: after a crash of the machine the index is built anew if need be.
-#[derive(Debug)]
-struct Unsynced(FileBackend);
-
-impl StorageBackend for Unsynced {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
 }
