@@ -44,6 +44,7 @@ impl Engine {
             customer: command.customer.as_ref(),
             mode: command.mode,
             replaced: None,
+            is_late: command.late.is_some(),
             now,
         };
         let sourced = match self.source(&ask) {
@@ -148,6 +149,7 @@ impl Engine {
             customer: reserve.customer.as_ref(),
             mode: reserve.mode,
             replaced: None,
+            is_late: false,
             now,
         };
         match self.source(&ask) {

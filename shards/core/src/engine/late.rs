@@ -215,6 +215,7 @@ impl Engine {
             customer: Some(customer),
             mode: Mode::AllOrNothing,
             replaced: None,
+            is_late: true,
             now,
         };
         self.over_limit(line.sku, customer, wanted, &ask)?;

@@ -21,6 +21,9 @@ pub(super) struct Ask<'a> {
     pub(super) mode: Mode,
     /// A reservation whose units count as available, since it is released in the same step.
     pub(super) replaced: Option<&'a Home>,
+    /// A reservation already made takes its units again: one that named no customer was made when
+    /// it needed none, so no limit counts it.
+    pub(super) is_late: bool,
     pub(super) now: Timestamp,
 }
 
@@ -164,34 +167,20 @@ impl Engine {
         cuts: &mut Cuts,
         read: u64,
     ) -> Result<(), Miss> {
-        let (mut paused, mut closed) = (Vec::new(), Vec::new());
+        let mut seen: SmallVec<[SkuIndex; 4]> = SmallVec::new();
         for line in lines.iter_mut() {
-            let config = &self.skus.get(line.sku).config;
-            let is_open = config.opens_at.is_none_or(|opens| opens <= ask.now)
-                && config.closes_at.is_none_or(|closes| ask.now < closes);
-            if is_open && !config.paused {
+            let Some(refusal) = self.sale_refusal(line.sku, ask.now) else {
                 continue;
-            }
-            let sku = line.line.sku.clone();
-            let reason = if config.paused {
-                if !paused.contains(&sku) {
-                    paused.push(sku);
-                }
-                ShortageReason::SalePaused
-            } else {
-                let entry = (sku, config.opens_at, config.closes_at);
-                if !closed.contains(&entry) {
-                    closed.push(entry);
-                }
-                ShortageReason::SaleClosed
             };
-            line.cut = Some(reason);
+            line.cut = refusal.as_shortage();
+            if !seen.contains(&line.sku) {
+                seen.push(line.sku);
+                cuts.sale = Some(match cuts.sale.take() {
+                    Some(before) => before.join(refusal),
+                    None => refusal,
+                });
+            }
         }
-        cuts.sale = if paused.is_empty() {
-            (!closed.is_empty()).then_some(Refusal::SaleClosed(closed))
-        } else {
-            Some(Refusal::SalePaused(paused))
-        };
         let is_refused = match ask.mode {
             Mode::AllOrNothing => true,
             // Nothing is left to grant: the refusal says why.
@@ -203,7 +192,7 @@ impl Engine {
         }
     }
 
-    /// Why a SKU does not sell now, for a late reacquire.
+    /// Why a SKU does not sell now.
     pub(super) fn sale_refusal(&self, sku: SkuIndex, now: Timestamp) -> Option<Refusal> {
         let entry = self.skus.get(sku);
         let config = &entry.config;
@@ -230,7 +219,7 @@ impl Engine {
                 limited.push(line.sku);
             }
         }
-        if limited.is_empty() {
+        if limited.is_empty() || (ask.is_late && ask.customer.is_none()) {
             return Ok(());
         }
         let Some(customer) = ask.customer else {
