@@ -49,21 +49,7 @@ fn what_was_acknowledged_survives_a_kill_under_load() {
         account.len()
     );
 
-    let mut talk = Talk::new(server.address());
-    let lies = read_back(&mut talk, &account);
-    assert!(
-        lies.is_empty(),
-        "{} lies, the first: {:?}",
-        lies.len(),
-        lies.first()
-    );
-    settle(&mut talk, &account);
-    server.stop();
-    assert_eq!(
-        server.verify(),
-        Some(0),
-        "holdfast verify on the stopped directory"
-    );
+    prove(server, &account);
 }
 
 #[test]
@@ -94,21 +80,7 @@ fn a_cart_is_whole_after_a_kill_at_any_moment_of_its_life() {
         server.restart();
         account.join(cart.join().expect("the cart's life ends"));
     }
-    let mut talk = Talk::new(server.address());
-    let lies = read_back(&mut talk, &account);
-    assert!(
-        lies.is_empty(),
-        "{} lies, the first: {:?}",
-        lies.len(),
-        lies.first()
-    );
-    settle(&mut talk, &account);
-    server.stop();
-    assert_eq!(
-        server.verify(),
-        Some(0),
-        "holdfast verify on the stopped directory"
-    );
+    prove(server, &account);
 }
 
 #[test]
@@ -139,6 +111,21 @@ fn the_account_catches_a_lost_reservation_a_second_sale_and_a_key_forgotten() {
     );
     let units = account.units("HOT-1");
     assert_eq!((units.reserved, units.sold), (0, 2));
+}
+
+/// Holds the server's state, and then its stopped directory, against the account.
+fn prove(mut server: Server, account: &Account) {
+    let mut talk = Talk::new(server.address());
+    let lies = read_back(&mut talk, account);
+    assert!(
+        lies.is_empty(),
+        "{} lies, the first: {:?}",
+        lies.len(),
+        lies.first()
+    );
+    settle(&mut talk, account);
+    server.stop();
+    assert_eq!(server.verify(), Some(0), "verify on the stopped directory");
 }
 
 /// Creates the SKUs and stocks them.
