@@ -303,9 +303,9 @@ impl Shard {
         let (Applied { outcome, wait }, key) = turn.core.apply(&job.request, now);
         match outcome {
             Outcome::Again => return Some(job),
-            Outcome::AskParts { attempt, lines } => {
+            Outcome::AskParts { lines } => {
                 self.carts
-                    .confirm_late(&mut turn, job.request, job.reply, attempt, lines);
+                    .confirm_late(&mut turn, job.request, job.reply, lines);
                 return None;
             }
             Outcome::Done(ref reply) if minted.is_some() && made(reply) == minted => {

@@ -66,14 +66,7 @@ impl Engine {
         if asked.is_empty() {
             return self.sell_late(command, plan, &[], key, now);
         }
-        let attempt = home.extra.as_ref().map_or(0, |extra| extra.attempt) + 1;
-        Decision::outcome(
-            Outcome::AskParts {
-                attempt,
-                lines: asked,
-            },
-            home.seq,
-        )
+        Decision::outcome(Outcome::AskParts { lines: asked }, home.seq)
     }
 
     /// All parts hold anew: decide as if now, with their holds.

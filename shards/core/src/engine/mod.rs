@@ -100,8 +100,6 @@ pub enum Outcome {
     Undecided,
     /// A late confirm needs units on other shards: hold these anew, then `ConfirmLate`.
     AskParts {
-        /// The attempt's number, never reused for this reservation.
-        attempt: u32,
         /// Per line on another shard: its place, and what to take again.
         lines: Vec<(usize, LineUnits)>,
     },

@@ -17,7 +17,6 @@ impl Carts {
         turn: &mut Turn<'_>,
         request: Request,
         reply: ReplyTo,
-        _attempt: u32,
         lines: Vec<(usize, LineUnits)>,
     ) {
         let Request {
