@@ -123,6 +123,15 @@ pub(crate) const ROOMS: &[Room] = &[
             proof would be worth little",
     },
     Room {
+        name: "src/load",
+        at: "src/load/",
+        except: "src/load/target/in_process.rs",
+        never: "axum crate::backend crate::config crate::http crate::service crate::telemetry \
+            holdfast_core holdfast_ledger holdfast_runtime",
+        because: "the load laboratory knows the HTTP contract alone; only its engine in process is \
+            the engine",
+    },
+    Room {
         name: "status codes",
         at: "src/http/ src/service.rs src/telemetry/ shards/",
         except: "src/http/problem.rs src/http/render.rs src/http/render_refusal.rs",
