@@ -2,3 +2,7 @@
 //!
 //! Like any other client it knows the HTTP contract alone; the engine in process is the one target
 //! that does not.
+
+pub mod record;
+pub mod results;
+pub mod threshold;
