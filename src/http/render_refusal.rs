@@ -438,6 +438,7 @@ fn insufficient_stock<'a>(lines: &'a [ShortLine], made: &Made<'_>) -> ExplainedL
         requested,
         available,
         undecided,
+        stock: _,
     }) = lines.first()
     {
         detail = format!("{requested} {sku} asked for, {available} available");

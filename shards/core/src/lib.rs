@@ -39,7 +39,7 @@ pub use event::{
 pub use id::{Opening, ReservationId};
 pub use name::{Location, Malformed, Sku, Slot, Text};
 pub use policy::Policy;
-pub use refusal::{ExpiredReason, LineAt, OverLimit, Refusal, ShortLine};
+pub use refusal::{ExpiredReason, LineAt, OverLimit, Refusal, ShortLine, StockThen};
 pub use snapshot::{
     CHUNK_ENTRIES, ChunkId, ChunkState, HoldPhase, HoldRecord, HomeRecord, KeyRecord, LateHold,
     LineRecord, ShardRecord, Shortage, ShortageReason, SkuRecord,

@@ -4,6 +4,7 @@ use crate::event::KeyOutcome;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::snapshot::ShortageReason;
+use crate::stock::{Counter, Counters};
 use crate::time::{Millis, Timestamp};
 
 /// A line that could not be covered.
@@ -19,6 +20,32 @@ pub struct ShortLine {
     pub available: u64,
     /// Units under carts over several shards that have not been decided yet.
     pub undecided: u64,
+    /// The counters behind it, where they are known; not told to callers.
+    pub stock: Option<StockThen>,
+}
+
+/// Counters at the moment of a refusal, in units: of one location, or summed over those that sell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StockThen {
+    /// Units there.
+    pub on_hand: i64,
+    /// Units under open holds.
+    pub reserved: i64,
+    /// Units that are not for sale.
+    pub safety_stock: i64,
+}
+
+impl StockThen {
+    /// The sum over some counters.
+    pub fn of<'a>(counters: impl IntoIterator<Item = &'a Counters>) -> Self {
+        let mut sum = Self::default();
+        for counters in counters {
+            sum.on_hand += counters.get(Counter::OnHand);
+            sum.reserved += counters.get(Counter::Reserved);
+            sum.safety_stock += counters.get(Counter::SafetyStock);
+        }
+        sum
+    }
 }
 
 /// A place in a reservation and two quantities: asked for and possible.

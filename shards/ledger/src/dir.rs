@@ -20,7 +20,7 @@ use crate::fsutil;
 use crate::identity::Identity;
 use crate::ledger::{Ledger, Options};
 use crate::lock::Lock;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Manifest, Times};
 use crate::rescue::{self, rescue_copy};
 use crate::view::View;
 
@@ -42,13 +42,25 @@ impl DataDir {
         shards: Option<u16>,
         default_shards: u16,
     ) -> Result<Self, LedgerError> {
+        Self::open_with(path, shards, default_shards, Times::Real)
+    }
+
+    /// The same for a server whose clock gives these times; a directory that was made with others
+    /// is refused.
+    pub fn open_with(
+        path: &Path,
+        shards: Option<u16>,
+        default_shards: u16,
+        times: Times,
+    ) -> Result<Self, LedgerError> {
         fsutil::create_dir(path)?;
         let lock = Lock::exclusive(path)?;
         let manifest = if let Some(manifest) = Manifest::read(path)? {
+            manifest.check_times(path, times)?;
             manifest
         } else {
             refuse_orphans(path)?;
-            let manifest = Manifest::draw(path, shards.unwrap_or(default_shards))?;
+            let manifest = Manifest::draw(path, shards.unwrap_or(default_shards), times)?;
             manifest.write(path)?;
             manifest
         };

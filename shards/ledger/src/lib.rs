@@ -46,6 +46,7 @@ pub use frame::{FORMAT, FRAME_BYTES, Kind};
 pub use identity::{Identity, SHARDS_MAX, SLOT_COUNT, SLOT_HASH};
 pub use ledger::{Durability, Ledger, Options, Repair};
 pub use log::{Batch, Chunk, Chunks, Log, Record, Records};
+pub use manifest::Times;
 pub use meta::OPENING_MAX;
 pub use moment::{TableUse, Usage};
 pub use reader::{ReadLimit, Reader};

@@ -24,7 +24,18 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) cluster: Uuid,
+    pub(crate) times: Times,
     pub(crate) shards: Vec<Shard>,
+}
+
+/// Whose times a directory's records carry; settled when it is made, for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Times {
+    /// Those of the system's clock.
+    #[default]
+    Real,
+    /// Those of a clock that was moved by hand: for rehearsals.
+    Test,
 }
 
 /// One shard of it.
@@ -40,6 +51,9 @@ struct File {
     format: u32,
     cluster: String,
     slot_hash: String,
+    /// Absent where times are real, so that nothing changes for directories that hold real stock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    test_clock: bool,
     shards: Vec<FileShard>,
 }
 
@@ -53,7 +67,7 @@ struct FileShard {
 
 impl Manifest {
     /// A new cluster of `shards` shards with even parts of the slots.
-    pub(crate) fn draw(dir: &Path, shards: u16) -> Result<Self, LedgerError> {
+    pub(crate) fn draw(dir: &Path, shards: u16, times: Times) -> Result<Self, LedgerError> {
         let cluster = draw_uuid()?;
         if shards == 0 || SHARDS_MAX < shards {
             let detail = format!("{shards} shards; set a number from 1 to {SHARDS_MAX}");
@@ -68,7 +82,30 @@ impl Manifest {
                 created: false,
             })
             .collect();
-        Ok(Self { cluster, shards })
+        Ok(Self {
+            cluster,
+            times,
+            shards,
+        })
+    }
+
+    /// Refuses to serve a directory with another clock than the one it was made with.
+    pub(crate) fn check_times(&self, dir: &Path, times: Times) -> Result<(), LedgerError> {
+        let detail = match (self.times, times) {
+            (Times::Real, Times::Real) | (Times::Test, Times::Test) => return Ok(()),
+            (Times::Real, Times::Test) => {
+                "it was made without a test clock, and moving time would ruin it; name a new \
+                 directory"
+            }
+            (Times::Test, Times::Real) => {
+                "test_clock is true: its times were moved by hand; serve it with --test-clock, or \
+                 name another directory"
+            }
+        };
+        Err(LedgerError::Manifest {
+            path: dir.join(NAME),
+            detail: detail.to_owned(),
+        })
     }
 
     /// Reads the directory's manifest; `None` where there is none.
@@ -108,6 +145,7 @@ impl Manifest {
             format: FORMAT,
             cluster: self.cluster.to_string(),
             slot_hash: SLOT_HASH.to_owned(),
+            test_clock: self.times == Times::Test,
             shards: shards.collect(),
         };
         let mut text = serde_json::to_vec_pretty(&file).expect("a manifest is plain data");
@@ -164,8 +202,14 @@ impl Manifest {
             slots: shard.slots_from..shard.slots_until,
             created: shard.created,
         });
+        let times = if file.test_clock {
+            Times::Test
+        } else {
+            Times::Real
+        };
         Ok(Self {
             cluster,
+            times,
             shards: shards.collect(),
         })
     }

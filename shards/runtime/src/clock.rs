@@ -47,7 +47,7 @@ pub struct Now {
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 
-/// The hands of a clock that only moves when told to.
+/// The hands of a clock that moves when told to.
 #[derive(Clone, Debug)]
 pub struct Hands(Arc<Inner>);
 
@@ -60,8 +60,15 @@ struct Inner {
 
 #[derive(Debug)]
 enum Source {
-    System(Instant),
-    Manual { wall: AtomicU64, mono: AtomicU64 },
+    /// The system's clocks, both this many milliseconds ahead.
+    System {
+        start: Instant,
+        ahead: AtomicU64,
+    },
+    Manual {
+        wall: AtomicU64,
+        mono: AtomicU64,
+    },
 }
 
 /// All in milliseconds.
@@ -78,7 +85,16 @@ struct State {
 impl Clock {
     /// The system's clocks; a jump ahead by more than `jump` raises the alarm.
     pub fn system(jump: Millis) -> Self {
-        Self::new(Source::System(instant()), jump)
+        Self::movable(jump, Millis::default()).0
+    }
+
+    /// The system's clocks, both `ahead` of what they say, and the hands to move them further: for
+    /// rehearsals. Moving them is no jump.
+    pub fn movable(jump: Millis, ahead: Millis) -> (Self, Hands) {
+        let (start, ahead) = (instant(), AtomicU64::new(ahead.ms()));
+        let clock = Self::new(Source::System { start, ahead }, jump);
+        let hands = Hands(Arc::clone(&clock.0));
+        (clock, hands)
     }
 
     /// A clock that stands at `start`, and the hands to move it.
@@ -125,7 +141,7 @@ impl Clock {
     pub(crate) fn until(&self, deadline: Timestamp) -> Duration {
         let left = deadline.since(self.now().time).ms();
         match self.0.source {
-            Source::System(_) => Duration::from_millis(left),
+            Source::System { .. } => Duration::from_millis(left),
             Source::Manual { .. } => Duration::from_millis(left.min(2)),
         }
     }
@@ -134,13 +150,18 @@ impl Clock {
 impl Hands {
     /// Both clocks go on.
     pub fn advance(&self, by: Millis) {
-        if let Source::Manual { wall, mono } = &self.0.source {
-            wall.fetch_add(by.ms(), Ordering::SeqCst);
-            mono.fetch_add(by.ms(), Ordering::SeqCst);
+        match &self.0.source {
+            Source::System { ahead, .. } => {
+                ahead.fetch_add(by.ms(), Ordering::SeqCst);
+            }
+            Source::Manual { wall, mono } => {
+                wall.fetch_add(by.ms(), Ordering::SeqCst);
+                mono.fetch_add(by.ms(), Ordering::SeqCst);
+            }
         }
     }
 
-    /// The wall clock alone is set.
+    /// The wall clock alone is set; the system's can't be.
     pub fn set_wall(&self, to: Timestamp) {
         if let Source::Manual { wall, .. } = &self.0.source {
             wall.store(to.ms(), Ordering::SeqCst);
@@ -155,10 +176,11 @@ impl Source {
     )]
     fn read(&self) -> (u64, u64) {
         match self {
-            Self::System(start) => {
+            Self::System { start, ahead } => {
+                let ahead = ahead.load(Ordering::SeqCst);
                 let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
                 let wall = wall.unwrap_or_default().as_millis() as u64;
-                (wall, start.elapsed().as_millis() as u64)
+                (wall + ahead, start.elapsed().as_millis() as u64 + ahead)
             }
             Self::Manual { wall, mono } => {
                 (wall.load(Ordering::SeqCst), mono.load(Ordering::SeqCst))
@@ -247,6 +269,22 @@ mod tests {
         hands.set_wall(Timestamp::from_ms(START + 2500));
         assert_eq!(time(&clock), 2500);
         assert!(!clock.now().paused);
+    }
+
+    #[test]
+    fn the_systems_clocks_moved_by_hand_raise_no_alarm_and_call_nobody_late() {
+        let (clock, hands) = Clock::movable(CLOCK_JUMP, Millis::from_secs(3600));
+        let system = Clock::system(CLOCK_JUMP);
+        let ahead = |clock: &Clock| clock.now().time.since(system.now().time).ms() / 1000;
+        assert!((3599..=3601).contains(&ahead(&clock)));
+        let before = clock.now();
+        hands.advance(Millis::from_secs(86_400));
+        let after = clock.now();
+        assert!(after.time.since(before.time) >= Millis::from_secs(86_400));
+        assert!(!after.paused);
+        assert_eq!(clock.alarm(), Millis::new(0));
+        // Callers' deadlines are no ledger time.
+        assert!(after.instant - before.instant < Duration::from_secs(60));
     }
 
     #[test]

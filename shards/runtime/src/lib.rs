@@ -9,6 +9,7 @@
 mod actor;
 mod board;
 pub mod carts;
+mod catch_up;
 pub mod clock;
 mod directory;
 mod find;

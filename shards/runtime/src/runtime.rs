@@ -60,7 +60,8 @@ impl Runtime {
             default_shards,
             ..
         } = settings.clone();
-        let dir = blocking(move || DataDir::open(&data.dir, shards, default_shards)).await??;
+        let open = move || DataDir::open_with(&data.dir, shards, default_shards, data.times);
+        let dir = blocking(open).await??;
         let shards = dir.shards();
         let placement = Placement::new((0..shards).map(|shard| dir.identity(shard).slots));
         let links: Links = (0..shards)

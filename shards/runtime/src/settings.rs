@@ -5,7 +5,7 @@ use crate::clock::{CLOCK_JUMP, Clock};
 use crate::lookup::LookupSettings;
 use crate::recovery::{Files, Ledgers};
 use holdfast_core::{Millis, Policy};
-use holdfast_ledger::{Durability, Repair};
+use holdfast_ledger::{Durability, Repair, Times};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +57,8 @@ pub struct DataSettings {
     pub cache_bytes: usize,
     /// How long the journal is kept below its snapshot; for ever if absent.
     pub journal_kept: Option<Millis>,
+    /// Whose times the clock gives; a directory made with others is refused.
+    pub times: Times,
 }
 
 /// How a shard that died is brought back.
@@ -92,6 +94,7 @@ impl Settings {
                 repair: Repair::default(),
                 cache_bytes: 32 << 20,
                 journal_kept: None,
+                times: Times::Real,
             },
             shards: None,
             default_shards: 1,

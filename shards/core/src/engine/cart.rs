@@ -349,6 +349,7 @@ fn nothing_of(shortage: &Shortage) -> ShortLine {
         requested: u64::from(shortage.requested),
         available: 0,
         undecided: 0,
+        stock: None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::homes::{Home, HomeRef};
 use super::skus::{Level, LocationIndex, SkuEntry, SkuIndex};
 use super::source::{Ask, Cuts, Lines, Miss, Resolved, Sourced, Take};
 use crate::command::Mode;
-use crate::refusal::{Refusal, ShortLine};
+use crate::refusal::{Refusal, ShortLine, StockThen};
 use crate::snapshot::{Shortage, ShortageReason};
 use crate::time::Timestamp;
 use crate::units::UNITS_MAX;
@@ -123,6 +123,9 @@ impl Engine {
             requested,
             available,
             undecided: 0,
+            stock: Some(StockThen::of(
+                entry.levels.iter().map(|level| &level.counters),
+            )),
         })
     }
 
@@ -176,6 +179,7 @@ impl Engine {
                     requested: u64::from(asked),
                     available: free as u64,
                     undecided: level.map_or(0, |level| u64::from(level.undecided)),
+                    stock: Some(StockThen::of(level.map(|level| &level.counters))),
                 });
             }
             taking.put(place, asked, units, line);
@@ -202,6 +206,7 @@ impl Engine {
             let levels = order
                 .iter()
                 .filter_map(|at| taking.entry.level(taking.shelf[*at].0));
+            let stock = StockThen::of(levels.clone().map(|level| &level.counters));
             let undecided = levels.map(|level| u64::from(level.undecided)).sum();
             taking.short.push(ShortLine {
                 sku: taking.entry.sku.clone(),
@@ -209,6 +214,7 @@ impl Engine {
                 requested: u64::from(asked),
                 available: free as u64,
                 undecided,
+                stock: Some(stock),
             });
         }
         let covers = |at: &&usize| i64::from(units) <= taking.shelf[**at].1;

@@ -2,8 +2,8 @@
 
 use super::{Model, Order, Outcome, What};
 use holdfast_core::{
-    KeyOutcome, Location, Mode, OverLimit, Refusal, Reserve, ShortLine, ShortageReason, Sku, Text,
-    Timestamp,
+    Counter, KeyOutcome, Location, Mode, OverLimit, Refusal, Reserve, ShortLine, ShortageReason,
+    Sku, StockThen, Text, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -265,8 +265,25 @@ impl Model {
             requested: asks[at].units,
             available,
             undecided: 0,
+            stock: Some(self.stock_then(&asks[at], now)),
         });
         Refusal::InsufficientStock(lines.collect())
+    }
+
+    /// The counters behind a short line: lapsed holds have been given back by then.
+    fn stock_then(&self, ask: &Ask, now: Timestamp) -> StockThen {
+        let places = match &ask.location {
+            Some(location) => vec![location.clone()],
+            None => self.selling_order(&ask.sku),
+        };
+        let mut sum = StockThen::default();
+        for place in &places {
+            let level = &self.skus[&ask.sku].levels[place];
+            sum.on_hand += level.get(Counter::OnHand);
+            sum.safety_stock += level.get(Counter::SafetyStock);
+            sum.reserved += self.reserved_alive(&ask.sku, place, now);
+        }
+        sum
     }
 
     fn over_limit(

@@ -7,7 +7,7 @@ use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
     Answer, Command, Confirm, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits, Refusal,
-    Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, TryLate,
+    Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, StockThen, TryLate,
 };
 
 impl Carts {
@@ -155,12 +155,14 @@ pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> 
                     continue;
                 }
                 let location = line.location.clone();
+                let levels = view.levels.iter().map(|(_, counters)| counters);
                 let short = ShortLine {
                     sku,
                     location,
                     requested,
                     available,
                     undecided: 0,
+                    stock: Some(StockThen::of(levels)),
                 };
                 Refusal::InsufficientStock(vec![short])
             }
