@@ -4,11 +4,18 @@
 
 mod claim;
 mod facts;
+mod files;
 mod generator;
+mod hdr;
+pub mod report;
 mod summary;
+
+#[cfg(test)]
+mod tests;
 
 pub use claim::{Claim, Verdict};
 pub use facts::{GeneratorFacts, Machine, Model, RunFacts};
+pub use files::{Repeated, Unreadable, read, write, write_repeated};
 pub use generator::Generator;
 pub use summary::{
     CallLatency, Errors, Latency, MarkAt, OverTime, Phase, Point, Rates, SCHEMA, Scenario, StockAt,

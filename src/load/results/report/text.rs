@@ -1,0 +1,61 @@
+//! Small pieces of text and markup that plots and tables share.
+//!
+//! Deliberately absent: layout.
+
+use crate::load::record::Outcome;
+
+/// Text as HTML and SVG want it, in content and in quoted attributes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A number on an axis: `0`, `0.5`, `250`, `12k`, `1.5M`.
+pub(super) fn amount(number: f64) -> String {
+    let short = |number: f64, unit: &str| {
+        let text = format!("{number:.2}");
+        format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    match number.abs() {
+        1_000_000.0.. => short(number / 1_000_000.0, "M"),
+        10_000.0.. => short(number / 1_000.0, "k"),
+        _ => short(number, ""),
+    }
+}
+
+/// Names, colours and shapes of what a plot shows.
+pub(super) fn legend(names: impl IntoIterator<Item = (String, String, &'static str)>) -> String {
+    let item = |(name, colour, class): (String, String, &str)| {
+        let paint = if class.starts_with('l') {
+            "border-color"
+        } else {
+            "background"
+        };
+        format!(
+            "<span><i class=\"{class}\" style=\"{paint}:var({colour})\"></i>{}</span>",
+            escape(&name)
+        )
+    };
+    let items: String = names.into_iter().map(item).collect();
+    format!("<div class=\"legend\">{items}</div>")
+}
+
+/// The variable that holds an outcome's colour.
+pub(super) fn colour_of(outcome: Outcome) -> String {
+    format!("--o-{}", outcome.name())
+}
+
+/// An outcome in words.
+pub(super) fn outcome_words(outcome: Outcome) -> String {
+    outcome.name().replace('_', " ")
+}
