@@ -1,0 +1,1 @@
+//! The buyers' life against a server that is a script.
