@@ -64,6 +64,7 @@ pub(super) fn interval_log(recorded: &Recorded, started_at: &str) -> io::Result<
     let mut serializer = V2DeflateSerializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
     builder
+        .add_comment("[Histogram log format version 1.3]")
         .add_comment("Nanoseconds; the maximum in milliseconds. Tags: response is from the intended send time, service from the actual one.")
         .with_max_value_divisor(NANOS_A_MILLI);
     if let Ok(started) = started_at.parse::<jiff::Timestamp>() {

@@ -4,7 +4,7 @@
 
 use super::{
     svg::{Plot, Scale},
-    text::legend,
+    text::{axis_time, legend},
 };
 use crate::load::results::{Summary, summary::time};
 
@@ -96,7 +96,7 @@ fn draw(curves: &[Curve<'_>]) -> String {
     let end = longest.fold(1.0, f64::max).ceil() + 0.15;
     let y = Scale::decades(points().map(|(_, millis)| *millis));
     let mut plot = Plot::new(SIZE, 10.0, Scale::Linear(0.0, end), y);
-    plot.rows(time);
+    plot.rows(axis_time);
     let labels = [
         "0 %",
         "90 %",

@@ -64,9 +64,9 @@ impl Scale {
     }
 }
 
-/// A round step that gives about four parts.
+/// A round step that gives about five parts.
 fn step(span: f64) -> f64 {
-    let rough = span / 4.0;
+    let rough = span / 5.0;
     let power = 10_f64.powf(rough.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|times| times * power);
     let fits = steps.into_iter().find(|step| *step >= rough * 0.999);

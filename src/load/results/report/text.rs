@@ -20,7 +20,7 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A number on an axis: `0`, `0.5`, `250`, `12k`, `1.5M`.
+/// A number on an axis: `0`, `0.5`, `250`, `2.5k`, `1.5M`.
 pub(super) fn amount(number: f64) -> String {
     let short = |number: f64, unit: &str| {
         let text = format!("{number:.2}");
@@ -28,8 +28,17 @@ pub(super) fn amount(number: f64) -> String {
     };
     match number.abs() {
         1_000_000.0.. => short(number / 1_000_000.0, "M"),
-        10_000.0.. => short(number / 1_000.0, "k"),
+        1_000.0.. => short(number / 1_000.0, "k"),
         _ => short(number, ""),
+    }
+}
+
+/// Milliseconds on an axis: `100 µs`, `10 ms`, `1 s`.
+pub(super) fn axis_time(millis: f64) -> String {
+    match millis {
+        ..1.0 => format!("{} µs", amount(millis * 1_000.0)),
+        1.0..1_000.0 => format!("{} ms", amount(millis)),
+        _ => format!("{} s", amount(millis / 1_000.0)),
     }
 }
 

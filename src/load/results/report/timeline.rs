@@ -4,7 +4,7 @@
 
 use super::{
     svg::{Plot, Scale, time_ticks},
-    text::{amount, colour_of, legend, outcome_words},
+    text::{amount, axis_time, colour_of, legend, outcome_words},
 };
 use crate::load::{
     record::Outcome,
@@ -170,7 +170,7 @@ pub(super) fn latency(of: &Summary) -> String {
         .iter()
         .filter(|point| point.answered > 0);
     let values = answered.flat_map(|point| LINES.map(|line| line.3(point)));
-    let mut plot = begin(of, SIZE, Scale::decades(values), time);
+    let mut plot = begin(of, SIZE, Scale::decades(values), axis_time);
     for (_, colour, class, value) in LINES {
         plot.curve(class, colour, &pieces(of, value));
     }
