@@ -142,7 +142,11 @@ fn write(path: &Path, lie: impl Fn(&mut Event)) {
         let now = Timestamp::from_ms(1_795_361_400_000 + at as u64);
         let decision = engine.decide(&Request { key: None, command }, now);
         for event in &decision.events {
-            let mut written = event.clone();
+            let effects = event.spelled_out().into_owned().into();
+            let mut written = Event {
+                effects,
+                ..event.clone()
+            };
             lie(&mut written);
             encoder.start(event.seq, Vec::new());
             encoder.push(&written);

@@ -13,7 +13,7 @@ pub(super) struct Audit {
 
 impl Audit {
     pub(super) fn take(&mut self, event: &Event) {
-        for effect in &event.effects {
+        for effect in event.spelled_out().iter() {
             if let Effect::Stock(stock) = effect {
                 self.stock(event, stock);
             }

@@ -34,7 +34,7 @@ pub use engine::{
 };
 pub use event::{
     Effect, Effects, Event, EventKind, HoldChange, HomeChange, HomeExtra, KeyEffect, KeyOutcome,
-    KeyTag, KeyTarget, Note, Resumed, SkuEffect, StockEffect, Versions,
+    KeyTag, KeyTarget, Note, Reserved, Resumed, SkuEffect, StockEffect, Versions,
 };
 pub use id::{Opening, ReservationId};
 pub use name::{Location, Malformed, Sku, Slot, Text};

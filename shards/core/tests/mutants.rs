@@ -135,6 +135,10 @@ impl Mutant {
             .flat_map(|event| &mut event.effects)
         {
             match effect {
+                Effect::Reserved(new) => {
+                    new.units += 1;
+                    new.reserved += 1;
+                }
                 Effect::HomeCreated(home) => {
                     home.lines[0].requested += 1;
                     home.lines[0].units += 1;

@@ -25,12 +25,16 @@ fn hot() -> Sku {
 }
 
 fn hot_reserves() -> Vec<Event> {
-    (0..RECORD).map(|n| samples::reserve(n, &hot())).collect()
+    (0..RECORD)
+        .map(|n| samples::plain_reserve(n, &hot()))
+        .collect()
 }
 
 fn cold_reserves() -> Vec<Event> {
     let sku = |n: u64| samples::sku(&format!("SKU-{:08}", n * 7919 % 10_000));
-    (0..RECORD).map(|n| samples::reserve(n, &sku(n))).collect()
+    (0..RECORD)
+        .map(|n| samples::plain_reserve(n, &sku(n)))
+        .collect()
 }
 
 fn confirms() -> Vec<Event> {
@@ -57,7 +61,7 @@ fn encode(bencher: Bencher<'_, '_>, case: &str) {
 /// A record of its own for each event, as when the disk is faster than the callers.
 #[divan::bench]
 fn encode_alone(bencher: Bencher<'_, '_>) {
-    let event = samples::reserve(1, &hot());
+    let event = samples::plain_reserve(1, &hot());
     let mut encoder = RecordEncoder::new();
     let mut buffer = Vec::new();
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| {
@@ -118,7 +122,7 @@ fn decode_chunk(bencher: Bencher<'_, '_>, case: &str) {
 }
 
 fn chunk_of(case: &str) -> (ChunkId, ChunkState) {
-    let reserves = (0..CHUNK_ENTRIES).map(|n| samples::reserve(n, &hot()));
+    let reserves = (0..CHUNK_ENTRIES).map(|n| samples::plain_reserve(n, &hot()));
     if case == "homes" {
         let opening = Opening::new(3).expect("3 is an opening");
         let homes = reserves.map(|event| home(&event)).collect();
@@ -135,7 +139,7 @@ fn chunk_of(case: &str) -> (ChunkId, ChunkState) {
 
 fn home(event: &Event) -> HomeRecord {
     match event.effects.first() {
-        Some(Effect::HomeCreated(home)) => (**home).clone(),
-        _ => unreachable!("a reserve begins with its home"),
+        Some(Effect::Reserved(new)) => new.home(),
+        _ => unreachable!("it is a plain reserve"),
     }
 }

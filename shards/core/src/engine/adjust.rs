@@ -144,7 +144,7 @@ impl Engine {
 
     fn counters_at(&self, entry: &SkuEntry, location: &Location) -> Option<Counters> {
         let location = self.skus.find_location(location)?;
-        Some(entry.level(location)?.counters.clone())
+        Some(entry.level(location)?.counters.all())
     }
 }
 

@@ -184,16 +184,19 @@ impl Engine {
             .holds
             .get(command.hold)
             .filter(|hold| hold.phase != HoldPhase::Local)?;
-        let extra = hold.extra.as_ref().filter(|extra| extra.id == command.id);
+        let extra = hold
+            .extra
+            .as_ref()
+            .filter(|extra| extra.id == Some(command.id));
         extra.expect("a hold number is never given to two carts");
         // An equal version with another deadline comes from a home that resumed after downtime.
-        let is_old = command.version < hold.version
-            || (command.version == hold.version && command.deadline == hold.deadline);
+        let is_old = command.version < hold.version()
+            || (command.version == hold.version() && command.deadline == hold.deadline);
         if hold.phase == HoldPhase::Bound && is_old {
             return None;
         }
         let totals = [command.confirmed, command.released, command.expired];
-        let moved = |at: usize| i64::from(totals[at]) - i64::from(hold.totals[at]);
+        let moved = |at: usize| i64::from(totals[at]) - i64::from(hold.totals()[at]);
         let (confirmed, released, expired) = (moved(0), moved(1), moved(2));
         let is_news = confirmed != 0 || released != 0 || expired != 0;
         let kind = if is_news {
@@ -281,7 +284,7 @@ impl Engine {
                 && hold
                     .extra
                     .as_ref()
-                    .is_some_and(|extra| extra.id == command.id)
+                    .is_some_and(|extra| extra.id == Some(command.id))
         };
         let Some(hold) = self.holds.get(command.hold).filter(is_meant) else {
             return Decision::outcome(done, self.seq);

@@ -162,7 +162,7 @@ impl Engine {
         let extra = hold.extra.as_ref()?;
         Some(ForeignHold {
             number,
-            id: extra.id,
+            id: extra.id?,
             attempt: extra.attempt,
             sku: self.skus.get(hold.sku).sku.clone(),
             is_bound: hold.phase == HoldPhase::Bound,

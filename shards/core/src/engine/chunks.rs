@@ -135,7 +135,7 @@ impl Engine {
         self.skus.get_mut(sku).versions = record.versions;
         for (location, counters) in &record.levels {
             let location = self.skus.intern_location(location);
-            self.skus.level_mut(sku, location).counters = counters.clone();
+            self.skus.level_mut(sku, location).counters = counters.into();
         }
     }
 
@@ -167,7 +167,7 @@ impl Engine {
                     .map(|level| {
                         (
                             self.skus.location(level.location).clone(),
-                            level.counters.clone(),
+                            level.counters.all(),
                         )
                     })
                     .collect();
@@ -198,12 +198,12 @@ impl Engine {
     pub(super) fn home_record(&self, place: HomeRef, home: &Home) -> HomeRecord {
         let text = |text: &str| Text::parse(text).expect("stored texts were parsed once");
         let (order_ref, customer) = self.homes.texts(place);
-        let lines = home.lines.iter().map(|line| LineRecord {
+        let lines = home.lines.iter().enumerate().map(|(at, line)| LineRecord {
             sku: self.skus.get(line.sku).sku.clone(),
             location: self.skus.location(line.location).clone(),
             hold: line.hold,
             foreign: line.foreign,
-            requested: line.requested,
+            requested: home.lines.requested(at),
             units: line.units,
             totals: line.totals,
         });
@@ -233,7 +233,7 @@ impl Engine {
     fn hold_record(&self, number: u64, hold: &Hold) -> HoldRecord {
         let extra = hold.extra.as_ref();
         let id = extra
-            .map(|extra| extra.id)
+            .and_then(|extra| extra.id)
             .or_else(|| self.homes.at(hold.home).map(|home| home.id(hold.home)));
         HoldRecord {
             number,
@@ -249,9 +249,9 @@ impl Engine {
                 }
             },
             units: hold.units,
-            version: hold.version,
+            version: hold.version(),
             deadline: hold.deadline,
-            totals: hold.totals,
+            totals: hold.totals(),
             counted: hold.counted().cloned(),
             graced: hold.graced,
         }

@@ -8,24 +8,39 @@ use crate::snapshot::{CHUNK_ENTRIES, ChunkId};
 impl Engine {
     pub(super) fn home_dirty(&mut self, place: HomeRef) {
         if self.homes.mark_dirty(place) {
-            let (opening, block) = Homes::block_of(place);
-            self.dirty
-                .push_back((self.seq, ChunkId::Homes(opening, block)));
+            self.list_home(place);
         }
+    }
+
+    /// Lists the block of a reservation, which was clean until now.
+    pub(super) fn list_home(&mut self, place: HomeRef) {
+        let (opening, block) = Homes::block_of(place);
+        self.dirty
+            .push_back((self.seq, ChunkId::Homes(opening, block)));
     }
 
     pub(super) fn hold_dirty(&mut self, number: u64) {
         if self.holds.mark_dirty(number) {
-            self.dirty
-                .push_back((self.seq, ChunkId::Holds(number / CHUNK_ENTRIES)));
+            self.list_hold(number);
         }
+    }
+
+    /// Lists the block of a hold, which was clean until now.
+    pub(super) fn list_hold(&mut self, number: u64) {
+        self.dirty
+            .push_back((self.seq, ChunkId::Holds(number / CHUNK_ENTRIES)));
     }
 
     pub(super) fn key_dirty(&mut self, index: u64) {
         if self.keys.mark_dirty(index) {
-            self.dirty
-                .push_back((self.seq, ChunkId::Keys(index / CHUNK_ENTRIES)));
+            self.list_key(index);
         }
+    }
+
+    /// Lists the block of a key, which was clean until now.
+    pub(super) fn list_key(&mut self, index: u64) {
+        self.dirty
+            .push_back((self.seq, ChunkId::Keys(index / CHUNK_ENTRIES)));
     }
 
     pub(super) fn sku_dirty(&mut self, sku: SkuIndex) {

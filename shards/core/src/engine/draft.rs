@@ -94,9 +94,10 @@ impl Draft<'_> {
             .get(number)
             .expect("open lines have their hold");
         let key = (hold.sku, hold.location);
+        let before = hold.totals();
         let moved = |at: usize| {
             i64::from(totals[at])
-                .checked_sub(i64::from(hold.totals[at]))
+                .checked_sub(i64::from(before[at]))
                 .expect("totals are small")
         };
         let (confirmed, released, expired) = (moved(0), moved(1), moved(2));

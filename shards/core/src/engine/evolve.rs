@@ -4,15 +4,19 @@
 //! replay may skip the effects that a chunk has seen already.
 
 use super::Engine;
-use super::holds::{Hold, HoldExtra};
+use super::holds::Hold;
 use super::homes::{Home, HomeRef, Line, Lines};
 use super::keys::Target;
 use super::seen::Seen;
+use super::skus::SkuEntry;
 use crate::event::{
-    Effect, Event, HoldChange, HomeChange, KeyEffect, KeyTarget, Resumed, SkuEffect, StockEffect,
+    Effect, Event, HoldChange, HomeChange, KeyEffect, KeyTarget, Reserved, Resumed, SkuEffect,
+    StockEffect, Versions,
 };
 use crate::id::{Opening, ReservationId};
+use crate::name::Text;
 use crate::snapshot::{CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord};
+use crate::stock::Counter;
 use crate::time::Timestamp;
 use std::fmt;
 
@@ -72,7 +76,7 @@ impl Engine {
             }
             self.keys.next = self.keys.next.max(key.index + 1);
         }
-        for effect in &event.effects {
+        for effect in event.spelled_out().iter() {
             let chunk = chunk_of(effect);
             if chunk.is_none_or(|chunk| !seen.has(chunk, event.seq)) {
                 self.apply(effect, event, Some(seen));
@@ -89,6 +93,7 @@ impl Engine {
 
     fn apply(&mut self, effect: &Effect, event: &Event, seen: Option<&Seen>) {
         match effect {
+            Effect::Reserved(new) => self.reserved(new, event.seq),
             Effect::HomeCreated(record) => self.home_created(record, event.seq),
             Effect::HomeChanged(change) => self.home_changed(change, event.seq),
             Effect::HomeForgotten(id) => self.home_forgotten(*id),
@@ -108,31 +113,80 @@ impl Engine {
             KeyTarget::Sku(sku) => Target::Sku(self.skus.intern(sku)),
             KeyTarget::Movement(id, sku) => Target::Movement(*id, self.skus.intern(sku)),
         };
-        self.keys
-            .insert(key.index, key.tag, key.outcome, target, at);
-        self.key_dirty(key.index);
+        if self
+            .keys
+            .insert(key.index, key.tag, key.outcome, target, at)
+        {
+            self.list_key(key.index);
+        }
+        self.shard_dirty();
+    }
+
+    /// All of a plain reserve in one go; what it does is what its effects spelled out do.
+    fn reserved(&mut self, new: &Reserved, seq: u64) {
+        let sku = self.skus.intern(&new.sku);
+        let location = self.skus.intern_location(&new.location);
+        let place = HomeRef::of(new.id);
+        let line = Line {
+            hold: new.hold,
+            sku,
+            units: new.units,
+            totals: [0; 3],
+            location,
+            foreign: false,
+        };
+        let order_ref = new.order_ref.as_ref().map(Text::as_str);
+        let customer = new.customer.as_ref().map(Text::as_str);
+        let was_clean = self.homes.insert(place, order_ref, customer, |text| {
+            let mut home = Home::new(new.id, Lines::One(line), new.expires_at);
+            home.text = text;
+            home.seq = seq;
+            home
+        });
+        if was_clean {
+            self.list_home(place);
+        }
+        self.homes.open += 1;
+        let hold = Hold {
+            home: place,
+            deadline: new.expires_at,
+            sku,
+            units: new.units,
+            location,
+            phase: HoldPhase::Local,
+            graced: false,
+            extra: None,
+        };
+        if self.holds.insert(new.hold, hold) {
+            self.list_hold(new.hold);
+        }
+        self.lapse_added((sku, location), new.expires_at, new.hold);
+        assert!(0 <= new.reserved, "INV-1: reserved below 0");
+        let level = self.skus.level_mut(sku, location);
+        level.counters.set(Counter::Reserved, new.reserved);
+        entry_changed(self.skus.get_mut(sku), new.versions, seq);
+        self.sku_dirty(sku);
         self.shard_dirty();
     }
 
     pub(super) fn home_created(&mut self, record: &HomeRecord, seq: u64) {
         let place = HomeRef::of(record.id);
-        let lines = record.lines.iter().map(|line| Line {
-            hold: line.hold,
-            sku: self.skus.intern(&line.sku),
-            requested: line.requested,
-            units: line.units,
-            totals: line.totals,
-            location: self.skus.intern_location(&line.location),
-            foreign: line.foreign,
+        let lines = record.lines.iter().map(|line| {
+            let kept = Line {
+                hold: line.hold,
+                sku: self.skus.intern(&line.sku),
+                units: line.units,
+                totals: line.totals,
+                location: self.skus.intern_location(&line.location),
+                foreign: line.foreign,
+            };
+            (kept, line.requested)
         });
-        let lines = match record.lines.len() {
-            1 => Lines::One({ lines }.next().expect("one line")),
-            _ => Lines::Many(lines.collect()),
-        };
-        let order_ref = record.order_ref.as_ref().map(crate::name::Text::as_str);
-        let customer = record.customer.as_ref().map(crate::name::Text::as_str);
+        let lines = Lines::new(lines);
+        let order_ref = record.order_ref.as_ref().map(Text::as_str);
+        let customer = record.customer.as_ref().map(Text::as_str);
         // Made where it will lie: it is big, and copying what was just written stalls.
-        self.homes.insert(place, order_ref, customer, |text| {
+        let was_clean = self.homes.insert(place, order_ref, customer, |text| {
             let mut home = Home::new(record.id, lines, record.expires_at);
             home.text = text;
             home.version = record.version;
@@ -141,8 +195,10 @@ impl Engine {
             home.set_ended(record.ended_at);
             home
         });
+        if was_clean {
+            self.list_home(place);
+        }
         self.home_enters(place);
-        self.home_dirty(place);
     }
 
     fn home_changed(&mut self, change: &HomeChange, seq: u64) {
@@ -215,30 +271,11 @@ impl Engine {
     pub(super) fn hold_created(&mut self, record: &HoldRecord) {
         let sku = self.skus.intern(&record.sku);
         let location = self.skus.intern_location(&record.location);
-        let is_local = record.phase == HoldPhase::Local;
-        let extra = (!is_local || record.counted.is_some()).then(|| {
-            Box::new(HoldExtra {
-                id: record.id,
-                attempt: record.attempt,
-                requested: record.requested,
-                counted: record.counted.clone(),
-            })
-        });
-        let hold = Hold {
-            home: HomeRef::of(record.id),
-            deadline: record.deadline,
-            sku,
-            units: record.units,
-            version: record.version,
-            totals: record.totals,
-            location,
-            phase: record.phase,
-            graced: record.graced,
-            extra,
-        };
-        self.holds.insert(record.number, hold);
+        let hold = Hold::new(record, sku, location);
+        if self.holds.insert(record.number, hold) {
+            self.list_hold(record.number);
+        }
         self.hold_enters(record.number);
-        self.hold_dirty(record.number);
         self.shard_dirty();
     }
 
@@ -249,14 +286,13 @@ impl Engine {
             .holds
             .get_mut(number)
             .expect("changed holds are stored");
-        hold.version = change.version;
         hold.deadline = change.deadline;
         hold.phase = change.phase;
-        hold.totals = change.totals;
         assert!(
             change.totals.iter().sum::<u32>() <= hold.units,
             "INV-5: more ended than was held"
         );
+        hold.settle(change.version, change.totals);
         let is_gone = hold.open() == 0 && (hold.counted().is_none() || hold.counts() == 0);
         if is_gone {
             self.holds.remove(number);
@@ -286,7 +322,7 @@ impl Engine {
             HoldPhase::Local => self.lapse_added(key, deadline, number),
             HoldPhase::Tentative => {
                 let extra = hold.extra.as_ref().expect("holds of other homes name them");
-                let attempt = (extra.id, extra.attempt);
+                let attempt = (extra.id.expect("they name it"), extra.attempt);
                 self.holds.tries.entry(attempt).or_default().push(number);
                 self.holds.foreign.insert(number);
                 self.skus.level_mut(key.0, key.1).undecided += open;
@@ -312,7 +348,7 @@ impl Engine {
             HoldPhase::Local => self.lapse_removed(key, deadline, number),
             HoldPhase::Tentative => {
                 let extra = hold.extra.as_ref().expect("holds of other homes name them");
-                let attempt = (extra.id, extra.attempt);
+                let attempt = (extra.id.expect("they name it"), extra.attempt);
                 if let Some(numbers) = self.holds.tries.get_mut(&attempt) {
                     numbers.retain(|other| *other != number);
                     if numbers.is_empty() {
@@ -378,9 +414,7 @@ impl Engine {
             level.counters.is_conserved(),
             "INV-4: units came or went unexplained"
         );
-        let entry = self.skus.get_mut(sku);
-        entry.versions = effect.versions;
-        entry.seq = seq;
+        entry_changed(self.skus.get_mut(sku), effect.versions, seq);
         self.sku_dirty(sku);
     }
 
@@ -388,9 +422,7 @@ impl Engine {
         let sku = self.skus.intern(&effect.sku);
         self.skus.make_known(sku);
         self.skus.set_config(sku, &effect.config);
-        let entry = self.skus.get_mut(sku);
-        entry.versions = effect.versions;
-        entry.seq = seq;
+        entry_changed(self.skus.get_mut(sku), effect.versions, seq);
         self.sku_dirty(sku);
     }
 
@@ -463,6 +495,11 @@ impl Engine {
     }
 }
 
+const fn entry_changed(entry: &mut SkuEntry, versions: Versions, seq: u64) {
+    entry.versions = versions;
+    entry.seq = seq;
+}
+
 /// The chunk an effect belongs to; an effect on many chunks looks at each itself.
 fn chunk_of(effect: &Effect) -> Option<ChunkId> {
     let home = |id: ReservationId| {
@@ -470,6 +507,8 @@ fn chunk_of(effect: &Effect) -> Option<ChunkId> {
         ChunkId::Homes(opening, block)
     };
     Some(match effect {
+        // It belongs to three, and is spelled out where that matters.
+        Effect::Reserved(_) => return None,
         Effect::HomeCreated(record) => home(record.id),
         Effect::HomeChanged(change) => home(change.id),
         Effect::HomeForgotten(id) => home(*id),

@@ -6,7 +6,7 @@ use super::slab::{Block, Slab};
 use super::subtables::SubTables;
 use crate::id::ReservationId;
 use crate::name::Text;
-use crate::snapshot::HoldPhase;
+use crate::snapshot::{HoldPhase, HoldRecord};
 use crate::stock::CustomerLimit;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -33,31 +33,92 @@ pub(super) struct Hold {
     pub(super) deadline: Timestamp,
     pub(super) sku: SkuIndex,
     pub(super) units: u32,
-    pub(super) version: u32,
-    /// Confirmed, released, expired.
-    pub(super) totals: [u32; 3],
     pub(super) location: LocationIndex,
     pub(super) phase: HoldPhase,
     pub(super) graced: bool,
     pub(super) extra: Option<Box<HoldExtra>>,
 }
 
-/// What only holds of other shards' carts and holds of limited SKUs have.
+/// What only holds of other shards' carts, holds of limited SKUs and holds that ended in part have.
 pub(super) struct HoldExtra {
-    pub(super) id: ReservationId,
+    /// Home's, where that is another shard or a limit counts the hold.
+    pub(super) id: Option<ReservationId>,
     pub(super) attempt: u32,
     pub(super) requested: u32,
     pub(super) counted: Option<(Text, Timestamp)>,
+    /// Home's version that a hold of another shard's cart was brought to.
+    version: u32,
+    /// Confirmed, released, expired.
+    totals: [u32; 3],
 }
 
 impl Hold {
-    pub(super) const fn open(&self) -> u32 {
-        self.units - self.totals[0] - self.totals[1] - self.totals[2]
+    /// A hold as its record says.
+    pub(super) fn new(record: &HoldRecord, sku: SkuIndex, location: LocationIndex) -> Self {
+        let mut hold = Self {
+            home: HomeRef::of(record.id),
+            deadline: record.deadline,
+            sku,
+            units: record.units,
+            location,
+            phase: record.phase,
+            graced: record.graced,
+            extra: None,
+        };
+        if record.phase != HoldPhase::Local || record.counted.is_some() {
+            let extra = hold.extra_mut();
+            extra.id = Some(record.id);
+            extra.attempt = record.attempt;
+            extra.requested = record.requested;
+            extra.counted.clone_from(&record.counted);
+        }
+        hold.settle(record.version, record.totals);
+        hold
+    }
+
+    fn extra_mut(&mut self) -> &mut HoldExtra {
+        self.extra.get_or_insert_with(|| {
+            Box::new(HoldExtra {
+                id: None,
+                attempt: 0,
+                requested: self.units,
+                counted: None,
+                version: 1,
+                totals: [0; 3],
+            })
+        })
+    }
+
+    /// Brings it to a version of its home, and to new totals. A local hold keeps no version: it
+    /// changes in the same event as its home.
+    pub(super) fn settle(&mut self, version: u32, totals: [u32; 3]) {
+        let is_local = self.phase == HoldPhase::Local;
+        if is_local && self.extra.is_none() && totals == [0; 3] {
+            return;
+        }
+        let extra = self.extra_mut();
+        extra.totals = totals;
+        extra.version = if is_local { 1 } else { version };
+    }
+
+    pub(super) fn version(&self) -> u32 {
+        self.extra.as_ref().map_or(1, |extra| extra.version)
+    }
+
+    /// Confirmed, released, expired.
+    pub(super) fn totals(&self) -> [u32; 3] {
+        self.extra.as_ref().map_or([0; 3], |extra| extra.totals)
+    }
+
+    pub(super) fn open(&self) -> u32 {
+        let [confirmed, released, expired] = self.totals();
+        self.units - confirmed - released - expired
     }
 
     /// Units that count for the customer's limit: open and confirmed ones.
-    pub(super) const fn counts(&self) -> u32 {
-        self.units - self.totals[1] - self.totals[2]
+    pub(super) fn counts(&self) -> u32 {
+        let [_, released, expired] = self.totals();
+        self.units - released - expired
     }
 
     pub(super) fn counted(&self) -> Option<&(Text, Timestamp)> {
@@ -85,11 +146,12 @@ impl Holds {
         self.slab.get_mut(number)
     }
 
-    pub(super) fn insert(&mut self, number: u64, hold: Hold) {
+    /// Stores a hold; true if its block was clean.
+    pub(super) fn insert(&mut self, number: u64, hold: Hold) -> bool {
         let counted = hold
             .counted()
             .map(|(customer, _)| hash_of(hold.sku, customer));
-        self.slab.insert(number, |_| hold);
+        let was_clean = self.slab.insert(number, |_| hold);
         if let Some(hash) = counted {
             let slab = &self.slab;
             self.counted.insert(hash, number, |other| {
@@ -99,6 +161,7 @@ impl Holds {
             });
         }
         self.next = self.next.max(number + 1);
+        was_clean
     }
 
     pub(super) fn remove(&mut self, number: u64) -> Option<Hold> {

@@ -77,14 +77,21 @@ pub(super) struct TextRef {
 }
 
 pub(super) enum Lines {
+    /// One line that was granted whole.
     One(Line),
-    Many(Box<[Line]>),
+    Many(Box<Many>),
+}
+
+/// Several lines, or one that was granted in part.
+pub(super) struct Many {
+    lines: Box<[Line]>,
+    /// Units asked for, per line.
+    requested: Box<[u32]>,
 }
 
 pub(super) struct Line {
     pub(super) hold: u64,
     pub(super) sku: SkuIndex,
-    pub(super) requested: u32,
     pub(super) units: u32,
     /// Confirmed, released, expired.
     pub(super) totals: [u32; 3],
@@ -111,6 +118,31 @@ impl Line {
 }
 
 impl Lines {
+    /// Lines with what was asked for of each.
+    pub(super) fn new(mut lines: impl ExactSizeIterator<Item = (Line, u32)>) -> Self {
+        if lines.len() > 1 {
+            return Self::many(lines);
+        }
+        match lines.next() {
+            Some((line, requested)) if line.units == requested => Self::One(line),
+            other => Self::many(other.into_iter()),
+        }
+    }
+
+    fn many(lines: impl Iterator<Item = (Line, u32)>) -> Self {
+        let (lines, requested): (Vec<Line>, Vec<u32>) = lines.unzip();
+        let (lines, requested) = (lines.into_boxed_slice(), requested.into_boxed_slice());
+        Self::Many(Box::new(Many { lines, requested }))
+    }
+
+    /// Units asked for of a line, by its place.
+    pub(super) fn requested(&self, at: usize) -> u32 {
+        match self {
+            Self::One(line) => line.units,
+            Self::Many(many) => many.requested[at],
+        }
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Line> {
         self.as_slice().iter()
     }
@@ -118,14 +150,14 @@ impl Lines {
     pub(super) fn as_slice(&self) -> &[Line] {
         match self {
             Self::One(line) => std::slice::from_ref(line),
-            Self::Many(lines) => lines,
+            Self::Many(many) => &many.lines,
         }
     }
 
     pub(super) fn as_mut_slice(&mut self) -> &mut [Line] {
         match self {
             Self::One(line) => std::slice::from_mut(line),
-            Self::Many(lines) => lines,
+            Self::Many(many) => &mut many.lines,
         }
     }
 }
@@ -250,18 +282,19 @@ impl Homes {
         found.map_or((None, None), |(home, text)| home.text.read(text))
     }
 
+    /// Stores a reservation; true if its block was clean.
     pub(super) fn insert(
         &mut self,
         place: HomeRef,
         order_ref: Option<&str>,
         customer: Option<&str>,
         make: impl FnOnce(TextRef) -> Home,
-    ) {
+    ) -> bool {
         let slab = self.openings.entry(place.opening()).or_default();
+        self.len += 1;
         slab.insert(place.counter(), |text| {
             make(TextRef::write(order_ref, customer, text))
-        });
-        self.len += 1;
+        })
     }
 
     pub(super) fn remove(&mut self, place: HomeRef) -> Option<Home> {

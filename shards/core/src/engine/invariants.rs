@@ -122,7 +122,7 @@ impl Engine {
 
     fn check_hold(&self, number: u64) -> Result<(), InvariantBroken> {
         let hold = self.holds.get(number).expect("the caller listed it");
-        let ended: u64 = hold.totals.iter().map(|units| u64::from(*units)).sum();
+        let ended: u64 = hold.totals().into_iter().map(u64::from).sum();
         if u64::from(hold.units) < ended {
             return broken(5, format!("hold {number}: {ended} ended of {}", hold.units));
         }
@@ -133,7 +133,7 @@ impl Engine {
                     .iter()
                     .find(|line| !line.foreign && line.hold == number)
             });
-            if line.is_none_or(|line| line.totals != hold.totals || line.units != hold.units) {
+            if line.is_none_or(|line| line.totals != hold.totals() || line.units != hold.units) {
                 return broken(5, format!("hold {number}: its reservation says otherwise"));
             }
         }

@@ -8,11 +8,12 @@ use crate::event::{KeyOutcome, KeyTag};
 use crate::id::ReservationId;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 #[derive(Default)]
 pub(super) struct Keys {
     slab: Slab<Key>,
-    by_hash: SubTables<u32>,
+    by_hash: SubTables<Place>,
     movements: BTreeMap<u64, ReservationId>,
     /// Keys below this index are forgotten.
     pub(super) first: u64,
@@ -23,8 +24,33 @@ pub(super) struct Keys {
 pub(super) struct Key {
     pub(super) tag: KeyTag,
     pub(super) at: Timestamp,
-    /// 4 bits of outcome, 2 of what the target is, the target in the rest.
-    packed: u64,
+    /// 1 bit that is set, 4 of outcome, 2 of what the target is, the target in the rest.
+    packed: NonZeroU64,
+}
+
+const TAKEN: u64 = 1 << 63;
+const OUTCOME_SHIFT: u32 = 59;
+const KIND_SHIFT: u32 = 57;
+
+/// Where a key lies: the low half of its index, and as much of its hash as its table needs to grow
+/// without a look at the keys themselves, which would be a miss of the cache for each.
+#[derive(Clone, Copy)]
+struct Place([u16; 3]);
+
+impl Place {
+    const fn new(index: u64, tag: &KeyTag) -> Self {
+        Self([index as u16, (index >> 16) as u16, tag.hash[0] as u16])
+    }
+
+    const fn low(self) -> u32 {
+        self.0[0] as u32 | (self.0[1] as u32) << 16
+    }
+
+    /// The hash that the table uses: which table it is comes from bits that the rest leaves alone.
+    const fn hash(self, tables: u64) -> u64 {
+        let spread = (self.0[2] as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        SubTables::<Self>::in_table(spread, tables)
+    }
 }
 
 /// What a stored key was about.
@@ -37,7 +63,7 @@ pub(super) enum Target {
 
 impl Key {
     pub(super) fn outcome(&self) -> KeyOutcome {
-        KeyOutcome::ALL[(self.packed >> 60) as usize]
+        KeyOutcome::ALL[(self.packed.get() >> OUTCOME_SHIFT & 0b1111) as usize]
     }
 }
 
@@ -47,12 +73,12 @@ impl Keys {
     }
 
     pub(super) fn find(&self, tag: &KeyTag) -> Option<(u64, &Key)> {
-        let index = self.by_hash.find(tag.hash[0], |low| {
-            self.slab
-                .get(self.widen(*low))
-                .is_some_and(|key| key.tag.hash == tag.hash)
+        let hash = Place::new(0, tag).hash(tag.hash[0]);
+        let place = self.by_hash.find(hash, |place| {
+            let key = self.slab.get(self.widen(place.low()));
+            key.is_some_and(|key| key.tag.hash == tag.hash)
         })?;
-        let index = self.widen(*index);
+        let index = self.widen(place.low());
         Some((index, self.slab.get(index)?))
     }
 
@@ -62,8 +88,8 @@ impl Keys {
     }
 
     pub(super) fn target(&self, index: u64, key: &Key) -> Target {
-        let rest = key.packed & ((1 << 58) - 1);
-        match (key.packed >> 58) & 0b11 {
+        let rest = key.packed.get() & ((1 << KIND_SHIFT) - 1);
+        match key.packed.get() >> KIND_SHIFT & 0b11 {
             0 => Target::Home(HomeRef::from_bits(rest)),
             1 => Target::Sku(rest as SkuIndex),
             _ => {
@@ -76,6 +102,7 @@ impl Keys {
         }
     }
 
+    /// Stores a key; true if its block was clean.
     pub(super) fn insert(
         &mut self,
         index: u64,
@@ -83,7 +110,7 @@ impl Keys {
         outcome: KeyOutcome,
         target: Target,
         at: Timestamp,
-    ) {
+    ) -> bool {
         let (kind, rest) = match target {
             Target::Home(place) => (0, place.bits()),
             Target::Sku(sku) => (1, u64::from(sku)),
@@ -92,14 +119,13 @@ impl Keys {
                 (2, u64::from(sku))
             }
         };
-        let packed = ((outcome as u64) << 60) | (kind << 58) | rest;
-        self.slab.insert(index, |_| Key { tag, at, packed });
-        let (slab, first) = (&self.slab, self.first);
-        self.by_hash.insert(tag.hash[0], index as u32, |low| {
-            let index = first + u64::from(low.wrapping_sub(first as u32));
-            slab.get(index).expect("indexed keys are stored").tag.hash[0]
-        });
+        let packed = TAKEN | (outcome as u64) << OUTCOME_SHIFT | kind << KIND_SHIFT | rest;
+        let packed = NonZeroU64::new(packed).expect("a bit of it is set");
+        let place = Place::new(index, &tag);
+        let hash = place.hash(tag.hash[0]);
+        self.by_hash.insert(hash, place, |other| other.hash(hash));
         self.next = self.next.max(index + 1);
+        self.slab.insert(index, |_| Key { tag, at, packed })
     }
 
     pub(super) fn get(&self, index: u64) -> Option<&Key> {
@@ -108,8 +134,9 @@ impl Keys {
 
     pub(super) fn remove(&mut self, index: u64) {
         if let Some(key) = self.slab.get(index) {
-            let low = index as u32;
-            self.by_hash.remove(key.tag.hash[0], |other| *other == low);
+            let hash = Place::new(index, &key.tag).hash(key.tag.hash[0]);
+            self.by_hash
+                .remove(hash, |other| other.low() == index as u32);
         }
         self.slab.remove(index);
         self.movements.remove(&index);

@@ -274,7 +274,6 @@ impl Engine {
             extra.late = true;
             extra.settled = false;
             extra.closed = Some(ExpiredReason::Closed);
-            extra.attempt += u32::from(!late_holds.is_empty());
             extra.late_holds.extend(late_holds);
             let payment = command
                 .payment_ref

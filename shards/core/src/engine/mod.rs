@@ -22,6 +22,7 @@ mod invariants;
 mod keys;
 mod lapses;
 mod late;
+mod level;
 mod release;
 mod render;
 mod reserve;

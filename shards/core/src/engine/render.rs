@@ -70,10 +70,11 @@ impl Engine {
         let lines: Vec<LineView> = home
             .lines
             .iter()
-            .map(|line| LineView {
+            .enumerate()
+            .map(|(at, line)| LineView {
                 sku: self.skus.get(line.sku).sku.clone(),
                 location: self.skus.location(line.location).clone(),
-                requested: line.requested,
+                requested: home.lines.requested(at),
                 units: line.units,
                 open: if is_lapsed { 0 } else { line.open() },
                 confirmed: line.confirmed(),
@@ -126,7 +127,7 @@ impl Engine {
             .map(|level| {
                 (
                     self.skus.location(level.location).clone(),
-                    level.counters.clone(),
+                    level.counters.all(),
                 )
             })
             .collect();

@@ -5,7 +5,10 @@ use super::homes::{Home, HomeRef};
 use super::source::{Ask, Miss, Sourced, Take};
 use super::{Decision, Engine, Outcome};
 use crate::command::{HeldLine, Mode, Reserve};
-use crate::event::{Effect, Event, EventKind, HomeExtra, KeyOutcome, KeyTag};
+use crate::event::{
+    Effect, Effects, Event, EventKind, HomeExtra, KeyEffect, KeyOutcome, KeyTag, KeyTarget,
+    Reserved, Versions,
+};
 use crate::name::Text;
 use crate::refusal::Refusal;
 use crate::snapshot::{HoldPhase, HoldRecord, HomeRecord, LineRecord, Shortage};
@@ -36,6 +39,9 @@ impl Engine {
         key: Option<&KeyTag>,
         now: Timestamp,
     ) -> Decision {
+        if let Some(event) = self.reserve_plain(command, key, now) {
+            return Decision::reservation(event, command.id, true);
+        }
         let terms = match self.reserve_terms(command, now) {
             Ok(terms) => terms,
             Err(decision) => return *decision,
@@ -58,6 +64,63 @@ impl Engine {
         // Nothing below can refuse.
         let event = self.create(command, &terms, sourced, &[], &[], key, now);
         Decision::reservation(event, command.id, true)
+    }
+
+    /// Most carts: one line that names no location, no limit, an open sale, and a first location
+    /// that has enough. What is not so plain, or is to be refused, goes the long way.
+    fn reserve_plain(
+        &self,
+        command: &Reserve,
+        key: Option<&KeyTag>,
+        now: Timestamp,
+    ) -> Option<Event> {
+        let [line] = &command.lines[..] else {
+            return None;
+        };
+        let ttl = command.ttl.unwrap_or(self.policy.ttl_default);
+        let (_, entry) = self.skus.find_known(&line.sku)?;
+        let is_plain = line.location.is_none()
+            && command.replace.is_none()
+            && self.policy.ttl_min <= ttl
+            && ttl <= self.policy.ttl_max
+            && entry.sells_plainly(now)
+            && self.homes.len() < self.policy.reservations_max;
+        let level = entry.levels.first().filter(|_| is_plain)?;
+        let units = line.units.get();
+        if level.counters.free() < i64::from(units) {
+            return None;
+        }
+        let reserved = Reserved {
+            id: command.id,
+            order_ref: command.order_ref.clone(),
+            customer: command.customer.clone(),
+            expires_at: now.after(ttl),
+            sku: entry.sku.clone(),
+            location: self.skus.location(level.location).clone(),
+            hold: self.holds.next,
+            units,
+            reserved: level.counters.get(Counter::Reserved) + i64::from(units),
+            versions: Versions {
+                all: entry.versions.all + 1,
+                ..entry.versions
+            },
+        };
+        let key = key.map(|tag| KeyEffect {
+            index: self.keys.next,
+            tag: *tag,
+            outcome: KeyOutcome::Created,
+            target: KeyTarget::Reservation(command.id),
+        });
+        let mut effects = Effects::new();
+        effects.push(Effect::Reserved(Box::new(reserved)));
+        Some(Event {
+            seq: self.seq + 1,
+            at: now,
+            kind: EventKind::ReservationCreated,
+            key,
+            effects,
+            note: None,
+        })
     }
 
     /// Checks what a reserve asks of its own life and of the reservation it replaces.

@@ -21,8 +21,12 @@ impl Seen {
     /// Whether an event gave numbers, or took them back, that the shard's own chunk does not have:
     /// the chunks of the entries may be newer, and it then has to catch up.
     pub(super) fn is_shard_behind(&self, event: &Event) -> bool {
-        let gives =
-            |effect: &Effect| matches!(effect, Effect::HoldCreated(_) | Effect::KeysForgotten(_));
+        let gives = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Reserved(_) | Effect::HoldCreated(_) | Effect::KeysForgotten(_)
+            )
+        };
         let is_numbered = event.key.is_some() || event.effects.iter().any(gives);
         is_numbered && !self.has(ChunkId::Shard, event.seq)
     }

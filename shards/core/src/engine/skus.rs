@@ -5,11 +5,13 @@
 //! on another shard.
 
 use super::lapses::Lapses;
+use super::level::LevelCounters;
 use super::slab::Slab;
 use super::subtables::SubTables;
 use crate::event::Versions;
 use crate::name::{Location, Sku, Slot};
-use crate::stock::{Counters, SkuConfig};
+use crate::stock::SkuConfig;
+use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +54,7 @@ pub(super) struct Level {
     pub(super) location: LocationIndex,
     /// Open units of carts that their homes have not decided; a part of `reserved`.
     pub(super) undecided: u32,
-    pub(super) counters: Counters,
+    pub(super) counters: LevelCounters,
     /// Deadlines of the open holds here whose home is this shard, with their numbers.
     pub(super) lapses: Lapses,
 }
@@ -215,19 +217,13 @@ impl Skus {
     }
 
     pub(super) fn level_mut(&mut self, index: SkuIndex, location: LocationIndex) -> &mut Level {
-        let entry = self
-            .entries
-            .get(u64::from(index))
-            .expect("interned SKUs stay");
+        let entry = self.get(index);
         let found = entry
             .levels
             .iter()
             .position(|level| level.location == location);
         let place = found.unwrap_or_else(|| self.level_place(entry, location));
-        let entry = self
-            .entries
-            .get_mut(u64::from(index))
-            .expect("interned SKUs stay");
+        let entry = self.get_mut(index);
         if found.is_none() {
             entry.levels.insert(place, Level::new(location));
         }
@@ -247,6 +243,16 @@ impl Skus {
 }
 
 impl SkuEntry {
+    /// Whether it sells now, to anybody, in the default order of locations.
+    pub(super) fn sells_plainly(&self, now: Timestamp) -> bool {
+        let config = &self.config;
+        !config.paused
+            && config.customer_limit.is_none()
+            && config.opens_at.is_none_or(|opens| opens <= now)
+            && config.closes_at.is_none_or(|closes| now < closes)
+            && config.location_order.is_empty()
+    }
+
     pub(super) fn level(&self, location: LocationIndex) -> Option<&Level> {
         self.levels.iter().find(|level| level.location == location)
     }
@@ -254,11 +260,10 @@ impl SkuEntry {
 
 impl Level {
     fn new(location: LocationIndex) -> Self {
-        let counters = Counters::ZERO;
         Self {
             location,
             undecided: 0,
-            counters,
+            counters: LevelCounters::default(),
             lapses: Lapses::default(),
         }
     }

@@ -66,22 +66,24 @@ impl<T> Slab<T> {
         self.block_mut(block)?.entries[at].as_mut()
     }
 
-    /// Puts an entry where none is; `make` may append to the texts of the block.
-    pub(super) fn insert(&mut self, index: u64, make: impl FnOnce(&mut Vec<u8>) -> T) {
+    /// Puts an entry where none is; `make` may append to the texts of the block. The block is
+    /// dirty then; true if it was clean.
+    pub(super) fn insert(&mut self, index: u64, make: impl FnOnce(&mut Vec<u8>) -> T) -> bool {
         let (block, at) = split(index);
-        self.reach(block);
+        if self.block(block).is_none() {
+            self.reach(block);
+        }
         let slot = self.block_mut(block).expect("reach has made the block");
         let entry = &mut slot.entries[at];
         assert!(entry.is_none(), "an index is given to one entry only");
         *entry = Some(make(&mut slot.text));
         slot.live += 1;
-        self.live += 1;
         if at + 1 == CHUNK_ENTRIES as usize {
-            self.block_mut(block)
-                .expect("just filled")
-                .text
-                .shrink_to_fit();
+            slot.text.shrink_to_fit();
         }
+        let was_clean = !std::mem::replace(&mut slot.dirty, true);
+        self.live += 1;
+        was_clean
     }
 
     /// Takes an entry out; an empty block is freed.

@@ -73,9 +73,6 @@ pub(super) struct Cuts {
 
 impl Engine {
     pub(super) fn source(&self, ask: &Ask<'_>) -> Result<Sourced, Miss> {
-        if let Some(sourced) = self.source_plain(ask) {
-            return Ok(sourced);
-        }
         let mut lines = self.resolve(ask)?;
         let read = lines
             .iter()
@@ -86,36 +83,6 @@ impl Engine {
         self.check_sale(ask, &mut lines, &mut cuts, read)?;
         self.check_limits(ask, &lines, &mut cuts, read)?;
         self.take(ask, &lines, cuts, read)
-    }
-
-    /// Most carts: one line, no limit, an open sale, and a first location that has enough. What
-    /// is not so plain, or is to be refused, goes the long way.
-    fn source_plain(&self, ask: &Ask<'_>) -> Option<Sourced> {
-        let [line] = &ask.lines[..] else { return None };
-        let (sku, entry) = self.skus.find_known(&line.sku)?;
-        let config = &entry.config;
-        let is_plain = line.location.is_none()
-            && ask.replaced.is_none()
-            && config.customer_limit.is_none()
-            && config.location_order.is_empty()
-            && self.sale_refusal(sku, ask.now).is_none();
-        let level = entry.levels.first().filter(|_| is_plain)?;
-        let units = line.units.get();
-        if level.counters.free() < i64::from(units) {
-            return None;
-        }
-        let mut takes = SmallVec::new();
-        takes.push(Take {
-            sku,
-            location: level.location,
-            requested: units,
-            units,
-            line: 0,
-        });
-        Some(Sourced {
-            takes,
-            shortages: Vec::new(),
-        })
     }
 
     fn resolve<'a>(&self, ask: &Ask<'a>) -> Result<Lines<'a>, Miss> {
@@ -303,10 +270,9 @@ impl Engine {
         let lapsed = counted.filter(|(_, hold, _)| {
             let home = self.homes.at(hold.home).filter(|home| home.is_lapsed(now));
             hold.open() > 0
-                && hold
-                    .extra
-                    .as_ref()
-                    .is_some_and(|extra| home.is_some_and(|home| home.id(hold.home) == extra.id))
+                && hold.extra.as_ref().is_some_and(|extra| {
+                    home.is_some_and(|home| Some(home.id(hold.home)) == extra.id)
+                })
         });
         lapsed
             .min_by_key(|(number, hold, _)| (hold.deadline, *number))

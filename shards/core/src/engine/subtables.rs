@@ -18,12 +18,20 @@ impl<T> Default for SubTables<T> {
     }
 }
 
+// hashbrown uses the top 7 bits and the low ones; these lie between.
+const TABLE_SHIFT: u32 = 40;
+
 const fn table_of(hash: u64) -> usize {
-    // hashbrown uses the top 7 bits and the low ones; these lie between.
-    ((hash >> 40) as usize) % TABLES
+    ((hash >> TABLE_SHIFT) as usize) % TABLES
 }
 
 impl<T> SubTables<T> {
+    /// `hash` with the table that `other` chooses, for entries that keep a few bits of theirs.
+    pub(super) const fn in_table(hash: u64, other: u64) -> u64 {
+        let mask = (TABLES as u64 - 1) << TABLE_SHIFT;
+        hash & !mask | other & mask
+    }
+
     pub(super) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
         self.tables[table_of(hash)].find(hash, is_it)
     }

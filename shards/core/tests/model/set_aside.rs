@@ -105,7 +105,8 @@ impl Model {
     /// INV-3, over what was recorded, whatever the model would have answered: lapsed units
     /// must have been given back before, units of a replaced reservation are its own.
     pub(crate) fn check_taken(&mut self, event: &Event) {
-        let Some(home) = event.effects.iter().find_map(|effect| match effect {
+        let effects = event.spelled_out();
+        let Some(home) = effects.iter().find_map(|effect| match effect {
             Effect::HomeCreated(home) => Some(home),
             _ => None,
         }) else {

@@ -29,6 +29,7 @@ const TAG_STOCK: u8 = 6;
 const TAG_SKU: u8 = 7;
 const TAG_RESUMED: u8 = 8;
 const TAG_KEYS_FORGOTTEN: u8 = 9;
+const TAG_RESERVED: u8 = 10;
 
 const NOTE_REASON: u8 = 1;
 const NOTE_DOCUMENT: u8 = 1 << 1;
@@ -207,6 +208,7 @@ impl Encoder {
     #[inline]
     fn effect(&mut self, effect: &Effect, basis: &mut Basis, before: &[Effect]) {
         match effect {
+            Effect::Reserved(new) => self.reserved(TAG_RESERVED, new),
             Effect::HomeCreated(home) => {
                 self.byte(TAG_HOME_CREATED);
                 self.home(home);
@@ -308,6 +310,7 @@ impl Decoder<'_> {
         let head = self.byte()?;
         let flags = head & !TAG;
         Ok(match head & TAG {
+            TAG_RESERVED => Effect::Reserved(Box::new(self.reserved(flags)?)),
             TAG_HOME_CHANGED => Effect::HomeChanged(Box::new(self.home_change(flags)?)),
             TAG_HOLD_CREATED => {
                 Effect::HoldCreated(Box::new(self.hold_created(flags, basis, before)?))

@@ -15,10 +15,9 @@ const EXTRA_LATE: u64 = 1 << 6;
 const EXTRA_CLOSED: u64 = 1 << 7;
 const EXTRA_GRACED: u64 = 1 << 8;
 const EXTRA_SETTLED: u64 = 1 << 9;
-const EXTRA_ATTEMPT: u64 = 1 << 10;
-const EXTRA_SHORTAGES: u64 = 1 << 11;
-const EXTRA_LATE_HOLDS: u64 = 1 << 12;
-const EXTRA_ALL: u64 = (1 << 13) - 1;
+const EXTRA_SHORTAGES: u64 = 1 << 10;
+const EXTRA_LATE_HOLDS: u64 = 1 << 11;
+const EXTRA_ALL: u64 = (1 << 12) - 1;
 
 /// Its place in this list is a reason's number.
 const EXPIRED_REASONS: [ExpiredReason; 6] = [
@@ -52,7 +51,6 @@ impl Encoder {
             (extra.closed.is_some(), EXTRA_CLOSED),
             (extra.graced, EXTRA_GRACED),
             (extra.settled, EXTRA_SETTLED),
-            (extra.attempt != 0, EXTRA_ATTEMPT),
             (!extra.shortages.is_empty(), EXTRA_SHORTAGES),
             (!extra.late_holds.is_empty(), EXTRA_LATE_HOLDS),
         ];
@@ -81,9 +79,6 @@ impl Encoder {
         }
         if let Some(closed) = extra.closed {
             self.byte(expired_reason_number(closed));
-        }
-        if extra.attempt != 0 {
-            self.varint(u64::from(extra.attempt));
         }
         if !extra.shortages.is_empty() {
             self.varint(extra.shortages.len() as u64);
@@ -153,9 +148,6 @@ impl Decoder<'_> {
         if has(EXTRA_CLOSED) {
             let number = usize::from(self.byte()?);
             extra.closed = Some(*EXPIRED_REASONS.get(number).ok_or(Fault::Unknown)?);
-        }
-        if has(EXTRA_ATTEMPT) {
-            extra.attempt = self.varint_u32()?;
         }
         if has(EXTRA_SHORTAGES) {
             for _ in 0..self.count()? {

@@ -61,7 +61,8 @@ impl Basis {
         match effect {
             Effect::HomeCreated(_) => (self.home, self.line) = (Some(place), 0),
             Effect::HomeChanged(_) => (self.change, self.total) = (Some(place), 0),
-            Effect::HomeForgotten(_)
+            Effect::Reserved(_)
+            | Effect::HomeForgotten(_)
             | Effect::HoldCreated(_)
             | Effect::HoldChanged(_)
             | Effect::HoldForgotten(_)

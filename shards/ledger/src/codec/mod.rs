@@ -20,6 +20,7 @@ mod hold;
 mod home;
 mod key;
 mod names;
+mod reserved;
 mod stock;
 mod wire;
 

@@ -1,12 +1,11 @@
 //! Counters, versions and configurations of SKUs.
 
-use holdfast_core::{
-    Counter, Counters, CustomerLimit, Millis, SkuConfig, SkuEffect, StockEffect, Versions,
-};
+use holdfast_core::{Counter, Counters, CustomerLimit, Millis, SkuConfig, SkuEffect, StockEffect};
 use smallvec::SmallVec;
 
 use super::Fault;
 use super::names::Place;
+use super::reserved::follow;
 use super::wire::{Decoder, Encoder, Read, flag};
 
 /// Flags of a stock effect, in the upper half of its head, above those of the place: its versions
@@ -193,14 +192,5 @@ impl Decoder<'_> {
             left &= left - 1;
         }
         Ok(counters)
-    }
-}
-
-/// The versions after a reservation's event, if `last` were those before.
-#[inline]
-fn follow(last: Versions) -> Versions {
-    Versions {
-        all: last.all.wrapping_add(1),
-        ..last
     }
 }

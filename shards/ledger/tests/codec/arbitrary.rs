@@ -5,8 +5,9 @@
 use holdfast_core::{
     Counter, CustomerLimit, Effect, Event, EventKind, ExpiredReason, HoldChange, HoldPhase,
     HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect, KeyOutcome, KeyTag, KeyTarget,
-    LateHold, LineRecord, Location, Millis, Note, Opening, ReservationId, Resumed, Shortage,
-    ShortageReason, Sku, SkuConfig, SkuEffect, Slot, StockEffect, Text, Timestamp, Versions,
+    LateHold, LineRecord, Location, Millis, Note, Opening, ReservationId, Reserved, Resumed,
+    Shortage, ShortageReason, Sku, SkuConfig, SkuEffect, Slot, StockEffect, Text, Timestamp,
+    Versions,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -99,7 +100,26 @@ fn effect() -> impl Strategy<Value = Effect> {
             })
         }),
         any::<u64>().prop_map(Effect::KeysForgotten),
+        reserved()
+            .boxed()
+            .prop_map(|new| Effect::Reserved(Box::new(new))),
     ]
+}
+
+fn reserved() -> impl Strategy<Value = Reserved> {
+    let texts = (home().boxed(), stock().boxed(), number(), 0..3_u32);
+    texts.prop_map(|(home, stock, hold, units)| Reserved {
+        id: home.id,
+        order_ref: home.order_ref,
+        customer: home.customer,
+        expires_at: home.expires_at,
+        sku: stock.sku,
+        location: stock.location,
+        hold,
+        units,
+        reserved: stock.counters.first().map_or(1, |(_, value)| *value),
+        versions: stock.versions,
+    })
 }
 
 /// A reservation with holds that follow from its lines, or nearly so, among other effects.
@@ -283,7 +303,6 @@ prop_compose! {
             ExpiredReason::SoldOut, ExpiredReason::CustomerLimit, ExpiredReason::LateWindow,
             ExpiredReason::LateRefused, ExpiredReason::Closed, ExpiredReason::Lapsed,
         ])),
-        attempt in 0..3_u32,
         shortages in vec(shortage(), 0..3),
         late_holds in vec((any::<u32>(), number(), units()), 0..3),
     ) -> HomeExtra {
@@ -291,7 +310,7 @@ prop_compose! {
             late_holds.into_iter().map(|(line, hold, units)| LateHold { line, hold, units }).collect();
         HomeExtra {
             chain_start, pinned_until, payments, replaces, replaced_by, reason, late, closed,
-            graced, settled, attempt, shortages, late_holds,
+            graced, settled, shortages, late_holds,
         }
     }
 }

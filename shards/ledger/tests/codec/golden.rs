@@ -62,24 +62,42 @@ fn an_event_of_every_kind_has_the_bytes_of_its_version() {
 #[test]
 fn a_record_of_several_events_has_the_bytes_of_its_version() {
     let (hot, cold) = (samples::sku("SKU-00000042"), samples::sku("MUG"));
-    let events: Vec<_> = [&hot, &hot, &cold, &hot]
-        .into_iter()
+    let skus = [&hot, &hot, &cold, &hot];
+    let spelled_out = skus
+        .iter()
         .zip(0..)
-        .map(|(sku, n)| samples::reserve(n, sku))
-        .collect();
+        .map(|(sku, n)| samples::reserve(n, sku));
+    let plain = skus
+        .iter()
+        .zip(0..)
+        .map(|(sku, n)| samples::plain_reserve(n, sku));
+    let mixed = skus.iter().zip(0..).map(|(sku, n)| match n % 2 {
+        0 => samples::plain_reserve(n, sku),
+        _ => samples::reserve(n, sku),
+    });
+    let records: [(&str, Vec<_>); 3] = [
+        ("reserves", plain.collect()),
+        ("reserves-spelled-out", spelled_out.collect()),
+        ("reserves-mixed", mixed.collect()),
+    ];
+    let mut actual = String::new();
     let mut encoder = RecordEncoder::new();
-    encoder.start(events[0].seq, Vec::new());
-    for event in &events {
-        encoder.push(event);
+    for (name, events) in &records {
+        encoder.start(events[0].seq, Vec::new());
+        for event in events {
+            encoder.push(event);
+        }
+        actual += &line(name, &encoder.finish());
     }
-    let actual = line("reserves", &encoder.finish());
     let golden = golden("record", &actual);
     assert_eq!(actual, golden);
-    let body = bytes(golden.trim_end());
-    let read: Result<Vec<_>, _> = Events::new(events[0].seq, 4, &body)
-        .expect("it begins well")
-        .collect();
-    assert_eq!(read, Ok(events));
+    for ((_, events), line) in records.into_iter().zip(golden.lines()) {
+        let body = bytes(line);
+        let read: Result<Vec<_>, _> = Events::new(events[0].seq, 4, &body)
+            .expect("it begins well")
+            .collect();
+        assert_eq!(read, Ok(events));
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use holdfast_core::{
     ChunkId, ChunkState, Counter, Counters, CustomerLimit, Effect, Event, EventKind, ExpiredReason,
     HoldChange, HoldPhase, HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect, KeyOutcome,
     KeyRecord, KeyTag, KeyTarget, LateHold, LineRecord, Location, Millis, Note, Opening,
-    ReservationId, Resumed, ShardRecord, Shortage, ShortageReason, Sku, SkuConfig, SkuEffect,
-    SkuRecord, Slot, StockEffect, Text, Timestamp, Versions,
+    ReservationId, Reserved, Resumed, ShardRecord, Shortage, ShortageReason, Sku, SkuConfig,
+    SkuEffect, SkuRecord, Slot, StockEffect, Text, Timestamp, Versions,
 };
 use smallvec::smallvec;
 
@@ -86,6 +86,40 @@ pub(crate) fn reserve(n: u64, sku: &Sku) -> Event {
         ],
         note: None,
     }
+}
+
+/// [`reserve`] as a shard records it: in one effect.
+pub(crate) fn plain_reserve(n: u64, sku: &Sku) -> Event {
+    let mut event = reserve(n, sku);
+    let [Effect::HomeCreated(home), _, Effect::Stock(stock)] = &event.effects[..] else {
+        unreachable!("a reserve is a home, a hold and stock")
+    };
+    let [line] = &home.lines[..] else {
+        unreachable!("it has one line")
+    };
+    let reserved = Reserved {
+        id: home.id,
+        order_ref: home.order_ref.clone(),
+        customer: home.customer.clone(),
+        expires_at: home.expires_at,
+        sku: line.sku.clone(),
+        location: line.location.clone(),
+        hold: line.hold,
+        units: line.units,
+        reserved: stock.counters[0].1,
+        versions: stock.versions,
+    };
+    let plain = Effect::Reserved(Box::new(reserved));
+    assert_eq!(
+        Event {
+            effects: smallvec![plain.clone()],
+            ..event.clone()
+        }
+        .spelled_out(),
+        &event.effects[..]
+    );
+    event.effects = smallvec![plain];
+    event
 }
 
 /// The hold that follows from a reservation's line.
@@ -358,7 +392,6 @@ fn whole_extra(sku: &Sku) -> HomeExtra {
         closed: Some(ExpiredReason::LateRefused),
         graced: true,
         settled: true,
-        attempt: 2,
         shortages: vec![Shortage {
             sku: sku.clone(),
             requested: 5,

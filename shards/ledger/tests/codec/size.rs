@@ -17,7 +17,7 @@ fn body(events: &[Event]) -> Vec<u8> {
 #[test]
 fn a_reserve_of_one_line_takes_at_most_110_bytes_even_alone_in_its_record() {
     let sku = samples::sku("SKU-00000042");
-    let alone = body(&[samples::reserve(1, &sku)]);
+    let alone = body(&[samples::plain_reserve(1, &sku)]);
     println!("alone: {} bytes: {alone:02x?}", alone.len());
     assert!(alone.len() <= 110, "it takes {} bytes", alone.len());
 }
@@ -25,7 +25,7 @@ fn a_reserve_of_one_line_takes_at_most_110_bytes_even_alone_in_its_record() {
 #[test]
 fn a_reserve_in_a_group_commit_takes_at_most_80_bytes() {
     let hot = samples::sku("SKU-00000042");
-    let events: Vec<_> = (0..1000).map(|n| samples::reserve(n, &hot)).collect();
+    let events: Vec<_> = (0..1000).map(|n| samples::plain_reserve(n, &hot)).collect();
     let one = body(&events).len().div_ceil(1000);
     println!("hot SKU, 1,000 in a record: {one} bytes each");
     assert!(one <= 80, "it takes {one} bytes");
@@ -39,7 +39,9 @@ fn a_reserve_in_a_group_commit_takes_at_most_80_bytes() {
 #[test]
 fn a_reserve_of_a_cold_sku_takes_at_most_100_bytes_in_a_group_commit() {
     let sku = |n: u64| samples::sku(&format!("SKU-{:08}", n * 7919 % 10_000));
-    let events: Vec<_> = (0..1000).map(|n| samples::reserve(n, &sku(n))).collect();
+    let events: Vec<_> = (0..1000)
+        .map(|n| samples::plain_reserve(n, &sku(n)))
+        .collect();
     let one = body(&events).len().div_ceil(1000);
     println!("1,000 SKUs, 1,000 in a record: {one} bytes each");
     assert!(one <= 100, "it takes {one} bytes");

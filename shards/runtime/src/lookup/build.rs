@@ -212,6 +212,7 @@ fn changes(records: &[Record], seen: u64) -> Result<Vec<Change>, codec::CodecErr
             }
             for effect in &event.effects {
                 match effect {
+                    Effect::Reserved(new) => changes.push(Change::enter(&new.home())),
                     Effect::HomeCreated(home) => changes.push(Change::enter(home)),
                     Effect::HomeForgotten(id) => changes.push(Change::Forget(*id)),
                     Effect::HomeChanged(_)

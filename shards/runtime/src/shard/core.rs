@@ -176,6 +176,7 @@ impl Core {
         self.encoder.push(event);
         for effect in &event.effects {
             match effect {
+                Effect::Reserved(new) => self.touch(&new.sku),
                 Effect::Stock(stock) => self.touch(&stock.sku),
                 Effect::Sku(sku) => self.touch(&sku.sku),
                 Effect::KeysForgotten(below) => self.forget_keys(*below),

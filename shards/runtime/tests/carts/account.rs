@@ -60,8 +60,9 @@ impl Account {
         {
             return Err(format!("key {:?} had two effects", key.tag.hash[1]));
         }
-        for effect in &event.effects {
+        for effect in event.spelled_out().iter() {
             match effect {
+                Effect::Reserved(_) => return Err("it was not spelled out".to_owned()),
                 Effect::HomeCreated(record) => self.home_created(record)?,
                 Effect::HomeChanged(change) => self.home_changed(event, change)?,
                 Effect::HomeForgotten(id) => self.home_forgotten(*id)?,
@@ -175,7 +176,7 @@ impl Account {
 
     /// INV-3: nothing is taken that was not free.
     fn check_stock(&self, event: &Event) -> Result<(), Fault> {
-        for effect in &event.effects {
+        for effect in event.spelled_out().iter() {
             let Effect::HoldCreated(hold) = effect else {
                 continue;
             };
@@ -193,7 +194,7 @@ impl Account {
 
     /// No customer has more of a limited SKU within its window than allowed.
     fn check_limits(&self, shard: u16, event: &Event) -> Result<(), Fault> {
-        for effect in &event.effects {
+        for effect in event.spelled_out().iter() {
             let Effect::HoldCreated(hold) = effect else {
                 continue;
             };
