@@ -233,41 +233,6 @@ impl Engine {
         self.home_dirty(place);
     }
 
-    /// Lists a reservation where its state belongs.
-    fn home_enters(&mut self, place: HomeRef) {
-        let Some(home) = self.homes.at(place) else {
-            return;
-        };
-        let (is_open, expires_at) = (home.is_open(), home.expires_at);
-        let is_lone = is_open && !home.has_local_hold();
-        let is_settled = home.extra.as_ref().is_some_and(|extra| extra.settled);
-        let is_spread = home.is_spread() && !is_settled;
-        self.homes.open += usize::from(is_open);
-        if is_lone {
-            self.homes.lone.insert((expires_at, place));
-        }
-        if is_spread {
-            self.homes.spread.insert(place);
-        }
-        if !is_open {
-            self.homes.list_ended(place);
-        }
-    }
-
-    fn home_leaves(&mut self, place: HomeRef) {
-        let Some(home) = self.homes.at(place) else {
-            return;
-        };
-        let (is_open, expires_at) = (home.is_open(), home.expires_at);
-        self.homes.open -= usize::from(is_open);
-        if is_open {
-            self.homes.lone.remove(&(expires_at, place));
-        }
-        if !self.homes.spread.is_empty() {
-            self.homes.spread.remove(&place);
-        }
-    }
-
     pub(super) fn hold_created(&mut self, record: &HoldRecord) {
         let sku = self.skus.intern(&record.sku);
         let location = self.skus.intern_location(&record.location);
@@ -306,96 +271,6 @@ impl Engine {
         self.hold_leaves(number);
         self.holds.remove(number);
         self.hold_dirty(number);
-    }
-
-    /// Lists a hold where its state belongs.
-    fn hold_enters(&mut self, number: u64) {
-        let hold = self.holds.get(number).expect("it was just stored");
-        let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
-        if open == 0 {
-            if let Some(due) = hold.counts_until() {
-                self.holds.counting.insert((due, number));
-            }
-            return;
-        }
-        match hold.phase {
-            HoldPhase::Local => self.lapse_added(key, deadline, number),
-            HoldPhase::Tentative => {
-                let extra = hold.extra.as_ref().expect("holds of other homes name them");
-                let attempt = (extra.id.expect("they name it"), extra.attempt);
-                self.holds.tries.entry(attempt).or_default().push(number);
-                self.holds.foreign.insert(number);
-                self.skus.level_mut(key.0, key.1).undecided += open;
-            }
-            HoldPhase::Bound => {
-                self.holds.foreign.insert(number);
-            }
-        }
-    }
-
-    fn hold_leaves(&mut self, number: u64) {
-        let Some(hold) = self.holds.get(number) else {
-            return;
-        };
-        let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
-        if open == 0 {
-            if let Some(due) = hold.counts_until() {
-                self.holds.counting.remove(&(due, number));
-            }
-            return;
-        }
-        match hold.phase {
-            HoldPhase::Local => self.lapse_removed(key, deadline, number),
-            HoldPhase::Tentative => {
-                let extra = hold.extra.as_ref().expect("holds of other homes name them");
-                let attempt = (extra.id.expect("they name it"), extra.attempt);
-                if let Some(numbers) = self.holds.tries.get_mut(&attempt) {
-                    numbers.retain(|other| *other != number);
-                    if numbers.is_empty() {
-                        self.holds.tries.remove(&attempt);
-                    }
-                }
-                self.holds.foreign.remove(&number);
-                self.skus.level_mut(key.0, key.1).undecided -= open;
-            }
-            HoldPhase::Bound => {
-                self.holds.foreign.remove(&number);
-            }
-        }
-    }
-
-    fn lapse_added(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {
-        let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
-        let before = lapses.first();
-        lapses.insert((deadline, number));
-        if before.is_none_or(|(first, _)| deadline < first) {
-            if let Some((first, _)) = before {
-                self.lapses.remove(&(first, key));
-            }
-            self.lapses.insert((deadline, key));
-        }
-    }
-
-    fn lapse_removed(&mut self, key: super::skus::LevelKey, deadline: Timestamp, number: u64) {
-        let holds = &self.holds;
-        let counts = |(deadline, number): (Timestamp, u64)| {
-            let hold = holds
-                .get(number)
-                .filter(|hold| hold.phase == HoldPhase::Local);
-            hold.is_some_and(|hold| hold.open() > 0 && hold.deadline == deadline)
-        };
-        let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
-        let before = lapses.first();
-        lapses.remove((deadline, number), counts);
-        let after = lapses.first();
-        if before.map(|(first, _)| first) != after.map(|(first, _)| first) {
-            if let Some((first, _)) = before {
-                self.lapses.remove(&(first, key));
-            }
-            if let Some((first, _)) = after {
-                self.lapses.insert((first, key));
-            }
-        }
     }
 
     fn stock_changed(&mut self, effect: &StockEffect, seq: u64) {
@@ -507,8 +382,6 @@ fn chunk_of(effect: &Effect) -> Option<ChunkId> {
         ChunkId::Homes(opening, block)
     };
     Some(match effect {
-        // It belongs to three, and is spelled out where that matters.
-        Effect::Reserved(_) => return None,
         Effect::HomeCreated(record) => home(record.id),
         Effect::HomeChanged(change) => home(change.id),
         Effect::HomeForgotten(id) => home(*id),
@@ -517,6 +390,7 @@ fn chunk_of(effect: &Effect) -> Option<ChunkId> {
         Effect::HoldForgotten(number) => ChunkId::Holds(number / CHUNK_ENTRIES),
         Effect::Stock(effect) => ChunkId::Skus(effect.sku.slot()),
         Effect::Sku(effect) => ChunkId::Skus(effect.sku.slot()),
-        Effect::Resumed(_) | Effect::KeysForgotten(_) => return None,
+        // A plain reserve belongs to three, and is spelled out before this is asked.
+        Effect::Reserved(_) | Effect::Resumed(_) | Effect::KeysForgotten(_) => return None,
     })
 }

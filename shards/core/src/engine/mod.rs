@@ -23,6 +23,7 @@ mod keys;
 mod lapses;
 mod late;
 mod level;
+mod lists;
 mod release;
 mod render;
 mod reserve;
