@@ -4,7 +4,7 @@ use crate::event::KeyOutcome;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::snapshot::ShortageReason;
-use crate::stock::{Counter, Counters};
+use crate::stock::Counter;
 use crate::time::{Millis, Timestamp};
 
 /// A line that could not be covered.
@@ -36,13 +36,13 @@ pub struct StockThen {
 }
 
 impl StockThen {
-    /// The sum over some counters.
-    pub fn of<'a>(counters: impl IntoIterator<Item = &'a Counters>) -> Self {
+    /// The sum over some locations, each given as what reads its counters.
+    pub fn of<R: Fn(Counter) -> i64>(locations: impl IntoIterator<Item = R>) -> Self {
         let mut sum = Self::default();
-        for counters in counters {
-            sum.on_hand += counters.get(Counter::OnHand);
-            sum.reserved += counters.get(Counter::Reserved);
-            sum.safety_stock += counters.get(Counter::SafetyStock);
+        for read in locations {
+            sum.on_hand += read(Counter::OnHand);
+            sum.reserved += read(Counter::Reserved);
+            sum.safety_stock += read(Counter::SafetyStock);
         }
         sum
     }

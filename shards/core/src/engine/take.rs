@@ -7,6 +7,7 @@ use super::source::{Ask, Cuts, Lines, Miss, Resolved, Sourced, Take};
 use crate::command::Mode;
 use crate::refusal::{Refusal, ShortLine, StockThen};
 use crate::snapshot::{Shortage, ShortageReason};
+use crate::stock::Counter;
 use crate::time::Timestamp;
 use crate::units::UNITS_MAX;
 use smallvec::SmallVec;
@@ -123,9 +124,7 @@ impl Engine {
             requested,
             available,
             undecided: 0,
-            stock: Some(StockThen::of(
-                entry.levels.iter().map(|level| &level.counters),
-            )),
+            stock: Some(StockThen::of(entry.levels.iter().map(reader))),
         })
     }
 
@@ -179,7 +178,7 @@ impl Engine {
                     requested: u64::from(asked),
                     available: free as u64,
                     undecided: level.map_or(0, |level| u64::from(level.undecided)),
-                    stock: Some(StockThen::of(level.map(|level| &level.counters))),
+                    stock: Some(StockThen::of(level.map(reader))),
                 });
             }
             taking.put(place, asked, units, line);
@@ -206,7 +205,7 @@ impl Engine {
             let levels = order
                 .iter()
                 .filter_map(|at| taking.entry.level(taking.shelf[*at].0));
-            let stock = StockThen::of(levels.clone().map(|level| &level.counters));
+            let stock = StockThen::of(levels.clone().map(reader));
             let undecided = levels.map(|level| u64::from(level.undecided)).sum();
             taking.short.push(ShortLine {
                 sku: taking.entry.sku.clone(),
@@ -330,4 +329,9 @@ impl Taking<'_> {
             reason: cut.unwrap_or(by_what),
         })
     }
+}
+
+/// What reads the counters of a location.
+fn reader(level: &Level) -> impl Fn(Counter) -> i64 {
+    move |counter| level.counters.get(counter)
 }

@@ -155,7 +155,8 @@ pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> 
                     continue;
                 }
                 let location = line.location.clone();
-                let levels = view.levels.iter().map(|(_, counters)| counters);
+                let levels = view.levels.iter();
+                let levels = levels.map(|(_, counters)| |counter| counters.get(counter));
                 let short = ShortLine {
                     sku,
                     location,
