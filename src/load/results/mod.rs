@@ -19,5 +19,5 @@ pub use files::{Repeated, Unreadable, read, write, write_repeated};
 pub use generator::Generator;
 pub use summary::{
     CallLatency, Errors, Latency, MarkAt, OverTime, Phase, Point, Rates, SCHEMA, Scenario, StockAt,
-    StockOf, Summary, time,
+    StockOf, Summary, median, time,
 };

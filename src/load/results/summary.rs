@@ -18,7 +18,7 @@ use crate::load::{
 pub const SCHEMA: &str = "holdfast-load/1";
 
 /// A run in figures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: String,
@@ -454,4 +454,15 @@ pub fn time(millis: f64) -> String {
         _ => 0,
     };
     format!("{value:.digits$} {unit}")
+}
+
+/// The one in the middle, or the mean of the two there; 0 of none.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        odd if odd % 2 == 1 => sorted[odd / 2],
+        even => f64::midpoint(sorted[even / 2 - 1], sorted[even / 2]),
+    }
 }

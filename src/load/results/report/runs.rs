@@ -3,7 +3,7 @@
 //! Deliberately absent: a verdict on a difference; that takes two sides, and is `compare`'s.
 
 use super::{curves, run, section, tables::table, text::escape, title};
-use crate::load::results::{Latency, Summary, summary::time};
+use crate::load::results::{Latency, Summary, median, time};
 use crate::show::count;
 
 /// The page's head.
@@ -92,17 +92,6 @@ fn side_by_side(runs: &[Summary]) -> String {
         })
         .collect();
     table(&head, &rows)
-}
-
-/// The one in the middle, or the mean of the two there.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        odd if odd % 2 == 1 => sorted[odd / 2],
-        even => f64::midpoint(sorted[even / 2 - 1], sorted[even / 2]),
-    }
 }
 
 /// From the least to the most, as a share of the median.

@@ -39,9 +39,9 @@ pub(super) fn tiles(of: &Summary) -> String {
     let tiles = [
         ("", per_second(of.rates.arrivals_per_s), "arrivals"),
         ("", per_second(of.rates.answers_per_s), "answers"),
-        ("", time(all.p50_ms), "response, median"),
-        ("", time(all.p99_ms), "response, p99"),
-        ("", time(all.p999_ms), "response, p99.9"),
+        ("", time(all.p50_ms), "response p50"),
+        ("", time(all.p99_ms), "response p99"),
+        ("", time(all.p999_ms), "response p99.9"),
         (
             if of.errors.count > 0 { "bad" } else { "" },
             errors,
@@ -83,8 +83,8 @@ pub(super) fn claims(of: &Summary) -> String {
         true => "<p class=\"soft\">Nothing was checked.</p>".to_owned(),
         false => table(
             &[
-                ("k", ""),
-                ("", "what has to hold"),
+                ("v", ""),
+                ("w", "what has to hold"),
                 ("", "on what it rests"),
             ],
             &checked,
@@ -93,7 +93,7 @@ pub(super) fn claims(of: &Summary) -> String {
     if !unchecked.is_empty() {
         text += "<h3>What could not be checked</h3>";
         text += &table(
-            &[("k", ""), ("", "what has to hold"), ("", "why not")],
+            &[("v", ""), ("w", "what has to hold"), ("", "why not")],
             &unchecked,
         );
     }
@@ -114,7 +114,7 @@ pub(super) fn thresholds(of: &Summary) -> String {
     if rows.is_empty() {
         return "<p class=\"soft\">None were set.</p>".to_owned();
     }
-    table(&[("k", ""), ("", "threshold"), ("n", "measured")], &rows)
+    table(&[("v", ""), ("w", "threshold"), ("", "measured")], &rows)
 }
 
 /// Latency by call.
