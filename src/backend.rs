@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_core::{Millis, Policy};
-use holdfast_ledger::{Durability, LedgerError};
+use holdfast_ledger::{Durability, LedgerError, Times};
 use holdfast_runtime::{
     CartSettings, Histogram, LookupSettings, Readiness, RestartSettings, Router, Runtime, Settings,
     ShardStats, ShardStatus, StartError,
@@ -24,6 +24,7 @@ use crate::http::{Api, Bounds, Operator, Shards, admin_routes, data_routes};
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
 };
+use crate::test_clock::TestClock;
 
 /// Keys kept for each reservation: its own, and those of what is done with it.
 const KEYS_PER_RESERVATION: usize = 4;
@@ -123,23 +124,42 @@ pub async fn serve(args: serve::Args) -> Exit {
     let admin = |_: &Config, health: &Arc<Health>| {
         admin_routes(Operator::new(Arc::clone(health), shards.clone()))
     };
+    let times = if args.test_clock {
+        Times::Test
+    } else {
+        Times::Real
+    };
     serve::run(args, admin, |config, health| {
-        open(config, health, shards.clone())
+        open(config, health, shards.clone(), times)
     })
     .await
 }
 
 /// Opens the data directory, recovers its shards, and mounts the data listener's calls over them.
-pub async fn open(config: Config, health: Arc<Health>, shards: Shards) -> Result<Opened, Refused> {
+pub async fn open(
+    config: Config,
+    health: Arc<Health>,
+    shards: Shards,
+    times: Times,
+) -> Result<Opened, Refused> {
     check_disk(&config).map_err(|message| (Exit::Refused, message))?;
-    let settings = settings(&config);
+    let mut settings = settings(&config);
+    let clock = match times {
+        Times::Real => None,
+        Times::Test => {
+            let opened = TestClock::open(&config.data.dir, settings.clock_jump);
+            let (clock, hands) = opened.map_err(|error| (Exit::Refused, error.to_string()))?;
+            (settings.data.times, settings.clock) = (times, Some(clock));
+            Some(hands)
+        }
+    };
     let runtime = Runtime::start(settings.clone())
         .await
         .map_err(|error| refused(&error))?;
     let router = runtime.router();
     let api = Api::new(router.clone(), Bounds::of(&config.http));
     health.set_operations(Arc::clone(api.operations()));
-    shards.set(router.clone());
+    shards.set(api.clone(), clock);
     let stock = Arc::new(Stock::new(router, &settings));
     let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
     let drain = config.http.drain_ms.duration();

@@ -14,4 +14,5 @@ pub mod replay;
 pub mod service;
 pub mod show;
 pub mod telemetry;
+pub mod test_clock;
 pub mod verify;

@@ -9,10 +9,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::settings::Settings;
 use super::{Exit, fail};
-use crate::config::Config;
+use crate::config::{Config, Loaded, Origin};
 use crate::http::Mounted;
 use crate::http::probes::{Backend, Health};
 use crate::service::{Addresses, Service};
@@ -27,6 +28,10 @@ pub struct Args {
     /// Write the addresses and the process id to this file, as JSON, once the server takes calls
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// Let `POST /v1/admin/clock` move time, to rehearse expiries, windows and late payments. Only
+    /// on temporary data: a directory made for it, or one that goes when the server ends
+    #[arg(long)]
+    pub test_clock: bool,
 }
 
 /// The stock, open, and what serves it.
@@ -52,11 +57,17 @@ pub async fn run<O>(
 where
     O: Future<Output = Result<Opened, Refused>>,
 {
-    let config = match args.settings.load() {
-        Ok(loaded) => loaded.config,
+    let mut loaded = match args.settings.load() {
+        Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    telemetry::init(&config.log);
+    telemetry::init(&loaded.config.log);
+    // Removed when it is dropped: at the end of this function.
+    let _temporary = match temporary(args.test_clock, &mut loaded) {
+        Ok(directory) => directory,
+        Err(error) => return fail(Exit::Failure, format!("no temporary directory: {error}")),
+    };
+    let config = loaded.config;
     let health = Health::new();
     let admin = admin(&config, &health);
     let mut service = match Service::start(&config, Arc::clone(&health), admin) {
@@ -74,6 +85,23 @@ where
         Ok(exit) => exit,
         Err(error) => fail(Exit::Failure, error),
     }
+}
+
+/// A directory for a test clock's data, where none is named.
+fn temporary(test_clock: bool, loaded: &mut Loaded) -> io::Result<Option<TempDir>> {
+    if !test_clock {
+        return Ok(None);
+    }
+    tracing::warn!("time can be moved here: nothing real should call this server");
+    if loaded.origin("data.dir") != Origin::Default {
+        return Ok(None);
+    }
+    let directory = tempfile::Builder::new()
+        .prefix("holdfast-test-clock-")
+        .tempdir()?;
+    loaded.config.data.dir = directory.path().to_owned();
+    tracing::info!(path = %directory.path().display(), "the data lie here, until the server ends");
+    Ok(Some(directory))
 }
 
 fn announce(addresses: &Addresses, ready_file: Option<&Path>) {

@@ -132,6 +132,8 @@ section! {
         page_max: u64 = 1_000, from 1 to 100_000;
         /// Whether a call that changes something must carry an `Idempotency-Key`.
         keys_required: bool = true;
+        /// Refusals kept per shard, for `GET /v1/admin/refusals`; 0 keeps none.
+        refusals_per_shard: u64 = 4_096, from 0 to 1_000_000;
         /// How long requests in flight may take to finish when the server stops.
         drain_ms: Millis = Millis(10 * SECOND), from 0 to 3_600_000;
     }

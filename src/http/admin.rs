@@ -13,6 +13,8 @@ use super::openapi;
 use super::probes::Health;
 use super::problem::{Code, Problem};
 use super::render;
+use super::state::Api;
+use crate::test_clock::TestClock;
 
 /// The admin listener's state: it serves before the shards are there.
 #[derive(Clone)]
@@ -23,7 +25,13 @@ pub struct Operator {
 
 /// The way to the shards, once they are there.
 #[derive(Clone, Default)]
-pub struct Shards(Arc<OnceLock<Router>>);
+pub struct Shards(Arc<OnceLock<Served>>);
+
+/// What is served.
+pub(crate) struct Served {
+    api: Api,
+    clock: Option<TestClock>,
+}
 
 /// How every shard is.
 #[derive(Serialize, ToSchema)]
@@ -81,12 +89,34 @@ impl Operator {
     pub fn new(health: Arc<Health>, shards: Shards) -> Self {
         Self { health, shards }
     }
+
+    /// What is served, once it is there.
+    pub(crate) fn served(&self) -> Result<&Served, Problem> {
+        let detail = "starting: the ledgers are being opened";
+        let served = self.shards.0.get();
+        served.ok_or_else(|| Problem::new(Code::NotReady, detail))
+    }
 }
 
 impl Shards {
-    /// They are there; a second call changes nothing.
-    pub fn set(&self, router: Router) {
-        let _ = self.0.set(router);
+    /// They are there, served by `api`, with the hands of their clock where it has some; a second
+    /// call changes nothing.
+    pub fn set(&self, api: Api, clock: Option<TestClock>) {
+        let _ = self.0.set(Served { api, clock });
+    }
+}
+
+impl Served {
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    pub(crate) fn router(&self) -> &Router {
+        self.api.router()
+    }
+
+    pub(crate) fn clock(&self) -> Option<&TestClock> {
+        self.clock.as_ref()
     }
 }
 
@@ -103,16 +133,13 @@ pub(crate) async fn document() -> Response {
 }
 
 /// `GET /v1/admin/shards`
-pub(crate) async fn shards(State(operator): State<Operator>) -> Response {
-    let Some(router) = operator.shards.0.get() else {
-        let detail = "starting: the ledgers are being opened";
-        return Problem::new(Code::NotReady, detail).into_response();
-    };
+pub(crate) async fn shards(State(operator): State<Operator>) -> Result<Response, Problem> {
+    let router = operator.served()?.router();
     let items = router.shards().iter().map(ShardShape::of).collect();
-    render::ok(&ShardPage {
+    Ok(render::ok(&ShardPage {
         items,
         next_cursor: None,
-    })
+    }))
 }
 
 impl ShardShape {

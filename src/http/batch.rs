@@ -41,27 +41,34 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
         .into_iter()
         .map(|parsed| slot(parsed, bounds.keys, &mut operations))
         .collect();
+    let refusals = api.refusals();
+    let commands = operations.iter().map(|operation| &operation.command);
+    let askers: Vec<_> = commands.map(|command| refusals.notice(command)).collect();
     let told = if operations.is_empty() {
         Vec::new()
     } else {
         api.router().batch(operations, api.deadline()).await
     };
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
-    let mut told = told.iter();
+    let mut next = told.iter();
     let results = slots.iter().map(|slot| {
         let rendered = match &slot.state {
             Fate::Malformed(problem) => Rendered::problem(problem.clone()),
             Fate::Sent(asked) => {
-                let told = told.next().expect("the runtime answers every operation");
+                let told = next.next().expect("the runtime answers every operation");
                 render::told(told, asked.as_ref(), &position_of)
             }
         };
         count(&api, slot.op, &rendered);
         rendered
     });
-    Ok(render::ok(&Results {
+    let response = render::ok(&Results {
         results: results.collect(),
-    }))
+    });
+    for (asker, told) in askers.into_iter().zip(told) {
+        api.keep_refusal(&call, asker, told);
+    }
+    Ok(response)
 }
 
 /// Puts an operation among those to be sent, unless it is malformed.

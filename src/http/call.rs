@@ -4,12 +4,14 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use holdfast_core::Text;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use super::json;
 use super::keys;
 use super::problem::{Code, Problem};
+use super::request_id;
 use super::state::KeyRule;
 
 /// A request whose body has arrived.
@@ -60,6 +62,12 @@ impl Call {
     /// The headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.headers
+    }
+
+    /// The call's id, which the edge has put into its head where the caller has not.
+    pub(crate) fn request_id(&self) -> Option<Text> {
+        let id = self.headers().get(request_id::HEADER)?;
+        Text::parse(id.to_str().ok()?).ok()
     }
 
     /// The body's bytes, if it is JSON by its own account.

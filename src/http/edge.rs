@@ -82,8 +82,8 @@ impl Edge {
     ) -> Result<Response, Infallible> {
         let arrived = Instant::now();
         let presence = Presence(&self.metrics);
-        let (head, body) = request.into_parts();
-        let id = RequestId::of(&head.headers);
+        let (mut head, body) = request.into_parts();
+        let id = RequestId::put(&mut head.headers);
         let method = head.method.clone();
         let (route, lane) = self.routes.find(&method, head.uri.path());
         let path = tracing::enabled!(Level::DEBUG).then(|| head.uri.path().to_owned());

@@ -7,6 +7,8 @@
 //! middleware stacks: every layer of those is a box and a hop for each request.
 
 mod admin;
+mod admin_clock;
+mod admin_refusals;
 mod batch;
 mod call;
 mod edge;
@@ -21,9 +23,11 @@ mod listener_socket;
 mod lookup;
 mod mounts;
 pub mod openapi;
+mod openapi_admin;
 mod openapi_calls;
 pub mod probes;
 pub mod problem;
+mod refusals;
 mod render;
 mod render_refusal;
 mod render_shape;

@@ -5,7 +5,7 @@ use axum::routing::{get, post, put};
 use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
-use super::{batch, lookup, probes, reservations, skus, stock};
+use super::{admin_clock, admin_refusals, batch, lookup, probes, reservations, skus, stock};
 
 /// The data listener's calls.
 pub fn data_routes(api: Api) -> Mounted {
@@ -32,5 +32,7 @@ pub fn admin_routes(operator: Operator) -> Mounted {
     probes::add(Routes::new())
         .route("/openapi.json", get(admin::document))
         .route("/v1/admin/shards", get(admin::shards))
+        .route("/v1/admin/clock", post(admin_clock::advance))
+        .route("/v1/admin/refusals", get(admin_refusals::find))
         .with_state(operator)
 }

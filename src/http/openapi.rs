@@ -22,6 +22,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
 use super::problem::Code;
 use super::render_shape::Refused;
@@ -30,7 +31,7 @@ use super::wire::body::{
 };
 use super::wire::configure::ConfigureBody;
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
-use super::{admin, lookup, skus};
+use super::{admin, admin_clock, admin_refusals, lookup, skus};
 
 /// The document as text.
 pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -41,9 +42,11 @@ pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 
 /// Method and path of every call in the document.
 pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    CALLS
-        .iter()
-        .map(|call| (call.listener, call.method, call.path))
+    table().map(|call| (call.listener, call.method, call.path))
+}
+
+fn table() -> impl Iterator<Item = &'static Call> {
+    CALLS.iter().chain(ADMIN)
 }
 
 /// The document.
@@ -54,7 +57,7 @@ pub fn document() -> OpenApi {
         .description(Some(DESCRIPTION))
         .build();
     let mut items: BTreeMap<&str, PathItem> = BTreeMap::new();
-    for call in CALLS {
+    for call in table() {
         let item = PathItem::new(method(call.method), operation(call));
         match items.get_mut(call.path) {
             Some(known) => known.merge_operations(item),
@@ -227,6 +230,9 @@ fn schemas() -> ComponentsBuilder {
     add::<skus::AvailabilityAnswer<'_>>(&mut found);
     add::<lookup::PageShape<'_>>(&mut found);
     add::<admin::ShardPage>(&mut found);
+    add::<admin_clock::ClockBody>(&mut found);
+    add::<admin_clock::ClockAnswer>(&mut found);
+    add::<admin_refusals::PageShape<'_>>(&mut found);
     add::<Refused<'_>>(&mut found);
     complete_values(&mut found);
     found.insert("Batch".to_owned(), batch());

@@ -1,4 +1,5 @@
-//! Every call of the two listeners, as the contract describes it: a table, and nothing else.
+//! Every call of the data listener, as the contract describes it: a table, and nothing else. Those
+//! of the admin listener stand in `openapi_admin`.
 
 use super::problem::Code;
 
@@ -56,7 +57,7 @@ pub(super) struct Success {
     pub(super) media_type: &'static str,
 }
 
-const fn json(status: u16, schema: &'static str, description: &'static str) -> Success {
+pub(super) const fn json(status: u16, schema: &'static str, description: &'static str) -> Success {
     Success {
         status,
         description,
@@ -91,12 +92,13 @@ const KEY_OPTIONAL: Parameter = Parameter {
     required: false,
     ..KEY
 };
-const LIMIT: Parameter = query(
+pub(super) const LIMIT: Parameter = query(
     "limit",
     "Items of a page, up to 1000; 100 if absent.",
     Form::Limit,
 );
-const CURSOR: Parameter = query("cursor", "`next_cursor` of the page before.", Form::Text);
+pub(super) const CURSOR: Parameter =
+    query("cursor", "`next_cursor` of the page before.", Form::Text);
 const BY_SKU: Parameter = query("sku", "With a line of this SKU.", Form::Named("SkuName"));
 const BY_ORDER: Parameter = query("order_ref", "Of this order.", Form::Named("FreeText"));
 const BY_CUSTOMER: Parameter = query("customer", "Of this customer.", Form::Named("FreeText"));
@@ -112,7 +114,7 @@ const IF_NONE_MATCH: Parameter = header(
     "The `ETag`s known; 304 if the SKU's is among them.",
 );
 
-const fn query(name: &'static str, description: &'static str, form: Form) -> Parameter {
+pub(super) const fn query(name: &'static str, description: &'static str, form: Form) -> Parameter {
     Parameter {
         name,
         place: Place::Query,
@@ -133,14 +135,14 @@ const fn header(name: &'static str, description: &'static str) -> Parameter {
 }
 
 /// What any call may meet.
-const ANY: &[Code] = &[
+pub(super) const ANY: &[Code] = &[
     Code::InvalidRequest,
     Code::ServerOverloaded,
     Code::TimedOut,
     Code::Internal,
 ];
 /// What a body may be refused for.
-const BODY: &[Code] = &[
+pub(super) const BODY: &[Code] = &[
     Code::UnsupportedMediaType,
     Code::BodyTooLarge,
     Code::RequestTimeout,
@@ -181,6 +183,7 @@ const GONE: &[Code] = &[
 
 const RESERVATION: Success = json(200, "Reservation", "The reservation as it stands.");
 
+/// The data listener's calls.
 pub(super) const CALLS: &[Call] = &[
     Call {
         listener: "data",
@@ -424,65 +427,4 @@ pub(super) const CALLS: &[Call] = &[
             ],
         ],
     },
-    probe(
-        "/startup",
-        "startup",
-        "Whether the ledgers have been replayed",
-    ),
-    probe("/live", "live", "Whether the process answers"),
-    probe("/ready", "ready", "Whether callers may be sent here"),
-    Call {
-        listener: "admin",
-        method: "GET",
-        path: "/metrics",
-        id: "metrics",
-        summary: "Metrics as Prometheus reads them",
-        parameters: &[],
-        body: None,
-        answers: &[Success {
-            status: 200,
-            description: "Text, exposition format 0.0.4.",
-            schema: Some("Text"),
-            media_type: crate::telemetry::CONTENT_TYPE,
-        }],
-        problems: &[],
-    },
-    Call {
-        listener: "admin",
-        method: "GET",
-        path: "/openapi.json",
-        id: "openapi",
-        summary: "This document",
-        parameters: &[],
-        body: None,
-        answers: &[json(200, "Document", "OpenAPI 3.1.")],
-        problems: &[],
-    },
-    Call {
-        listener: "admin",
-        method: "GET",
-        path: "/v1/admin/shards",
-        id: "shards",
-        summary: "What every shard is doing",
-        parameters: &[],
-        body: None,
-        answers: &[json(200, "ShardPage", "All shards.")],
-        problems: &[&[Code::NotReady]],
-    },
 ];
-
-const YES: &[Success] = &[json(200, "ProbeAnswer", "Yes.")];
-
-const fn probe(path: &'static str, id: &'static str, summary: &'static str) -> Call {
-    Call {
-        listener: "admin",
-        method: "GET",
-        path,
-        id,
-        summary,
-        parameters: &[],
-        body: None,
-        answers: YES,
-        problems: &[&[Code::NotReady]],
-    }
-}

@@ -22,6 +22,13 @@ static PROCESS: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher
 static COUNTER: AtomicU64 = AtomicU64::new(1);
 
 impl RequestId {
+    /// The caller's id, or a new one, which the head has from then on.
+    pub(super) fn put(headers: &mut HeaderMap) -> Self {
+        let id = Self::of(headers);
+        headers.insert(HEADER, id.0.clone());
+        id
+    }
+
     /// The caller's id, or a new one.
     pub fn of(headers: &HeaderMap) -> Self {
         match headers.get(HEADER) {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use holdfast_core::{Command, Sku};
-use holdfast_runtime::{Deadline, Operation, Router};
+use holdfast_core::{Answer, Command, Sku};
+use holdfast_runtime::{Deadline, Operation, Router, Told};
 
 use super::call::Call;
 use super::keys;
 use super::problem::Problem;
+use super::refusals::{Asker, Refusals, Refused};
 use super::render;
 use super::wire::operation::{Asked, OpWord};
 use crate::config;
@@ -37,6 +38,8 @@ pub struct Bounds {
     pub keys: KeyRule,
     /// How long an operation may wait for its turn.
     pub wait_max: Duration,
+    /// Refusals kept of each shard.
+    pub refusals_per_shard: usize,
 }
 
 /// The handlers' state; cheap to clone.
@@ -47,6 +50,7 @@ struct Shared {
     router: Router,
     bounds: Bounds,
     operations: Arc<Operations>,
+    refusals: Refusals,
 }
 
 impl Bounds {
@@ -64,6 +68,7 @@ impl Bounds {
                 KeyRule::Optional
             },
             wait_max,
+            refusals_per_shard: http.refusals_per_shard as usize,
         }
     }
 }
@@ -72,10 +77,12 @@ impl Api {
     /// Handlers that send to `router`.
     pub fn new(router: Router, bounds: Bounds) -> Self {
         let operations = Arc::new(Operations::new(OpWord::NAMES));
+        let shards = router.placement().shards();
         Self(Arc::new(Shared {
             router,
             bounds,
             operations,
+            refusals: Refusals::new(shards, bounds.refusals_per_shard),
         }))
     }
 
@@ -86,6 +93,37 @@ impl Api {
 
     pub(crate) fn router(&self) -> &Router {
         &self.0.router
+    }
+
+    /// The last refusals.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    /// Keeps what was told to `asker` if it is a refusal, once it is answered.
+    pub(crate) fn keep_refusal(&self, call: &Call, asker: Option<Asker>, told: Told) {
+        let (
+            Some(asker),
+            Ok(Answer::Refused {
+                refusal, at, seq, ..
+            }),
+        ) = (asker, told)
+        else {
+            return;
+        };
+        let placement = self.0.router.placement();
+        let shard = match asker.about.reservation() {
+            Some(id) => placement.home_of(id),
+            None => asker
+                .about
+                .skus()
+                .first()
+                .map_or(0, |sku| placement.shard_of_sku(sku)),
+        };
+        let refused = Refused { refusal, at, seq };
+        self.0
+            .refusals
+            .keep(shard, call.request_id(), asker, refused);
     }
 
     pub(crate) fn bounds(&self) -> &Bounds {
@@ -111,12 +149,15 @@ impl Api {
     ) -> Result<Response, Problem> {
         let asked = Asked::of(&command);
         let key = call.key(rule)?.map(|key| keys::tag(key, &command));
+        let asker = self.0.refusals.notice(&command);
         let told = self
             .0
             .router
             .execute(Operation { key, command }, self.deadline())
             .await;
         let position_of = |sku: &Sku, seq| self.position(sku, seq);
-        Ok(render::told(&told, asked.as_ref(), &position_of).into_response())
+        let response = render::told(&told, asked.as_ref(), &position_of).into_response();
+        self.keep_refusal(call, asker, told);
+        Ok(response)
     }
 }

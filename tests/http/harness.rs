@@ -94,7 +94,7 @@ impl Service {
         let api = Api::new(runtime.router(), Bounds::of(&config.http));
         health.set_backend(stock);
         health.set_operations(Arc::clone(api.operations()));
-        shards.set(runtime.router());
+        shards.set(api.clone(), None);
 
         let data = Socket::tcp(config.http.listen).expect("a free port");
         let data_address = data.address().expect("a TCP socket");

@@ -13,6 +13,7 @@ mod holds;
 mod keys;
 mod lookup;
 mod overload;
+mod refusals;
 mod reserve;
 mod schema;
 mod skus;
