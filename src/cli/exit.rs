@@ -24,7 +24,11 @@ pub enum Exit {
     Corrupt,
     /// The server could not be reached.
     Unreachable,
-    /// A second SIGINT ended the process before it had drained.
+    /// A run of `load` broke an invariant.
+    InvariantBroken,
+    /// A run of `load` missed a threshold.
+    ThresholdMissed,
+    /// A second SIGINT ended the process before it had drained; or a first one a run of `load`.
     Interrupted,
     /// A second SIGTERM ended the process before it had drained.
     Terminated,
@@ -42,6 +46,8 @@ impl Exit {
             Exit::ProofFailed => 5,
             Exit::Corrupt => 6,
             Exit::Unreachable => 7,
+            Exit::InvariantBroken => 98,
+            Exit::ThresholdMissed => 99,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         }
@@ -67,7 +73,9 @@ Exit codes:
   5    the proof did not hold (demo, replay)
   6    corruption found (verify)
   7    the server cannot be reached
-  130  ended at once by a second SIGINT; 143 by a second SIGTERM"
+  98   an invariant was broken (load)
+  99   a threshold was missed (load)
+  130  ended at once by a second SIGINT (load: by the first); 143 by a second SIGTERM"
     };
 }
 

@@ -7,6 +7,7 @@
 pub mod exit;
 pub mod config;
 pub mod demo;
+pub mod load;
 pub mod probe;
 pub mod replay;
 pub mod serve;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Args),
     /// Check out a file of real baskets on a running server, and prove that nothing was oversold
     Replay(replay::Args),
+    /// Rehearse a sale: load a server as a scenario says, measure it, and prove what it answered
+    Load(load::Args),
     /// Prove that a stopped data directory is whole and its state holds; exit code 6 if not
     Verify(verify::Args),
     /// Look at a SKU, or pause and resume its sale
@@ -60,6 +63,7 @@ Examples:
   holdfast serve --data-dir ./data
   holdfast sku pause TEE-RED-M --reason \"wrong price\"
   holdfast replay baskets.csv.gz --locations one --json
+  holdfast load flash-sale --out ./results
   HOLDFAST_HTTP_LISTEN=127.0.0.1:8080 holdfast config show
 
 ",
@@ -72,6 +76,7 @@ pub fn main() -> Exit {
         Command::Serve(args) => on_all_cores(crate::backend::serve(args)),
         Command::Demo(args) => on_all_cores(demo::run(args)),
         Command::Replay(args) => on_all_cores(replay::run(args)),
+        Command::Load(args) => on_all_cores(load::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Sku(args) => on_this_thread(sku::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),

@@ -125,7 +125,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "src/load",
         at: "src/load/",
-        except: "src/load/target/in_process.rs",
+        except: "src/load/targets/in_process.rs",
         never: "axum crate::backend crate::config crate::http crate::service crate::telemetry \
             holdfast_core holdfast_ledger holdfast_runtime",
         because: "the load laboratory knows the HTTP contract alone; only its engine in process is \

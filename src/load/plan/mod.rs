@@ -192,7 +192,7 @@ mod tests {
     use crate::load::scenario::find;
 
     fn plan(name: &str, seed: u64) -> Plan {
-        Plan::new(&find(name).expect("it is built in"), seed).expect("it names no file")
+        Plan::new(&find(name).expect("it is built in").0, seed).expect("it names no file")
     }
 
     fn many(plan: &Plan) -> Vec<(Buyer, Vec<Line>)> {

@@ -48,15 +48,15 @@ pub enum Unusable {
     },
 }
 
-/// The scenario of this name, or in the file at this path.
-pub fn find(name: &str) -> Result<Scenario, Unusable> {
+/// The scenario of this name, or in the file at this path, with its text.
+pub fn find(name: &str) -> Result<(Scenario, String), Unusable> {
     if let Some(builtin) = builtin::find(name) {
-        return read(builtin.text, builtin.name);
+        return Ok((read(builtin.text, builtin.name)?, builtin.text.to_owned()));
     }
     let path = Path::new(name);
     let is_path = name.contains('/') || path.extension().is_some();
     match fs::read_to_string(path) {
-        Ok(text) => read(&text, name),
+        Ok(text) => Ok((read(&text, name)?, text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_path => {
             Err(Unusable::Unknown {
                 name: name.to_owned(),

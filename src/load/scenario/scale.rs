@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn rate_and_duration_scale_the_course_and_keep_its_shape() {
-        let scenario = find("flash-sale").expect("it is built in");
+        let (scenario, _) = find("flash-sale").expect("it is built in");
         let (rate, seconds) = (scenario.rate_max(), scenario.seconds());
         let first = scenario.phases[0].rate_max();
         let other = scenario.at_rate(100.0).lasting(2.0);

@@ -13,6 +13,7 @@ mod socket;
 use std::{
     collections::VecDeque,
     io::{self, ErrorKind},
+    mem::MaybeUninit,
     os::fd::OwnedFd,
     time::{Duration, Instant},
 };
@@ -33,13 +34,15 @@ const ANSWER_BYTES: usize = 4 << 10;
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
+/// What is taken from the kernel at once.
+const EVENTS: usize = 64;
+
 /// Connections to one server.
 pub struct Wire {
     address: Address,
     renderer: Renderer,
     timeout: Duration,
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
     connections: Vec<Connection>,
     /// Those without a call, the warmest last.
     idle: Vec<u32>,
@@ -83,7 +86,6 @@ impl Wire {
             renderer,
             timeout,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            events: Vec::with_capacity(256),
             connections: all,
             idle: (0..connections as u32).rev().collect(),
             timeouts: VecDeque::new(),
@@ -190,17 +192,17 @@ impl Wire {
 
     /// Takes what the kernel has to tell; whether there was anything.
     fn take_events(&mut self, heard: &mut Vec<Heard>) -> bool {
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
+        let mut room = [const { MaybeUninit::<epoll::Event>::uninit() }; EVENTS];
         let now = Timespec::default();
-        let spare = rustix::buffer::spare_capacity(&mut events);
         // An interrupted or failed look is as good as an empty one: the next comes soon.
-        let found = epoll::wait(&self.epoll, spare, Some(&now)).unwrap_or(0);
-        for event in &events {
+        let Ok((events, _)) = epoll::wait(&self.epoll, &mut room[..], Some(&now)) else {
+            return false;
+        };
+        let found = events.len();
+        for event in events {
             let data = event.data;
             self.turn(data.u64() as u32, heard);
         }
-        self.events = events;
         found > 0
     }
 }

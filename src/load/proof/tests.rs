@@ -1,0 +1,1 @@
+//! Each claim seen broken by evidence that speaks against it.
