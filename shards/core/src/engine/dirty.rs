@@ -3,6 +3,7 @@
 use super::Engine;
 use super::homes::{HomeRef, Homes};
 use super::skus::SkuIndex;
+use crate::name::Slot;
 use crate::snapshot::{CHUNK_ENTRIES, ChunkId};
 
 impl Engine {
@@ -44,7 +45,10 @@ impl Engine {
     }
 
     pub(super) fn sku_dirty(&mut self, sku: SkuIndex) {
-        let slot = self.skus.get(sku).slot;
+        self.slot_dirty(self.skus.get(sku).slot);
+    }
+
+    pub(super) fn slot_dirty(&mut self, slot: Slot) {
         if self.skus.mark_dirty(slot) {
             self.dirty.push_back((self.seq, ChunkId::Skus(slot)));
         }

@@ -7,6 +7,7 @@ use super::Engine;
 use super::holds::Hold;
 use super::homes::{Home, HomeRef, Line, Lines};
 use super::keys::Target;
+use super::lists::list_lapse;
 use super::seen::Seen;
 use super::skus::SkuEntry;
 use crate::event::{
@@ -160,12 +161,16 @@ impl Engine {
         if self.holds.insert(new.hold, hold) {
             self.list_hold(new.hold);
         }
-        self.lapse_added((sku, location), new.expires_at, new.hold);
         assert!(0 <= new.reserved, "INV-1: reserved below 0");
-        let level = self.skus.level_mut(sku, location);
+        let entry = self.skus.get_mut(sku);
+        entry_changed(entry, new.versions, seq);
+        let mut levels = entry.levels.iter_mut();
+        let level = levels.find(|level| level.location == location);
+        let level = level.expect("units were free there");
         level.counters.set(Counter::Reserved, new.reserved);
-        entry_changed(self.skus.get_mut(sku), new.versions, seq);
-        self.sku_dirty(sku);
+        list_lapse(&mut self.lapses, level, sku, (new.expires_at, new.hold));
+        let slot = entry.slot;
+        self.slot_dirty(slot);
         self.shard_dirty();
     }
 

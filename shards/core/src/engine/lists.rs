@@ -5,9 +5,11 @@
 
 use super::Engine;
 use super::homes::HomeRef;
-use super::skus::LevelKey;
+use super::lapses::Lapse;
+use super::skus::{Level, LevelKey, SkuIndex};
 use crate::snapshot::HoldPhase;
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 
 impl Engine {
     /// Lists a reservation where its state belongs.
@@ -56,7 +58,10 @@ impl Engine {
             return;
         }
         match hold.phase {
-            HoldPhase::Local => self.lapse_added(key, deadline, number),
+            HoldPhase::Local => {
+                let level = self.skus.level_mut(key.0, key.1);
+                list_lapse(&mut self.lapses, level, key.0, (deadline, number));
+            }
             HoldPhase::Tentative => {
                 let extra = hold.extra.as_ref().expect("holds of other homes name them");
                 let attempt = (extra.id.expect("they name it"), extra.attempt);
@@ -101,18 +106,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn lapse_added(&mut self, key: LevelKey, deadline: Timestamp, number: u64) {
-        let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
-        let before = lapses.first();
-        lapses.insert((deadline, number));
-        if before.is_none_or(|(first, _)| deadline < first) {
-            if let Some((first, _)) = before {
-                self.lapses.remove(&(first, key));
-            }
-            self.lapses.insert((deadline, key));
-        }
-    }
-
     fn lapse_removed(&mut self, key: LevelKey, deadline: Timestamp, number: u64) {
         let holds = &self.holds;
         let counts = |(deadline, number): (Timestamp, u64)| {
@@ -133,5 +126,23 @@ impl Engine {
                 self.lapses.insert((first, key));
             }
         }
+    }
+}
+
+/// Lists a hold's deadline at its level, and the level under its earliest deadline.
+pub(super) fn list_lapse(
+    lapses: &mut BTreeSet<(Timestamp, LevelKey)>,
+    level: &mut Level,
+    sku: SkuIndex,
+    lapse: Lapse,
+) {
+    let before = level.lapses.first();
+    level.lapses.insert(lapse);
+    if before.is_none_or(|(first, _)| lapse.0 < first) {
+        let key = (sku, level.location);
+        if let Some((first, _)) = before {
+            lapses.remove(&(first, key));
+        }
+        lapses.insert((lapse.0, key));
     }
 }

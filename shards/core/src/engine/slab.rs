@@ -171,15 +171,19 @@ impl<T> Block<T> {
     }
 }
 
-/// A first-in, first-out queue in pieces, for the same reason.
+/// A first-in, first-out queue in pieces, for the same reason. The last piece lies in the queue
+/// itself: a short one is one piece, and one look away.
 pub(super) struct Queue<T> {
-    pieces: VecDeque<VecDeque<T>>,
+    /// Those before it, all full but for what was taken from the first.
+    full: VecDeque<VecDeque<T>>,
+    last: VecDeque<T>,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
         Self {
-            pieces: VecDeque::new(),
+            full: VecDeque::new(),
+            last: VecDeque::new(),
         }
     }
 }
@@ -188,18 +192,18 @@ impl<T> Queue<T> {
     const PIECE: usize = 4096;
 
     pub(super) fn push(&mut self, item: T) {
-        match self.pieces.back_mut() {
-            Some(piece) if piece.len() < Self::PIECE => piece.push_back(item),
-            _ => self.pieces.push_back(VecDeque::from([item])),
+        if self.last.len() == Self::PIECE {
+            self.full.push_back(std::mem::take(&mut self.last));
         }
+        self.last.push_back(item);
     }
 
     pub(super) fn front(&self) -> Option<&T> {
-        self.pieces.front()?.front()
+        self.full.front().unwrap_or(&self.last).front()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pieces.iter().flatten()
+        self.full.iter().flatten().chain(&self.last)
     }
 
     /// Sorts all items; for recovery, where a pause costs nothing.
@@ -207,10 +211,8 @@ impl<T> Queue<T> {
     where
         T: Ord,
     {
-        let mut items: Vec<T> = std::mem::take(&mut self.pieces)
-            .into_iter()
-            .flatten()
-            .collect();
+        let full = std::mem::take(&mut self.full).into_iter().flatten();
+        let mut items: Vec<T> = full.chain(std::mem::take(&mut self.last)).collect();
         items.sort_unstable();
         for item in items {
             self.push(item);
@@ -218,10 +220,16 @@ impl<T> Queue<T> {
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        let piece = self.pieces.front_mut()?;
+        let Some(piece) = self.full.front_mut() else {
+            let item = self.last.pop_front();
+            if self.last.is_empty() {
+                self.last = VecDeque::new();
+            }
+            return item;
+        };
         let item = piece.pop_front();
         if piece.is_empty() {
-            self.pieces.pop_front();
+            self.full.pop_front();
         }
         item
     }
