@@ -133,7 +133,7 @@ impl Engine {
             .keys
             .get(self.keys.first)
             .map(|key| key.at.after(self.policy.key_retention));
-        let home = |queue: Option<&(Timestamp, HomeRef)>, retention: Millis| {
+        let home = |queue: Option<(Timestamp, HomeRef)>, retention: Millis| {
             queue.map(|(at, _)| at.after(retention))
         };
         let ended = home(self.homes.ended.front(), self.policy.retention);
@@ -164,7 +164,7 @@ impl Engine {
 
     /// Reservations past their retention that ended before the oldest key was recorded.
     fn homes_due(&self, now: Timestamp, limit: usize, key: Option<Timestamp>) -> Vec<HomeRef> {
-        let due = |(at, _): &&(Timestamp, HomeRef), retention| {
+        let due = |(at, _): &(Timestamp, HomeRef), retention| {
             at.after(retention) <= now && key.is_none_or(|key| *at < key)
         };
         let ended = self
@@ -178,11 +178,11 @@ impl Engine {
             .iter()
             .take_while(|item| due(item, self.policy.order_retention));
         let ended =
-            ended.filter(|item| self.homes.is_current(item, Status::is_ended_without_order));
-        let ordered = ordered.filter(|item| self.homes.is_current(item, Status::is_order));
+            ended.filter(|item| self.homes.is_current(*item, Status::is_ended_without_order));
+        let ordered = ordered.filter(|item| self.homes.is_current(*item, Status::is_order));
         let mut places: Vec<HomeRef> = ended
             .chain(ordered)
-            .map(|(_, place)| *place)
+            .map(|(_, place)| place)
             .take(limit)
             .collect();
         // One that ended and was closed in the same millisecond is listed twice.

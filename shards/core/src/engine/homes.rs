@@ -1,8 +1,9 @@
 //! Reservations at their home, in slabs: one per opening of the ledger, indexed by the
 //! counter in the id, so that a look-up hashes nothing and nothing ever moves.
 
+use super::queue::Queue;
 use super::skus::{LocationIndex, SkuIndex};
-use super::slab::{Block, Queue, Slab};
+use super::slab::{Block, Slab};
 use crate::event::HomeExtra;
 use crate::id::{Opening, ReservationId};
 use crate::name::Slot;
@@ -322,12 +323,12 @@ impl Homes {
     /// Whether an entry of a queue still says when its reservation may be forgotten.
     pub(super) fn is_current(
         &self,
-        (at, place): &(Timestamp, HomeRef),
+        (at, place): (Timestamp, HomeRef),
         belongs: fn(Status) -> bool,
     ) -> bool {
-        self.at(*place).is_some_and(|home| {
+        self.at(place).is_some_and(|home| {
             let is_settled = home.extra.as_ref().is_some_and(|extra| extra.settled);
-            home.ended_at() == Some(*at)
+            home.ended_at() == Some(at)
                 && belongs(home.status())
                 && (is_settled || !home.is_spread())
         })

@@ -4,7 +4,7 @@
 //! that no longer counts stays in the queue until it reaches the head. The others lie in a
 //! tree. Nothing moves when either grows.
 
-use super::slab::Queue;
+use super::queue::Queue;
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ impl Lapses {
     /// The earliest. The head of the queue always counts.
     pub(super) fn first(&self) -> Option<Lapse> {
         let inner = self.0.as_ref()?;
-        let queued = inner.queue.front().copied();
+        let queued = inner.queue.front();
         queued.into_iter().chain(inner.tree.first().copied()).min()
     }
 
@@ -51,7 +51,7 @@ impl Lapses {
         while inner
             .queue
             .front()
-            .is_some_and(|head| *head == lapse || !counts(*head))
+            .is_some_and(|head| head == lapse || !counts(head))
         {
             inner.queue.pop();
         }
