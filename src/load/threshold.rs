@@ -315,3 +315,142 @@ impl Comparison {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::results::{CallLatency, Errors, Rates};
+
+    /// A run of 2,000 arrivals and 5,000 answers.
+    fn a_run() -> Summary {
+        let latency = |p99_ms| Latency {
+            count: 9,
+            p50_ms: 0.5,
+            p99_ms,
+            ..Latency::default()
+        };
+        let call = |p99| CallLatency {
+            response: latency(p99),
+            service: latency(p99 / 2.0),
+        };
+        let calls = [("all", 19.9), ("confirm", 3.0)];
+        let outcomes = [("sold_out".to_owned(), 7)];
+        Summary {
+            arrivals: 2_000,
+            dropped: 2,
+            rates: Rates {
+                answers_per_s: 5_000.0,
+                ..Rates::default()
+            },
+            errors: Errors {
+                count: 5,
+                rate: 0.001,
+            },
+            latency: calls.map(|(name, p99)| (name.to_owned(), call(p99))).into(),
+            outcomes: [("all".to_owned(), outcomes.into())].into(),
+            ..Summary::default()
+        }
+    }
+
+    fn is_met(text: &str) -> bool {
+        parse(text)
+            .unwrap_or_else(|why| panic!("{why}"))
+            .judge(&a_run())
+            .met
+    }
+
+    #[test]
+    fn what_is_reached_is_met() {
+        for text in [
+            "response.p99 < 20ms",
+            "response.p99<0.02s",
+            "response.p99 <= 19_900us",
+            "service.p50 <= 3ms",
+            "confirm.response.p99 <= 3 ms",
+            "errors.rate <= 0.001",
+            "errors.rate <= 0.1%",
+            "errors == 5",
+            "rate >= 5,000",
+            "dropped != 0",
+            "dropped.rate == 0.1%",
+            "outcomes.sold_out > 6",
+            "arrivals == 2000",
+        ] {
+            assert!(is_met(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_reached_is_missed() {
+        for text in [
+            "response.p99 < 19.9ms",
+            "confirm.service.p99 > 1.5ms",
+            "errors.rate < 0.001",
+            "rate > 5000",
+            "dropped == 0",
+            "outcomes.sold_out < 7",
+            "outcomes.reserved > 0",
+        ] {
+            assert!(!is_met(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_measure_is_a_miss_and_says_so() {
+        let judged = parse("release.response.p99 < 1s")
+            .expect("it is one")
+            .judge(&a_run());
+        assert_eq!((judged.met, judged.measured), (false, None));
+        assert_eq!(judged.shown, "nothing");
+    }
+
+    #[test]
+    fn what_was_measured_is_shown_with_its_unit() {
+        let shown = |text| parse(text).expect("it is one").judge(&a_run()).shown;
+        assert_eq!(shown("response.p99 < 20ms"), "19.9 ms");
+        assert_eq!(shown("errors.rate < 0.01"), "0.001");
+        assert_eq!(shown("rate > 1"), "5000.0/s");
+        assert_eq!(shown("arrivals > 1"), "2,000");
+        let text = "  response.p99   <  20ms ";
+        assert_eq!(
+            parse(text).expect("it is one").to_string(),
+            "response.p99 < 20ms"
+        );
+    }
+
+    #[test]
+    fn what_is_no_threshold_is_told_what_was_expected() {
+        let why = |text| parse(text).expect_err("it is none").to_string();
+        for (text, said) in [
+            (
+                "response.p99 20ms",
+                "expected a comparison: <, <=, ==, !=, >= or >",
+            ),
+            ("response.p99 =< 20ms", "`=<` is no comparison"),
+            ("response.p99 = 20ms", "`=` is no comparison"),
+            ("< 20ms", "expected a metric before the comparison"),
+            ("response.p98 < 20ms", "did you mean `response.p99`?"),
+            (
+                "resposne.p99 < 20ms",
+                "unknown metric `resposne.p99`; did you mean `response.p99`?",
+            ),
+            (
+                "response.p99 < 20",
+                "`20` has no unit: expected a time such as 20ms",
+            ),
+            (
+                "response.p99 <",
+                "expected a time such as 20ms (units: us, ms, s or m) after",
+            ),
+            ("response.p99 < fast", "`fast` is no value: expected a time"),
+            (
+                "errors.rate < 20ms",
+                "`ms` is no unit here: expected a plain number",
+            ),
+            ("dropped < 5%", "`%` is no unit here"),
+        ] {
+            assert!(why(text).contains(said), "{text}: {}", why(text));
+            assert!(why(text).starts_with("threshold `"), "{}", why(text));
+        }
+    }
+}

@@ -443,6 +443,9 @@ fn curve(hist: &Hist) -> Vec<(f64, f64)> {
 
 /// Milliseconds with three significant digits in the unit that suits them.
 pub fn time(millis: f64) -> String {
+    if millis <= 0.0 {
+        return "0".to_owned();
+    }
     let (value, unit) = match millis {
         ..1.0 => (millis * 1_000.0, "µs"),
         1.0..1_000.0 => (millis, "ms"),

@@ -80,7 +80,7 @@ pub(super) fn latency(frame: &mut Frame<'_>, area: Rect, live: &Live) {
         ])
     });
     let head =
-        ["", "now", "whole run", "server"].map(|name| Line::styled(name, DIM).right_aligned());
+        ["", "now", "whole run", "service"].map(|name| Line::styled(name, DIM).right_aligned());
     let widths = [5, 9, 10, 9].map(Constraint::Length);
     let table = Table::new(rows, widths)
         .header(Row::new(head))
@@ -132,7 +132,8 @@ fn colour(outcome: Outcome) -> Color {
 
 /// The hot SKUs selling out: sold, held and free, out of all there are.
 pub(super) fn stock(frame: &mut Frame<'_>, area: Rect, live: &Live) {
-    let block = panel("hot SKUs");
+    let legend = Line::styled(" █ sold ▓ held ░ left ", DIM).right_aligned();
+    let block = panel("hot SKUs").title(legend);
     let inside = block.inner(area);
     frame.render_widget(block, area);
     let shown = live.skus.iter().take(inside.height as usize);
