@@ -250,7 +250,7 @@ pub(super) fn rate(of: &Summary) -> String {
         .map(|line| (line.0.to_owned(), line.1.to_owned(), "l"))
         .collect();
     if of.phases.iter().any(|phase| phase.target_rate > 0.0) {
-        names.push(("wanted".to_owned(), "--faint".to_owned(), "l d"));
+        names.push(("highest of the phase, as wanted".to_owned(), "--faint".to_owned(), "l d"));
     }
     legend(names) + &plot.finish("Arrivals and answers a second over time")
 }
