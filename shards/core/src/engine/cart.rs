@@ -58,7 +58,6 @@ impl Engine {
             phase: HoldPhase::Tentative,
             deadline: command.deadline,
             customer: command.customer.as_ref(),
-            now,
         };
         let mut held = Vec::new();
         for take in &sourced.takes {

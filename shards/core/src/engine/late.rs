@@ -287,7 +287,7 @@ impl Engine {
         draft.change_home(place, home, totals.collect(), edit);
         for (line, units) in home.lines.iter().zip(&plan.units) {
             if !line.foreign && *units > 0 {
-                self.reacquire(&mut draft, place, line, *units, now);
+                self.reacquire(&mut draft, place, line, *units);
             }
         }
         draft.note = payment_note(command.payment_ref.as_ref());
@@ -302,7 +302,6 @@ impl Engine {
         place: HomeRef,
         line: &Line,
         units: u32,
-        now: Timestamp,
     ) {
         let key = (line.sku, line.location);
         draft.stock(key, Counter::OnHand, -i64::from(units));
@@ -327,7 +326,7 @@ impl Engine {
             version: home.version + 1,
             deadline: home.expires_at,
             totals: [units, 0, 0],
-            counted: Some((customer, now)),
+            counted: Some((customer, home.created_at())),
             graced: false,
         })));
     }

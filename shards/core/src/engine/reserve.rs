@@ -29,7 +29,6 @@ pub(super) struct NewHold<'a> {
     pub(super) phase: HoldPhase,
     pub(super) deadline: Timestamp,
     pub(super) customer: Option<&'a Text>,
-    pub(super) now: Timestamp,
 }
 
 impl Engine {
@@ -228,7 +227,6 @@ impl Engine {
             phase: HoldPhase::Local,
             deadline: terms.expires_at,
             customer: command.customer.as_ref(),
-            now,
         };
         let mut holds: SmallVec<[Box<HoldRecord>; 2]> = SmallVec::new();
         for take in &sourced.takes {
@@ -292,7 +290,7 @@ impl Engine {
             counted: new
                 .customer
                 .filter(|_| is_limited)
-                .map(|name| (name.clone(), new.now)),
+                .map(|name| (name.clone(), new.id.at())),
             graced: false,
         }
     }

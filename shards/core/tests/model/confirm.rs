@@ -170,7 +170,6 @@ impl Model {
             hold.expired -= units;
             hold.late = Some(super::Late {
                 units: *units,
-                at: now,
                 counts,
             });
         }

@@ -31,7 +31,7 @@ impl Model {
             for hold in order.holds.iter().filter(|hold| hold.sku == *sku) {
                 let late = hold.late.as_ref();
                 if let Some(late) = late.filter(|late| late.counts) {
-                    units.push((late.at, u64::from(late.units)));
+                    units.push((order.created_at, u64::from(late.units)));
                 }
                 let in_time = hold.confirmed - late.map_or(0, |late| late.units);
                 let held = if is_held { hold.open() } else { 0 };

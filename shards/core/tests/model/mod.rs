@@ -130,15 +130,14 @@ struct Hold {
     expired: u32,
     /// Whether the SKU was limited when they were reserved.
     counts: bool,
-    /// Units of those confirmed that were taken again, when, and whether the SKU was limited.
+    /// Units of those confirmed that were taken again, and whether the SKU was limited.
     late: Option<Late>,
 }
 
-/// Units taken again by a late confirm: they count from then on.
+/// Units taken again by a late confirm: they count from the time of their reservation.
 #[derive(Clone)]
 struct Late {
     units: u32,
-    at: Timestamp,
     counts: bool,
 }
 

@@ -40,3 +40,13 @@ reserve r6 TEE 1 ttl=1s customer=ben                   -> created
 advance 1s                                             -> expired r6
 configure TEE paused=true                              -> configured
 confirm r6 late=refuse                                 -> refused reservation-expired late-refused, recorded
+
+# Units taken late count from the time of their reservation, not of the payment.
+configure MUG limit=2/30s                              -> created
+receive MUG 9                                          -> received on_hand=9
+reserve m1 MUG 2 ttl=1s customer=eve                   -> created
+advance 20s                                            -> expired m1
+confirm m1                                             -> confirmed late
+reserve m2 MUG 2 customer=eve                          -> refused customer-limit MUG limit=2 counted=2 frees_at=+34s
+advance 10s                                            -> nothing
+reserve m3 MUG 2 customer=eve                          -> created
