@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -118,6 +119,9 @@ struct Run {
     quiet: bool,
 }
 
+/// Parts of carts on other shards, and expiries under way, follow their answers within moments.
+const LAG_MAX: Duration = Duration::from_secs(15);
+
 const AFTER_HELP: &str = "\
 Examples:
   holdfast load flash-sale
@@ -203,6 +207,7 @@ async fn load(args: Run) -> Exit {
         thresholds,
         drops_allowed: args.allow_dropped,
         now: started(),
+        lag_max: LAG_MAX,
         show: args.show(),
     };
     let stop = Arc::new(AtomicBool::new(false));

@@ -50,6 +50,8 @@ pub struct Options {
     pub drops_allowed: bool,
     /// When it begins: names the run's things, so that every run has its own.
     pub now: Timestamp,
+    /// How long counters may lag behind the answers before a difference counts.
+    pub lag_max: Duration,
     /// Whether the run is shown while it goes on, and how.
     pub show: view::Show,
 }
@@ -131,6 +133,10 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
     let (target_words, is_own) = (target.words(), target.is_own());
     let timeout = Duration::from_secs(5);
     let carrier = target.carrier(&names, LOOK_PLACES, timeout)?;
+    let patience = proof::Patience {
+        holds_end_in: holds_end_in(scenario),
+        lag_max: options.lag_max,
+    };
     let nothing = Look::default();
     let evidence = Evidence {
         plan: &plan,
@@ -143,7 +149,7 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         ledgers: None,
         ran_ms: recorded.elapsed.as_millis() as u64,
     };
-    let look = proof::look(&target, carrier, &evidence, holds_end_in(scenario)).await?;
+    let look = proof::look(&target, carrier, &evidence, patience).await?;
     let ledgers = target.close().await?;
     let evidence = Evidence {
         look: &look,

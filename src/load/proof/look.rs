@@ -29,26 +29,33 @@ pub struct Look {
     pub followed_after: Duration,
 }
 
+/// How long a look back waits for what is going to happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For holds to end.
+    pub holds_end_in: Duration,
+    /// For counters to follow the answers: parts of carts on other shards, expiries under way.
+    pub lag_max: Duration,
+}
+
 /// Reserves that are repeated at most.
 const REPEATS_MAX: usize = 2_000;
 /// How long one question is asked again.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long counters may lag behind answers: parts of carts on other shards, expiries under way.
-const LAG_MAX: Duration = Duration::from_secs(15);
+const ANSWERED_IN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Looks back at a run: waits until its holds have ended, for at most `holds_end_in`, reads every
-/// reservation back and compares with the counters until they agree or `LAG_MAX` is over.
+/// Looks back at a run: waits until its holds have ended, reads every reservation back and compares
+/// with the counters until they agree, both as long as `patience` goes.
 pub async fn look(
     target: &Target,
     mut carrier: Carrier,
     evidence: &Evidence<'_>,
-    holds_end_in: Duration,
+    patience: Patience,
 ) -> Result<Look, Trouble> {
     let (plan, names, book) = (evidence.plan, evidence.names, evidence.book);
     let mut look = Look::default();
     tokio::task::block_in_place(|| look.repeat(&mut carrier, plan, book));
-    await_ends(target, names, holds_end_in).await?;
+    await_ends(target, names, patience.holds_end_in).await?;
     look.seen = vec![Seen::Unseen; book.entries.len()];
     let began = Instant::now();
     loop {
@@ -58,7 +65,7 @@ pub async fn look(
         if sums.agree() {
             break;
         }
-        if began.elapsed() > LAG_MAX {
+        if began.elapsed() > patience.lag_max {
             break;
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -91,7 +98,7 @@ impl Look {
         ask_all(
             carrier,
             count,
-            PATIENCE,
+            ANSWERED_IN,
             |place, send| {
                 let number = entry(place).number;
                 plan.lines(number, &mut lines);
@@ -143,7 +150,7 @@ impl Look {
         ask_all(
             carrier,
             places.len(),
-            PATIENCE,
+            ANSWERED_IN,
             |place, send| {
                 let entry = &book.entries[places[place] as usize];
                 send(&Ask {

@@ -8,8 +8,6 @@
 mod claims;
 mod look;
 mod sums;
-#[cfg(test)]
-mod tests;
 
 use super::{
     drive::{Book, Standing},
@@ -20,7 +18,7 @@ use super::{
 };
 
 pub use claims::judge;
-pub use look::{Look, look};
+pub use look::{Look, Patience, look};
 use sums::Sums;
 
 /// All that a proof weighs.

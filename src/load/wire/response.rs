@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn refusals_are_told_apart_by_status_and_code() {
-        let said = |head, body| heard(Call::Reserve, head, body);
+        let said = |head: &str, body: &str| heard(Call::Reserve, head, body);
         let short = r#"{"code":"insufficient-stock","lines":[{"requested":2,"available":1}]}"#;
         let refused = said("409 Conflict", short);
         assert_eq!(

@@ -1,1 +1,0 @@
-//! Each claim seen broken by evidence that speaks against it.

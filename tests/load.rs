@@ -1,0 +1,186 @@
+//! `holdfast load` as a program: a server that it starts, kills and proves; the engine in process;
+//! what it refuses; how it ends.
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+fn holdfast(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.arg("load").args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    holdfast(args).output().expect("the program runs")
+}
+
+fn summary(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        panic!("{error}: {said}")
+    })
+}
+
+fn verdict<'a>(summary: &'a Value, part: &str) -> &'a str {
+    let claims = summary["invariants"].as_array().expect("claims");
+    let found = claims
+        .iter()
+        .find(|claim| claim["name"].as_str().is_some_and(|name| name.contains(part)));
+    let found = found.unwrap_or_else(|| panic!("no claim about {part}"));
+    found["verdict"].as_str().expect("a verdict")
+}
+
+fn file(directory: &Path, text: &str) -> String {
+    let path = directory.join("scenario.toml");
+    std::fs::write(&path, text).expect("it can be written");
+    path.display().to_string()
+}
+
+const KILLED: &str = r#"
+name = "killed"
+stock = { skus = 4, units = 100 }
+popularity = { kind = "uniform" }
+basket = { lines_max = 3 }
+buyers = { abandon = 0.1, release = 0.1, late = 0.1, late_by_ms = 200, ttl_ms = 800 }
+payment = { kind = "exponential", mean_ms = 200 }
+duplicates = { reserve_after = 0.1, reserve_at_once = 0.1, confirm_at_once = 0.1 }
+client = { timeout_ms = 500, backoff_ms = 10, backoff_max_ms = 100 }
+arrivals = { drop_after_ms = 20000, connections_max = 64 }
+
+[[phases]]
+kind = "constant"
+seconds = 2.0
+rate = 200
+
+[[kills]]
+at_ms = 700
+down_ms = 200
+"#;
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_keeps_every_promise() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let scenario = file(directory.path(), KILLED);
+    let out = directory.path().join("out");
+    let data = directory.path().join("data");
+    let output = holdfast(&[&scenario, "--spawn", "--json", "--quiet", "--out"])
+        .arg(&out)
+        .arg("--data-dir")
+        .arg(&data)
+        .output()
+        .expect("the program runs");
+    let summary = summary(&output);
+    assert_eq!(output.status.code(), Some(0), "{:#}", summary["invariants"]);
+    for part in ["no oversell", "no undersell", "one end", "in the ledger", "repeats"] {
+        assert_eq!(verdict(&summary, part), "held", "{part}");
+    }
+    let count = |name: &str| summary["counts"][name].as_u64().expect("a count");
+    assert!(count("kills") == 1 && count("retries") > 0, "{summary:#}");
+    assert_eq!(count("reserves_unanswered") + count("calls_given_up"), 0);
+    let marks = summary["marks"].as_array().expect("marks");
+    assert!(marks.len() >= 2, "{marks:?}");
+    assert!(out.join("summary.json").is_file() && out.join("report.html").is_file());
+    let left = std::fs::read_dir(&data).expect("it was made").count();
+    assert_eq!(left, 0, "the server's data is removed when the proof holds");
+}
+
+#[test]
+fn the_engine_in_process_is_loaded_and_proved_without_http() {
+    let args = ["baskets", "--in-process", "--rate", "150", "--duration", "1"];
+    let output = run(&[&args[..], &["--json", "-q"]].concat());
+    let summary = summary(&output);
+    assert_eq!(output.status.code(), Some(0), "{:#}", summary["invariants"]);
+    for part in ["no oversell", "no undersell", "one end", "in the ledger", "repeats"] {
+        assert_eq!(verdict(&summary, part), "held", "{part}");
+    }
+    assert!(summary["target"].as_str().is_some_and(|target| target.contains("in process")));
+}
+
+#[test]
+fn a_missed_threshold_is_99_and_a_met_one_is_0() {
+    let args = ["sold-out-storm", "--rate", "100", "--duration", "0.5", "-q"];
+    let with = |threshold: &str| run(&[&args[..], &["--threshold", threshold]].concat());
+    let missed = with("response.p99 < 1us");
+    assert_eq!(missed.status.code(), Some(99));
+    assert!(String::from_utf8_lossy(&missed.stdout).contains("✗ response.p99 < 1us"));
+    assert_eq!(with("arrivals > 10").status.code(), Some(0));
+}
+
+#[test]
+fn the_closed_model_is_marked_as_such() {
+    let args = ["sold-out-storm", "--connections", "4", "--duration", "0.5", "-q", "--json"];
+    let output = run(&args);
+    let summary = summary(&output);
+    assert_eq!(summary["model"]["kind"], "closed");
+    assert_eq!(summary["model"]["connections"], 4);
+    assert!(summary["arrivals"].as_u64().is_some_and(|arrivals| arrivals > 20));
+}
+
+#[test]
+fn an_interrupt_ends_it_early_with_what_there_is_and_no_server_left() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (out, data) = (directory.path().join("out"), directory.path().join("data"));
+    let child = holdfast(&["flash-sale", "--rate", "100", "--duration", "60", "-q", "--json"])
+        .arg("--out")
+        .arg(&out)
+        .arg("--data-dir")
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let began = Instant::now();
+    // The server is there, and buyers come.
+    while !std::fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never began");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+    let output = child.wait_with_output().expect("it ends");
+    assert!(began.elapsed() < Duration::from_secs(45));
+    assert_eq!(output.status.code(), Some(130));
+    let summary = summary(&output);
+    assert!(summary["notes"].to_string().contains("ended early"), "{:#}", summary["notes"]);
+    assert_eq!(verdict(&summary, "no oversell"), "held");
+    assert!(out.join("summary.json").is_file());
+    assert_eq!(std::fs::read_dir(&data).expect("it was made").count(), 0);
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_before_anything_starts() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let wrong = file(directory.path(), "name = \"x\"\nstock.unit = 5\n");
+    for (args, code, word) in [
+        (vec!["no-such"], 2, "built in are"),
+        (vec![wrong.as_str()], 2, "unit"),
+        (vec!["retry-storm", "--in-process"], 2, "--spawn"),
+        (vec!["flash-sale", "--threshold", "p99 <"], 2, "threshold"),
+        (vec!["flash-sale", "--server", "http://127.0.0.1:1"], 7, "can't reach"),
+        (vec!["show", "no-such"], 2, "load list"),
+    ] {
+        let output = run(&args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(word), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn built_in_scenarios_can_be_listed_shown_and_run_from_the_file_that_is_shown() {
+    let list = run(&["list"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert_eq!(list.lines().count(), 6, "{list}");
+    let shown = run(&["show", "flash-sale"]);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let copy = file(directory.path(), &String::from_utf8_lossy(&shown.stdout));
+    let output = run(&[&copy, "--rate", "50", "--duration", "0.5", "-q", "--in-process"]);
+    assert_eq!(output.status.code(), Some(0));
+}
