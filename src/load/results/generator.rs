@@ -34,16 +34,22 @@ const SHARE: f64 = 0.1;
 impl Generator {
     pub(super) fn judge(facts: GeneratorFacts, recorded: &Recorded) -> Self {
         let lag = Latency::of(&recorded.whole.lag);
-        let response = recorded.whole.all().response.quantile_ms(0.99);
+        let response = Latency::of(&recorded.whole.all().response);
         let could = recorded.elapsed.as_secs_f64() * facts.threads as f64;
         let cpu_share = facts.cpu_s.filter(|_| could > 0.0).map(|cpu| cpu / could);
         let is_busy = cpu_share.is_some_and(|share| share >= BUSY);
-        let is_late = lag.p99_ms > GRAIN_MS && lag.p99_ms > SHARE * response;
+        let matters = |lag: f64, response: f64| lag > GRAIN_MS && lag > SHARE * response;
+        let is_often_late = matters(lag.p50_ms, response.p50_ms);
+        let is_late = is_often_late || matters(lag.p99_ms, response.p99_ms);
         let why = match (is_busy, is_late) {
             (true, _) => format!(
                 "its {} were busy {:.0} % of the time",
                 crate::show::counted(facts.threads as u64, "thread"),
                 100.0 * cpu_share.unwrap_or(0.0)
+            ),
+            (false, true) if is_often_late => format!(
+                "every other was sent {} late or more although a connection was free",
+                time(lag.p50_ms)
             ),
             (false, true) => format!(
                 "one in a hundred was sent {} late or more although a connection was free",

@@ -154,7 +154,9 @@ fn stock_line(sku: &SkuNow, width: usize) -> Line<'_> {
     let sold_until = sold * room / all;
     let held_until = (sold + held) * room / all;
     let bar = |cells: u64, letter: &str| letter.repeat(cells as usize);
-    let name: String = sku.sku.chars().take(17).collect();
+    // The end of a name tells more than its begin.
+    let skipped = sku.sku.chars().count().saturating_sub(17);
+    let name: String = sku.sku.chars().skip(skipped).collect();
     let style = if free == 0 {
         Style::new().fg(Color::Red).add_modifier(Modifier::BOLD)
     } else {

@@ -61,7 +61,7 @@ fn head(of: &Summary) -> String {
         "{length} against {} · {model} · seed {} · {}",
         escape(&of.target),
         of.seed,
-        escape(&of.started_at)
+        escape(&of.started_at.replace('T', " "))
     );
     title(of, badge(of), &under)
 }
@@ -134,7 +134,7 @@ fn stock(of: &Summary) -> String {
             "<div class=\"card\"><b>{}</b>{}{}</div>",
             escape(&sku.sku),
             timeline::stock_legend(),
-            timeline::stock(of, sku)
+            timeline::stock(of, sku, seen.len() == 1)
         )
     };
     let cards: String = seen.iter().map(card).collect();

@@ -227,9 +227,8 @@ pub(super) fn about(of: &Summary) -> String {
         ),
         ("Retention", escape(&of.retention)),
     ];
-    let counts = of
-        .counts
-        .iter()
+    let came = of.counts.iter().filter(|(_, number)| **number > 0);
+    let counts = came
         .map(|(name, number)| format!("{} {}", escape(&name.replace('_', " ")), count(*number)));
     let counts: Vec<_> = counts.collect();
     if !counts.is_empty() {

@@ -4,7 +4,7 @@
 
 use super::{
     svg::{Plot, Scale, time_ticks},
-    text::{amount, axis_time, colour_of, legend, outcome_words},
+    text::{amount, axis_time, colour_of, escape, legend, outcome_words},
 };
 use crate::load::{
     record::Outcome,
@@ -13,6 +13,7 @@ use crate::load::{
 use crate::show::count;
 
 const SIZE: (f64, f64) = (1076.0, 300.0);
+const WIDE: (f64, f64) = (1076.0, 240.0);
 const SMALL: (f64, f64) = (510.0, 220.0);
 /// A label of so many characters takes so much room.
 const LETTER: f64 = 6.4;
@@ -61,9 +62,10 @@ fn phases(plot: &mut Plot, of: &Summary, end: f64, top: f64) {
         let (left, right) = (plot.x(phase.at_s), plot.x(until));
         let class = if place % 2 == 0 { "phase" } else { "phase b" };
         plot.push(&format!(
-            "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"17\" rx=\"3\"/>",
+            "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"17\" rx=\"3\"><title>{}</title></rect>",
             top + 1.0,
-            (right - left - 1.0).max(0.5)
+            (right - left - 1.0).max(0.5),
+            escape(&phase.name)
         ));
         let room = ((right - left - 8.0) / LETTER) as usize;
         if phase.name.chars().count() <= room {
@@ -250,7 +252,11 @@ pub(super) fn rate(of: &Summary) -> String {
         .map(|line| (line.0.to_owned(), line.1.to_owned(), "l"))
         .collect();
     if of.phases.iter().any(|phase| phase.target_rate > 0.0) {
-        names.push(("highest of the phase, as wanted".to_owned(), "--faint".to_owned(), "l d"));
+        names.push((
+            "highest of the phase, as wanted".to_owned(),
+            "--faint".to_owned(),
+            "l d",
+        ));
     }
     legend(names) + &plot.finish("Arrivals and answers a second over time")
 }
@@ -306,14 +312,15 @@ pub(super) fn outcomes(of: &Summary) -> String {
 }
 
 /// Stock of one SKU over time: sold, held and available, one upon the other.
-pub(super) fn stock(of: &Summary, sku: &StockOf) -> String {
+pub(super) fn stock(of: &Summary, sku: &StockOf, is_alone: bool) -> String {
     let top = sku
         .points
         .iter()
         .map(|at| at.available.max(0) + at.reserved + at.sold)
         .max();
     let y = Scale::from_zero(top.unwrap_or(0) as f64);
-    let mut plot = begin(of, SMALL, y, amount);
+    let size = if is_alone { WIDE } else { SMALL };
+    let mut plot = begin(of, size, y, amount);
     let end = end(of);
     let until = |place: usize| {
         sku.points
