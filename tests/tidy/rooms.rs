@@ -163,8 +163,8 @@ pub(crate) const PACKAGES: &[Package] = &[
     },
     Package {
         manifest: "shards/runtime/Cargo.toml",
-        may: "arc-swap dashmap holdfast-core holdfast-ledger ractor redb smallvec thiserror tokio \
-            tracing xxhash-rust",
+        may: "arc-swap dashmap hashbrown holdfast-core holdfast-ledger ractor redb smallvec \
+            thiserror tokio tracing xxhash-rust",
         never: "axum clap hyper toml",
         because: "the runtime depends on core, ledger, ractor, tokio and dashmap, not on HTTP or \
             configuration files",

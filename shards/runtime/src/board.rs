@@ -5,7 +5,6 @@
 //!
 //! Deliberately absent: staged state, reservations, and history.
 
-use crate::directory::TABLES;
 use dashmap::DashMap;
 use holdfast_core::{Counter, Counters, Location, Sku, SkuConfig, SkuView, Timestamp, Versions};
 use std::borrow::Borrow;
@@ -14,6 +13,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 use xxhash_rust::xxh3::xxh3_64;
+
+/// Sub-tables; no table may grow in one go.
+const TABLES: usize = 1024;
 
 /// SKU → committed counters, versions and `as_of`.
 #[derive(Debug)]

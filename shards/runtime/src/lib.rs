@@ -8,6 +8,7 @@
 
 mod actor;
 mod board;
+mod bundle;
 pub mod carts;
 mod catch_up;
 pub mod clock;
@@ -33,6 +34,7 @@ mod timer;
 mod unavailable;
 
 pub use board::Board;
+pub use bundle::Bundle;
 pub use carts::CartSettings;
 pub use clock::Clock;
 pub use directory::{Directory, KeyGuard, KeyRefused};
@@ -41,7 +43,7 @@ pub use message::{Deadline, Operation};
 pub use permits::{Permit, Permits};
 pub use placement::{Placement, ShardIndex, reserve_slot, slot_of};
 pub use recovery::{Files, Ledgers};
-pub use reply::{Collector, FindTo, Found, ReplyTo, Told};
+pub use reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 pub use router::Router;
 pub use runtime::{Drained, Runtime, StartError};
 pub use settings::{DataSettings, LedgerSource, RestartSettings, Settings};

@@ -2,23 +2,16 @@
 //!
 //! Deliberately absent: the mailbox itself, which is the actor's.
 
+use crate::bundle::Bundle;
 use crate::clock;
-use crate::directory::KeyGuard;
 use crate::peer::PeerMessage;
 use crate::placement::ShardIndex;
-use crate::reply::{Collector, FindTo, ReplyTo};
-use holdfast_core::{Command, KeyTag, Request, ReservationId};
-use std::sync::Arc;
+use crate::reply::{FindTo, KeyTo, ReplyTo};
+use holdfast_core::{KeyTag, Request, ReservationId};
 use std::time::{Duration, Instant};
 
 /// One operation of a caller. Ids to be minted are [`ReservationId::UNMINTED`].
-#[derive(Clone, Debug)]
-pub struct Operation {
-    /// The idempotency key, hashed with its caller, and the hash of the content.
-    pub key: Option<KeyTag>,
-    /// What to do.
-    pub command: Command,
-}
+pub type Operation = Request;
 
 /// Until when a command may be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +28,8 @@ pub enum Input {
     Read(Read),
     /// Strong reads by id for a look-up.
     ReadMany(ReadMany),
+    /// Whether this shard has kept a key.
+    Key(AskKey),
     /// A step of a cart.
     Peer(ShardIndex, PeerMessage),
 }
@@ -53,14 +48,10 @@ pub struct Job {
 /// The commands of one message.
 #[derive(Debug)]
 pub struct Jobs {
-    /// What to do, with the key guards, in order.
-    pub requests: std::vec::IntoIter<(Request, Option<KeyGuard>)>,
-    /// The place of the next one among the answers.
-    pub next: u32,
     /// Until when they may be begun.
     pub deadline: Deadline,
-    /// Where the answers go.
-    pub collector: Arc<Collector>,
+    /// What to do, and where the answers go.
+    pub bundle: Bundle,
 }
 
 /// A strong read by id.
@@ -83,18 +74,18 @@ pub struct ReadMany {
     pub to: FindTo,
 }
 
+/// The question for a key that another shard may have kept.
+#[derive(Debug)]
+pub struct AskKey {
+    /// Which.
+    pub tag: KeyTag,
+    /// Where the answer goes.
+    pub to: KeyTo,
+}
+
 impl Deadline {
     /// So long from now on.
     pub fn within(duration: Duration) -> Self {
         Self(clock::instant() + duration)
-    }
-}
-
-impl From<Operation> for Request {
-    fn from(operation: Operation) -> Self {
-        Self {
-            key: operation.key,
-            command: operation.command,
-        }
     }
 }

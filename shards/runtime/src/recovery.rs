@@ -229,6 +229,9 @@ pub fn show(
         view.seq = engine.seq();
         board.publish(&view.sku, board.copy(&view));
     }
+    if placement.shards() == 1 {
+        return;
+    }
     keys.forget_slots(|slot| placement.shard_of(slot) == index);
     for (tag, slot) in engine.key_tags() {
         keys.keep(&tag, slot);

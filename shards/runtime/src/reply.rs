@@ -4,13 +4,13 @@
 //! was begun is lost (its outcome unknown), one that never was is not applied. So a mailbox that
 //! is thrown away leaves no caller waiting. It carries the operation's permit and key guard.
 
+use crate::bundle::Collector;
 use crate::directory::KeyGuard;
 use crate::permits::Permit;
 use crate::placement::ShardIndex;
 use crate::unavailable::Unavailable;
 use holdfast_core::{Answer, ReservationId, ReservationView};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// What a caller hears.
@@ -26,7 +26,7 @@ pub struct ReplyTo {
 #[derive(Debug)]
 enum Sink {
     One(Box<One>),
-    Many(Arc<Collector>, u32),
+    Late(Arc<Collector>, u32),
     Told,
 }
 
@@ -36,17 +36,6 @@ struct One {
     shard: ShardIndex,
     begun: bool,
     _permit: Option<Permit>,
-}
-
-/// Gathers the answers to the operations of one message, and sends them all at once when the
-/// last of its [`ReplyTo`]s is gone.
-#[derive(Debug)]
-pub struct Collector {
-    answers: Mutex<Vec<Option<Told>>>,
-    to: Option<oneshot::Sender<Vec<Told>>>,
-    shard: ShardIndex,
-    begun: AtomicBool,
-    _permits: [Option<Permit>; 2],
 }
 
 /// Where the reservations found by a look-up go. Dropped, it finds nothing.
@@ -63,6 +52,33 @@ pub struct Found {
     pub views: Vec<ReservationView>,
     /// Ids that are not there any more.
     pub gone: Vec<ReservationId>,
+}
+
+/// Where it goes what a shard says to a key, if it has kept it. Dropped, it says nothing.
+#[derive(Debug)]
+pub struct KeyTo {
+    to: oneshot::Sender<Option<Told>>,
+    _permit: Permit,
+}
+
+impl KeyTo {
+    /// A reply to the question for a key, and where it arrives.
+    pub fn new(permit: Permit) -> (Self, oneshot::Receiver<Option<Told>>) {
+        let (to, from) = oneshot::channel();
+        (
+            Self {
+                to,
+                _permit: permit,
+            },
+            from,
+        )
+    }
+
+    /// Answers: with what its operation was told, or that there is no such key.
+    pub fn send(self, told: Option<Told>) {
+        // A caller that has gone hears nothing.
+        let _ = self.to.send(told);
+    }
 }
 
 impl FindTo {
@@ -108,10 +124,10 @@ impl ReplyTo {
         )
     }
 
-    /// A reply to the operation at `index` of a message.
-    pub const fn many(of: Arc<Collector>, index: u32, key: Option<KeyGuard>) -> Self {
+    /// A reply to the operation at `index` of a message, which was begun.
+    pub(crate) const fn late(of: Arc<Collector>, index: u32, key: Option<KeyGuard>) -> Self {
         Self {
-            sink: Sink::Many(of, index),
+            sink: Sink::Late(of, index),
             key,
         }
     }
@@ -120,8 +136,7 @@ impl ReplyTo {
     pub fn begin(&mut self) {
         match &mut self.sink {
             Sink::One(one) => one.begun = true,
-            Sink::Many(of, _) => of.begun.store(true, Ordering::Relaxed),
-            Sink::Told => {}
+            Sink::Late(..) | Sink::Told => {}
         }
     }
 
@@ -129,7 +144,7 @@ impl ReplyTo {
     pub fn is_wanted(&self) -> bool {
         match &self.sink {
             Sink::One(one) => one.to.as_ref().is_some_and(|to| !to.is_closed()),
-            Sink::Many(of, _) => of.to.as_ref().is_some_and(|to| !to.is_closed()),
+            Sink::Late(of, _) => of.is_wanted(),
             Sink::Told => false,
         }
     }
@@ -156,10 +171,7 @@ impl ReplyTo {
                     let _ = to.send(told);
                 }
             }
-            Sink::Many(of, index) => {
-                let mut answers = of.answers.lock().unwrap_or_else(PoisonError::into_inner);
-                answers[index as usize] = Some(told);
-            }
+            Sink::Late(of, index) => of.take(index, told),
             Sink::Told => {}
         }
     }
@@ -171,7 +183,7 @@ impl One {
     }
 }
 
-const fn lost(shard: ShardIndex, begun: bool) -> Unavailable {
+pub(crate) const fn lost(shard: ShardIndex, begun: bool) -> Unavailable {
     if begun {
         Unavailable::Lost { shard }
     } else {
@@ -185,39 +197,6 @@ impl Drop for One {
         if let Some(to) = self.to.take() {
             let _ = to.send(Err(lost));
         }
-    }
-}
-
-impl Collector {
-    /// Gathers `count` answers of `shard`, and where they arrive.
-    pub fn new(
-        shard: ShardIndex,
-        count: usize,
-        permits: [Option<Permit>; 2],
-    ) -> (Arc<Self>, oneshot::Receiver<Vec<Told>>) {
-        let (to, from) = oneshot::channel();
-        let answers = std::iter::repeat_with(|| None).take(count).collect();
-        let collector = Self {
-            answers: Mutex::new(answers),
-            to: Some(to),
-            shard,
-            begun: AtomicBool::new(false),
-            _permits: permits,
-        };
-        (Arc::new(collector), from)
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let Some(to) = self.to.take() else { return };
-        let begun = *self.begun.get_mut();
-        let answers = self
-            .answers
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        let lost = |told: Option<Told>| told.unwrap_or(Err(lost(self.shard, begun)));
-        let _ = to.send(std::mem::take(answers).into_iter().map(lost).collect());
     }
 }
 
@@ -237,18 +216,5 @@ mod tests {
         reply.begin();
         drop(reply);
         assert_eq!(told.try_recv(), Ok(Err(Unavailable::Lost { shard: 3 })));
-    }
-
-    #[test]
-    fn a_message_answers_at_once_when_its_last_reply_is_gone() {
-        let (collector, mut told) = Collector::new(1, 2, [None, None]);
-        let mut first = ReplyTo::many(Arc::clone(&collector), 0, None);
-        let second = ReplyTo::many(collector, 1, None);
-        first.begin();
-        second.send(Err(Unavailable::Deadline));
-        assert!(told.try_recv().is_err());
-        drop(first);
-        let lost = Err(Unavailable::Lost { shard: 1 });
-        assert_eq!(told.try_recv(), Ok(vec![lost, Err(Unavailable::Deadline)]));
     }
 }

@@ -5,17 +5,20 @@
 
 use crate::actor::Message;
 use crate::board::Board;
+use crate::bundle::{Answered, Bundle};
 use crate::clock::Clock;
-use crate::directory::{Directory, Handle, KeyGuard, KeyRefused};
+use crate::directory::{Directory, KeyGuard, KeyGuards, KeyRefused};
 use crate::links::{Link, Links, Phase};
-use crate::message::{Deadline, Input, Job, Jobs, Operation, Read};
+use crate::message::{AskKey, Deadline, Input, Job, Jobs, Operation, Read};
 use crate::placement::{Placement, ShardIndex, slot_of};
-use crate::reply::{Collector, ReplyTo, Told};
+use crate::reply::{KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
 use crate::status::{Readiness, ShardState, ShardStatus};
 use crate::unavailable::Unavailable;
 use crate::{lookup, permits::Permit};
-use holdfast_core::{Answer, Command, Refusal, Request, ReservationId, Sku, SkuView, Timestamp};
+use holdfast_core::{
+    Answer, Command, KeyTag, Refusal, ReservationId, Sku, SkuView, Slot, Timestamp,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
@@ -46,27 +49,55 @@ enum Class {
 /// The operations of a batch that go to one shard.
 struct Group {
     shard: ShardIndex,
-    requests: Vec<(Request, Option<KeyGuard>)>,
+    operations: Vec<Operation>,
+    keys: Option<KeyGuards>,
     /// Their places in the batch.
     places: Vec<u32>,
     /// How many are of each class.
     counts: [usize; 2],
 }
 
+/// An operation whose key may be known elsewhere.
+struct Stray {
+    place: u32,
+    operation: Operation,
+    key: KeyGuard,
+}
+
 impl Router {
     /// Does one operation. What it answers is durable.
     pub async fn execute(&self, operation: Operation, deadline: Deadline) -> Told {
-        let class = class_of(&operation.command);
-        let (shard, key) = self.admit(&operation, &Arc::new(Arc::clone(&self.0.keys)))?;
+        let slot = slot_of(&operation.command);
+        let shard = self.0.placement.shard_of(slot);
+        let mut guard = None;
+        if let Some(tag) = operation.key.as_ref().filter(|_| self.has_others()) {
+            match self.0.keys.enter(tag, slot) {
+                Ok(entered) => guard = Some(entered),
+                Err(refused) => return self.refused_key(refused, shard),
+            }
+        }
+        self.perform(operation, guard, deadline).await
+    }
+
+    /// Does an operation whose key is in the directory.
+    async fn perform(
+        &self,
+        operation: Operation,
+        key: Option<KeyGuard>,
+        deadline: Deadline,
+    ) -> Told {
+        let shard = self.0.placement.shard_of(slot_of(&operation.command));
         let link = self.link(shard);
-        let key = match key {
-            Ok(key) => key,
-            Err(refused) => return Ok(refused),
-        };
-        let permit = link.take(class, 1)?;
+        self.refuse_if_closed(link)?;
+        if let (Some(tag), Some(key)) = (&operation.key, &key)
+            && let Some(told) = self.ask_others(tag, key.elsewhere(), shard).await?
+        {
+            return told;
+        }
+        let permit = link.take(class_of(&operation.command), 1)?;
         let (reply, told) = ReplyTo::one(shard, Some(permit), key);
         link.send(Input::One(Job {
-            request: operation.into(),
+            request: operation,
             deadline,
             reply,
         }));
@@ -78,29 +109,20 @@ impl Router {
     pub async fn batch(&self, operations: Vec<Operation>, deadline: Deadline) -> Vec<Told> {
         let mut told: Vec<Option<Told>> = Vec::new();
         told.resize_with(operations.len(), || None);
-        let mut groups: Vec<Group> = Vec::new();
-        let count = operations.len();
-        let keys = Arc::new(Arc::clone(&self.0.keys));
-        for (at, operation) in operations.into_iter().enumerate() {
-            match self.admit(&operation, &keys) {
-                Err(unavailable) => told[at] = Some(Err(unavailable)),
-                Ok((_, Err(refused))) => told[at] = Some(Ok(refused)),
-                Ok((shard, Ok(key))) => {
-                    let group = Group::of(&mut groups, shard, count);
-                    group.counts[class_of(&operation.command) as usize] += 1;
-                    group.places.push(at as u32);
-                    group.requests.push((operation.into(), key));
-                }
-            }
-        }
+        let mut strays = Vec::new();
+        let groups = if self.has_others() {
+            self.sort(operations, &mut told, &mut strays)
+        } else {
+            vec![Group::all(operations)]
+        };
         let sent: Vec<_> = groups
             .into_iter()
             .filter_map(|group| self.send(group, deadline, &mut told))
             .collect();
-        for (shard, places, answers) in sent {
-            match answers.await {
-                Ok(answers) if answers.len() == told.len() => return answers,
-                Ok(answers) => {
+        for (shard, places, answered) in sent {
+            match answered.await {
+                Ok(Answered { answers, .. }) if answers.len() == told.len() => return answers,
+                Ok(Answered { answers, .. }) => {
                     for (place, answer) in places.into_iter().zip(answers) {
                         told[place as usize] = Some(answer);
                     }
@@ -112,9 +134,83 @@ impl Router {
                 }
             }
         }
+        for stray in strays {
+            let answer = self.perform(stray.operation, Some(stray.key), deadline);
+            told[stray.place as usize] = Some(answer.await);
+        }
         told.into_iter()
             .map(|told| told.expect("every operation was sent or refused"))
             .collect()
+    }
+
+    /// Enters the keys of a batch and sorts its operations by their shards.
+    fn sort(
+        &self,
+        operations: Vec<Operation>,
+        told: &mut [Option<Told>],
+        strays: &mut Vec<Stray>,
+    ) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let count = operations.len();
+        for (place, operation) in operations.into_iter().enumerate() {
+            let slot = slot_of(&operation.command);
+            let shard = self.0.placement.shard_of(slot);
+            let group = Group::of(&mut groups, shard, count);
+            if let Some(tag) = &operation.key {
+                let at = group.operations.len() as u32;
+                let keys = group
+                    .keys
+                    .get_or_insert_with(|| KeyGuards::new(Arc::clone(&self.0.keys)));
+                match keys.enter(at, tag, slot) {
+                    Ok(elsewhere) if elsewhere.is_empty() => {}
+                    Ok(elsewhere) => {
+                        let place = place as u32;
+                        let key = keys.take_last(elsewhere);
+                        strays.push(Stray {
+                            place,
+                            operation,
+                            key,
+                        });
+                        continue;
+                    }
+                    Err(refused) => {
+                        told[place] = Some(self.refused_key(refused, shard));
+                        continue;
+                    }
+                }
+            }
+            group.push(place, operation);
+        }
+        groups
+    }
+
+    /// What other shards that seem to have kept a key say to it, if one of them has.
+    async fn ask_others(
+        &self,
+        tag: &KeyTag,
+        elsewhere: &[Slot],
+        own: ShardIndex,
+    ) -> Result<Option<Told>, Unavailable> {
+        for slot in elsewhere {
+            let shard = self.0.placement.shard_of(*slot);
+            if shard == own {
+                continue;
+            }
+            let link = self.link(shard);
+            self.refuse_if_closed(link)?;
+            let (to, said) = KeyTo::new(link.take_read()?);
+            link.send(Input::Key(AskKey { tag: *tag, to }));
+            let said = said.await;
+            if let Some(told) = said.map_err(|_| Unavailable::Recovering { shard })? {
+                return Ok(Some(told));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether there is more than one shard, so that a key may have another home than its command.
+    fn has_others(&self) -> bool {
+        self.0.placement.shards() > 1
     }
 
     /// A reservation by id, strongly: through the mailbox, ended ones too.
@@ -184,9 +280,10 @@ impl Router {
             .collect()
     }
 
-    /// Keys in the directory, kept or in flight.
+    /// Keys that the shards keep.
     pub fn keys(&self) -> usize {
-        self.0.keys.len()
+        let links = self.0.links.iter();
+        links.map(|link| link.stats.fill().keys).sum()
     }
 
     /// Ledger time.
@@ -224,41 +321,19 @@ impl Router {
         link.refusal().map_or(Ok(()), Err)
     }
 
-    /// The shard that an operation goes to, and its key's guard or the refusal of its key.
-    #[allow(
-        clippy::type_complexity,
-        reason = "a refusal is an answer, not an error"
-    )]
-    fn admit(
-        &self,
-        operation: &Operation,
-        keys: &Handle,
-    ) -> Result<(ShardIndex, Result<Option<KeyGuard>, Answer>), Unavailable> {
-        let slot = slot_of(&operation.command);
-        let mut shard = self.0.placement.shard_of(slot);
-        let mut guard = None;
-        if let Some(tag) = &operation.key {
-            match Directory::enter_with(keys, tag, slot) {
-                Ok(entered) => {
-                    shard = self.0.placement.shard_of(entered.slot());
-                    guard = Some(entered);
-                }
-                Err(KeyRefused::Busy) => return Err(Unavailable::KeyInProgress),
-                Err(KeyRefused::Reused) => return Ok((shard, Err(self.key_reused(shard)))),
+    /// What is told where a key may not be used.
+    fn refused_key(&self, refused: KeyRefused, shard: ShardIndex) -> Told {
+        match refused {
+            KeyRefused::Busy => Err(Unavailable::KeyInProgress),
+            KeyRefused::Reused => {
+                let seq = self.link(shard).stats.committed.load(Ordering::Acquire);
+                Ok(Answer::Refused {
+                    refusal: Box::new(Refusal::KeyReused),
+                    at: self.now(),
+                    seq,
+                    replayed: false,
+                })
             }
-        }
-        self.refuse_if_closed(self.link(shard))?;
-        Ok((shard, Ok(guard)))
-    }
-
-    fn key_reused(&self, shard: ShardIndex) -> Answer {
-        let seq = self.link(shard).stats.committed.load(Ordering::Acquire);
-        let refusal = Box::new(Refusal::KeyReused);
-        Answer::Refused {
-            refusal,
-            at: self.now(),
-            seq,
-            replayed: false,
         }
     }
 
@@ -268,63 +343,101 @@ impl Router {
         mut group: Group,
         deadline: Deadline,
         told: &mut [Option<Told>],
-    ) -> Option<(ShardIndex, Vec<u32>, oneshot::Receiver<Vec<Told>>)> {
+    ) -> Option<(ShardIndex, Vec<u32>, oneshot::Receiver<Answered>)> {
         let (shard, link) = (group.shard, self.link(group.shard));
+        if let Err(closed) = self.refuse_if_closed(link) {
+            for place in group.places {
+                told[place as usize] = Some(Err(closed.clone()));
+            }
+            return None;
+        }
         let [checkout, config] = group.counts;
         let permits = [
             link.permits.take(checkout),
             link.config_permits.take(config),
         ];
-        let mut left = permits
+        let left = permits
             .each_ref()
             .map(|permit| permit.as_ref().map_or(0, Permit::count));
         if left != group.counts {
-            let mut places = std::mem::take(&mut group.places).into_iter();
-            group.requests.retain(|(request, _)| {
-                let place = places.next().expect("every request has a place");
-                let left = &mut left[class_of(&request.command) as usize];
-                if *left == 0 {
-                    count(&link.stats.overloaded, 1);
-                    told[place as usize] = Some(Err(Unavailable::Overloaded { shard }));
-                    return false;
-                }
-                *left -= 1;
-                group.places.push(place);
-                true
-            });
+            for place in group.shrink(left) {
+                count(&link.stats.overloaded, 1);
+                told[place as usize] = Some(Err(Unavailable::Overloaded { shard }));
+            }
         }
-        if group.requests.is_empty() {
+        if group.operations.is_empty() {
             return None;
         }
-        let (collector, answers) = Collector::new(shard, group.requests.len(), permits);
-        let requests = group.requests.into_iter();
-        link.send(Input::Many(Jobs {
-            requests,
-            next: 0,
-            deadline,
-            collector,
-        }));
-        Some((shard, group.places, answers))
+        let (bundle, answered) = Bundle::new(shard, group.operations, group.keys, permits);
+        link.send(Input::Many(Jobs { deadline, bundle }));
+        Some((shard, group.places, answered))
     }
 }
 
 impl Group {
+    /// A batch of one home.
+    fn all(operations: Vec<Operation>) -> Self {
+        let mut counts = [0; 2];
+        for operation in &operations {
+            counts[class_of(&operation.command) as usize] += 1;
+        }
+        Self {
+            shard: 0,
+            places: (0..operations.len() as u32).collect(),
+            operations,
+            keys: None,
+            counts,
+        }
+    }
+
     fn of(groups: &mut Vec<Self>, shard: ShardIndex, most: usize) -> &mut Self {
         let at = groups
             .iter()
             .position(|group| group.shard == shard)
             .unwrap_or_else(|| {
                 let most = if groups.is_empty() { most } else { 0 };
-                let (requests, places) = (Vec::with_capacity(most), Vec::with_capacity(most));
                 groups.push(Self {
                     shard,
-                    requests,
-                    places,
+                    operations: Vec::with_capacity(most),
+                    keys: None,
+                    places: Vec::with_capacity(most),
                     counts: [0; 2],
                 });
                 groups.len() - 1
             });
         &mut groups[at]
+    }
+
+    fn push(&mut self, place: usize, operation: Operation) {
+        self.counts[class_of(&operation.command) as usize] += 1;
+        self.places.push(place as u32);
+        self.operations.push(operation);
+    }
+
+    /// Keeps the first of each class, so many; the places of the others.
+    fn shrink(&mut self, mut left: [usize; 2]) -> Vec<u32> {
+        let count = self.operations.len();
+        let (mut stays, mut now_at) = (Vec::with_capacity(count), 0);
+        for operation in &self.operations {
+            let left = &mut left[class_of(&operation.command) as usize];
+            let fits = *left > 0;
+            stays.push(fits.then_some(now_at));
+            now_at += u32::from(fits);
+            *left -= usize::from(fits);
+        }
+        if let Some(keys) = &mut self.keys {
+            keys.renumber(|at| stays[at as usize]);
+        }
+        let mut each = stays.iter();
+        self.operations
+            .retain(|_| each.next().is_some_and(Option::is_some));
+        let (kept, turned_away): (Vec<_>, Vec<_>) = std::mem::take(&mut self.places)
+            .into_iter()
+            .zip(stays)
+            .partition(|(_, stays)| stays.is_some());
+        let places = |some: Vec<(u32, Option<u32>)>| some.into_iter().map(|(place, _)| place);
+        self.places = places(kept).collect();
+        places(turned_away).collect()
     }
 }
 

@@ -15,18 +15,18 @@ pub use self::turn::Turn;
 use self::core::{Core, KeyFate};
 use crate::carts::{CartSettings, Carts};
 use crate::clock::Now;
-use crate::message::{Input, Job, Jobs, Read, ReadMany};
+use crate::message::{AskKey, Input, Job, Jobs, Operation, Read, ReadMany};
 use crate::peer::PeerMessage;
 use crate::placement::{reserve_slot, slot_of};
-use crate::reply::{Found, ReplyTo};
+use crate::reply::{Found, Told};
 use crate::stats::count;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Command, Engine, Fill, Millis, Opening, Outcome, Reply, ReservationId, Reserve, Timestamp,
+    Command, Engine, Fill, LineUnits, Millis, Opening, Outcome, Reply, ReservationId, Reserve,
+    Timestamp,
 };
 use holdfast_ledger::Batch;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What is past its retention is looked for this often.
@@ -44,6 +44,18 @@ pub struct Shard {
     /// When something was last forgotten.
     forgot: Timestamp,
     is_draining: bool,
+}
+
+/// What a caller's command came to.
+enum Decided {
+    /// The answer, once `wait` is durable.
+    Told { told: Told, wait: u64, key: KeyFate },
+    /// This turn's bound on expiries is used up.
+    Again,
+    /// A reserve with lines on several shards.
+    Spread,
+    /// A late confirm that takes these units on other shards again.
+    Late(Vec<(usize, LineUnits)>),
 }
 
 impl Shard {
@@ -90,11 +102,7 @@ impl Shard {
 
     /// After a rebuild: lets carts go on from what the ledger has.
     pub fn reopened(&mut self, now: Now, out: &mut Outbox) {
-        self.carts.reopened(&mut Turn {
-            core: &mut self.core,
-            now,
-            out,
-        });
+        self.carts.reopened(&mut self.core.turn(now, out));
         self.drive(now, out);
     }
 
@@ -125,11 +133,7 @@ impl Shard {
             .stats
             .backlog
             .store(backlog, Ordering::Relaxed);
-        self.carts.tick(&mut Turn {
-            core: &mut self.core,
-            now,
-            out,
-        });
+        self.carts.tick(&mut self.core.turn(now, out));
         self.drive(now, out);
         swept == limit || forgot
     }
@@ -233,40 +237,52 @@ impl Shard {
                 self.read_many(read, now);
                 None
             }
+            Input::Key(ask) => {
+                self.ask_key(ask, now, out);
+                None
+            }
             Input::Peer(from, message) => {
-                self.carts.on_peer(
-                    &mut Turn {
-                        core: &mut self.core,
-                        now,
-                        out,
-                    },
-                    from,
-                    message,
-                );
+                let turn = &mut self.core.turn(now, out);
+                self.carts.on_peer(turn, from, message);
                 None
             }
         }
     }
 
+    /// Does the commands of a message: as many as this turn's bounds allow.
     fn jobs(&mut self, mut jobs: Jobs, now: Now, out: &mut Outbox) -> Option<Input> {
-        while let Some((request, key)) = jobs.requests.next() {
-            let reply = ReplyTo::many(Arc::clone(&jobs.collector), jobs.next, key);
-            jobs.next += 1;
-            let job = Job {
-                request,
-                deadline: jobs.deadline,
-                reply,
-            };
-            let left = self.job(job, now, out);
-            if let Some(job) = left {
-                self.work.push_front(Input::Many(jobs));
-                return Some(Input::One(job));
+        let Jobs { deadline, bundle } = &mut jobs;
+        if !bundle.is_wanted() {
+            count(&self.core.setting.stats.dropped, bundle.left() as u64);
+            return None;
+        }
+        if deadline.0 < now.instant {
+            count(&self.core.setting.stats.dropped, bundle.left() as u64);
+            bundle.refuse(&Err(Unavailable::Deadline));
+        }
+        while let Some(operation) = bundle.begin() {
+            match self.decide(operation, now, out) {
+                Decided::Told { told, wait, key } => {
+                    bundle.answer(told, wait, key == KeyFate::Kept);
+                }
+                Decided::Again => return Some(Input::Many(jobs)),
+                Decided::Spread => {
+                    let (operation, reply) = bundle.detach();
+                    self.carts
+                        .reserve(&mut self.core.turn(now, out), operation, reply);
+                }
+                Decided::Late(lines) => {
+                    let (operation, reply) = bundle.detach();
+                    self.carts
+                        .confirm_late(&mut self.core.turn(now, out), operation, reply, lines);
+                }
             }
             self.drive(now, out);
-            if self.core.is_full() {
+            if self.core.is_full() && bundle.left() > 0 {
                 return Some(Input::Many(jobs));
             }
         }
+        self.core.tell_bundle(jobs.bundle);
         None
     }
 
@@ -282,41 +298,62 @@ impl Shard {
             return None;
         }
         job.reply.begin();
-        let mut turn = Turn {
-            core: &mut self.core,
-            now,
-            out,
-        };
-        if let Command::Reserve(reserve) = &job.request.command
+        match self.decide(&mut job.request, now, out) {
+            Decided::Told { told, wait, key } => self.core.tell(job.reply, told, wait, key),
+            Decided::Again => return Some(job),
+            Decided::Spread => {
+                let turn = &mut self.core.turn(now, out);
+                self.carts.reserve(turn, job.request, job.reply);
+            }
+            Decided::Late(lines) => {
+                let turn = &mut self.core.turn(now, out);
+                self.carts.confirm_late(turn, job.request, job.reply, lines);
+            }
+        }
+        None
+    }
+
+    /// Decides a caller's command, evolves and stages what comes of it.
+    fn decide(&mut self, operation: &mut Operation, now: Now, out: &mut Outbox) -> Decided {
+        let mut turn = self.core.turn(now, out);
+        if let Command::Reserve(reserve) = &operation.command
             && !is_whole(reserve, &turn)
         {
-            self.carts.reserve(&mut turn, job.request, job.reply);
-            return None;
+            return Decided::Spread;
         }
-        if let Some(refusal) = crate::carts::shortfall(&turn, &job.request) {
-            let told = turn.refused(refusal, false, turn.seq());
-            let after = turn.seq();
-            turn.answer(job.reply, Ok(told), after);
-            return None;
+        if let Some(refusal) = crate::carts::shortfall(&turn, operation) {
+            let wait = turn.seq();
+            return Decided::Told {
+                told: Ok(turn.refused(refusal, false, wait)),
+                wait,
+                key: KeyFate::Free,
+            };
         }
-        let minted = mint(&mut job.request.command, &mut turn);
-        let (Applied { outcome, wait }, key) = turn.core.apply(&job.request, now);
+        let minted = mint(&mut operation.command, &mut turn);
+        let (Applied { outcome, wait }, key) = turn.core.apply(operation, now);
         match outcome {
-            Outcome::Again => return Some(job),
-            Outcome::AskParts { lines } => {
-                self.carts
-                    .confirm_late(&mut turn, job.request, job.reply, lines);
-                return None;
-            }
+            Outcome::Again => return Decided::Again,
+            Outcome::AskParts { lines } => return Decided::Late(lines),
             Outcome::Done(ref reply) if minted.is_some() && made(reply) == minted => {
                 turn.core.take_id();
             }
             Outcome::Done(_) | Outcome::Refused { .. } | Outcome::Full(_) | Outcome::Undecided => {}
         }
-        if let Some(told) = turn.told(outcome, wait) {
-            turn.core.tell(job.reply, told, wait, key);
-        }
-        None
+        let told = turn
+            .told(outcome, wait)
+            .expect("what wants another step was met above");
+        Decided::Told { told, wait, key }
+    }
+
+    /// Whether a key was kept here, and what its operation was told.
+    fn ask_key(&mut self, ask: AskKey, now: Now, out: &mut Outbox) {
+        let turn = self.core.turn(now, out);
+        let (told, wait) = match turn.engine().repeat(&ask.tag) {
+            Some(repeat) => (turn.told(repeat.outcome, repeat.read), repeat.read),
+            // What was forgotten in a staged batch is forgotten once that is durable.
+            None => (None, turn.seq()),
+        };
+        self.core.tell_key(ask.to, told, wait);
     }
 
     fn read(&mut self, read: Read, now: Now, out: &mut Outbox) {
@@ -330,11 +367,7 @@ impl Shard {
             return;
         }
         reply.begin();
-        let turn = Turn {
-            core: &mut self.core,
-            now,
-            out,
-        };
+        let turn = self.core.turn(now, out);
         let engine = turn.engine();
         let (reply_with, wait) = match engine.reservation_seq(id) {
             Some(seq) => {
@@ -375,14 +408,7 @@ impl Shard {
     /// Drives the parts of what has changed, and does what it told itself.
     fn drive(&mut self, now: Now, out: &mut Outbox) {
         while let Some(id) = self.core.spread.pop() {
-            self.carts.after_local(
-                &mut Turn {
-                    core: &mut self.core,
-                    now,
-                    out,
-                },
-                id,
-            );
+            self.carts.after_local(&mut self.core.turn(now, out), id);
         }
         let index = self.core.setting.index;
         for message in self.core.loopback.drain(..) {

@@ -5,11 +5,12 @@
 
 use super::snapshots::{SnapshotSettings, Snapshots};
 use crate::board::{Board, Copied, XxHasher};
+use crate::bundle::Bundle;
 use crate::clock::Now;
 use crate::directory::Directory;
 use crate::peer::PeerMessage;
 use crate::placement::{Placement, ShardIndex};
-use crate::reply::{FindTo, Found, ReplyTo, Told};
+use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
 use holdfast_core::{
     ChunkId, ChunkState, Effect, Engine, Event, EventKind, KeyTag, Opening, Outcome, Request,
@@ -82,10 +83,12 @@ pub(crate) struct Core {
 #[derive(Default)]
 struct Waiting {
     replies: Vec<(ReplyTo, Told, KeyFate)>,
+    bundles: Vec<Bundle>,
     found: Vec<(FindTo, Found)>,
+    asked: Vec<(KeyTo, Option<Told>)>,
     sends: Vec<(ShardIndex, PeerMessage)>,
     keys: Vec<(KeyTag, Slot)>,
-    forgotten: Vec<KeyTag>,
+    forgotten: Vec<(KeyTag, Slot)>,
 }
 
 /// What the commit means for the key of a reply.
@@ -205,12 +208,15 @@ impl Core {
 
     /// Notes the keys that the commit will free.
     fn forget_keys(&mut self, below: u64) {
+        if self.setting.placement.shards() == 1 {
+            return;
+        }
         let ChunkState::Shard(shard) = self.engine.chunk(ChunkId::Shard) else {
             return;
         };
         let count = below.saturating_sub(shard.first_key) as usize;
         let forgotten = self.engine.key_tags().take(count);
-        self.staged.forgotten.extend(forgotten.map(|(tag, _)| tag));
+        self.staged.forgotten.extend(forgotten);
     }
 
     fn touch(&mut self, sku: &Sku) {
@@ -223,7 +229,9 @@ impl Core {
 
     /// Keeps a key with the commit of what is staged, whoever is answered.
     pub(crate) fn keep_key(&mut self, tag: &KeyTag, slot: Slot) {
-        self.staged.keys.push((*tag, slot));
+        if self.setting.placement.shards() > 1 {
+            self.staged.keys.push((*tag, slot));
+        }
     }
 
     /// Answers once `after` is durable.
@@ -232,6 +240,22 @@ impl Core {
         match self.waiting(after) {
             Some(waiting) => waiting.replies.push((reply, told, key)),
             None => tell_now(reply, told, key),
+        }
+    }
+
+    /// Answers a message once all that its answers lean on is durable.
+    pub(super) fn tell_bundle(&mut self, bundle: Bundle) {
+        count(&self.setting.stats.answered, bundle.len() as u64);
+        match self.waiting(bundle.wait()) {
+            Some(waiting) => waiting.bundles.push(bundle),
+            None => bundle.send(),
+        }
+    }
+
+    pub(super) fn tell_key(&mut self, to: KeyTo, told: Option<Told>, after: u64) {
+        match self.waiting(after) {
+            Some(waiting) => waiting.asked.push((to, told)),
+            None => to.send(told),
         }
     }
 
@@ -373,8 +397,8 @@ impl Core {
             setting.board.publish(&sku, copied);
         }
         // A key that was forgotten may have come anew in the same batch.
-        for tag in &waiting.forgotten {
-            setting.keys.forget(tag);
+        for (tag, slot) in &waiting.forgotten {
+            setting.keys.forget(tag, *slot);
         }
         for (tag, slot) in &waiting.keys {
             setting.keys.keep(tag, *slot);
@@ -384,8 +408,14 @@ impl Core {
         for (reply, told, key) in waiting.replies {
             tell_now(reply, told, key);
         }
+        for bundle in waiting.bundles {
+            bundle.send();
+        }
         for (to, found) in waiting.found {
             to.send(found);
+        }
+        for (to, told) in waiting.asked {
+            to.send(told);
         }
         for (to, message) in waiting.sends {
             self.send_now(to, message, out);

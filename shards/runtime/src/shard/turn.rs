@@ -21,6 +21,17 @@ pub struct Turn<'a> {
     pub(super) out: &'a mut Outbox,
 }
 
+impl Core {
+    /// A turn at this time.
+    pub(super) const fn turn<'a>(&'a mut self, now: Now, out: &'a mut Outbox) -> Turn<'a> {
+        Turn {
+            core: self,
+            now,
+            out,
+        }
+    }
+}
+
 impl Turn<'_> {
     /// Ledger time of what is decided in this turn.
     pub fn now(&self) -> Timestamp {

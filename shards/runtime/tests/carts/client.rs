@@ -182,9 +182,6 @@ impl World {
                 Err(refused) => return Err(format!("key {at} was refused as {refused:?}")),
             },
         };
-        let slot = guard
-            .as_ref()
-            .map_or(slot, holdfast_runtime::KeyGuard::slot);
         let home = self.common.placement.shard_of(slot);
         if self.nodes[usize::from(home)].shard.is_none() {
             return Ok(());

@@ -6,9 +6,9 @@ use crate::plan::Plan;
 use crate::state::Fault;
 use holdfast_core::{
     Answer, Command, Confirm, Counter, Engine, ExpiredReason, KeyTag, Late, Outcome, Refusal,
-    Reply, Request, ReservationId, ReservationView, Sku, SkuView, Timestamp,
+    Reply, Request, ReservationId, ReservationView, Sku, SkuView, Slot, Timestamp,
 };
-use holdfast_runtime::{KeyRefused, Operation, Told, slot_of};
+use holdfast_runtime::{Operation, Told, slot_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What callers were told.
@@ -362,11 +362,13 @@ impl KeptKey {
                 ..
             })
         );
-        let entered = machine
-            .shared
-            .keys
-            .enter(&other, slot_of(&self.operation.command));
-        if !is_refused || entered.err() != Some(KeyRefused::Reused) {
+        let foreign = Slot::new((slot_of(&self.operation.command).index() + 1) % Slot::COUNT);
+        let entered = machine.shared.keys.enter(&other, foreign.expect("a slot"));
+        let leads_home = entered.is_ok_and(|guard| {
+            let mut homes = guard.elsewhere().iter();
+            homes.any(|slot| machine.plan.placement.shard_of(*slot) == shard)
+        });
+        if !is_refused || !leads_home {
             return Err(format!("{tag:?} is free for other content: {misuse:?}"));
         }
         Ok(())

@@ -121,24 +121,31 @@ impl Machine {
             .extend(letters.map(|(to, message)| (from, to, message)));
     }
 
-    /// Sends an operation as the router does: past the key directory, to the key's home. None:
-    /// the directory refused the key.
+    /// Sends an operation as the router does: past the key directory, and past other shards that
+    /// may have kept its key. None: the key was refused.
     pub(crate) fn send(&mut self, operation: &Operation) -> Option<Receiver<Told>> {
-        let mut slot = slot_of(&operation.command);
+        let slot = slot_of(&operation.command);
         let mut guard = None;
         if let Some(tag) = &operation.key {
             match self.shared.keys.enter(tag, slot) {
-                Ok(entered) => {
-                    slot = entered.slot();
-                    guard = Some(entered);
-                }
+                Ok(entered) => guard = Some(entered),
                 Err(KeyRefused::Reused | KeyRefused::Busy) => return None,
             }
         }
         let shard = self.plan.placement.shard_of(slot);
+        let elsewhere = guard.iter().flat_map(|guard| guard.elsewhere()).copied();
+        let mut others = elsewhere.map(|slot| self.plan.placement.shard_of(slot));
+        let knows = |other: u16| {
+            let engine = self.nodes[usize::from(other)].shard.engine();
+            let tag = operation.key.as_ref();
+            other != shard && tag.is_some_and(|tag| engine.repeat(tag).is_some())
+        };
+        if others.any(knows) {
+            return None;
+        }
         let (reply, told) = ReplyTo::one(shard, None, guard);
         let job = Job {
-            request: operation.clone().into(),
+            request: operation.clone(),
             deadline: self.deadline(),
             reply,
         };
