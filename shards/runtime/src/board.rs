@@ -1,51 +1,79 @@
 //! The stock board: what is committed of every SKU, readable without entering a mailbox.
 //!
 //! A shard publishes copies taken at hand-over, after their commit and before the replies, so a
-//! caller reads its own writes. Entries are packed, since there may be millions of idle SKUs.
+//! caller reads its own writes. Entries are packed, since there may be millions of idle SKUs: a
+//! name is stored once, a hash table and the sorted list name entries by numbers.
 //!
-//! Deliberately absent: staged state, reservations, and history.
+//! Deliberately absent: staged state, reservations, history, and taking a SKU off.
 
-use dashmap::DashMap;
+mod names;
+
+use hashbrown::HashTable;
 use holdfast_core::{Counter, Counters, Location, Sku, SkuConfig, SkuView, Timestamp, Versions};
-use std::borrow::Borrow;
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use names::Names;
+use smallvec::SmallVec;
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Sub-tables; no table may grow in one go.
-const TABLES: usize = 1024;
+/// Sub-tables; no table may grow in one go. A power of two.
+const TABLES: usize = 256;
+
+/// Entries that are stored side by side.
+const BLOCK: usize = 64;
 
 /// SKU → committed counters, versions and `as_of`.
 #[derive(Debug)]
 pub struct Board {
-    skus: DashMap<Sku, Copied, BuildHasherDefault<XxHasher>>,
-    /// The same names, sorted, for listings.
-    names: RwLock<BTreeSet<Name>>,
+    tables: Box<[RwLock<Table>]>,
+    /// Every SKU, sorted, for listings.
+    names: RwLock<Names>,
     locations: RwLock<Locations>,
 }
+
+/// The SKUs whose names hash alike.
+#[derive(Debug, Default)]
+struct Table {
+    by_name: HashTable<u32>,
+    blocks: Vec<Vec<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    sku: Sku,
+    copied: Copied,
+}
+
+/// An entry's number: its place in its table, and the table in the low bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct EntryId(u32);
 
 /// A SKU's state at a hand-over, on its way to the board.
 #[derive(Clone, Debug)]
 pub struct Copied {
     config: Arc<SkuConfig>,
-    packed: Box<[u8]>,
+    /// Most fit beside the others; a SKU of many counters or locations has memory of its own.
+    packed: SmallVec<[u8; 32]>,
 }
 
 /// Locations by number, since few are shared by many SKUs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Locations {
     names: Vec<Location>,
     numbers: HashMap<Location, u32>,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Name(Sku);
+/// The location that is number 0.
+const MAIN: &str = "main";
 
-impl Borrow<str> for Name {
-    fn borrow(&self) -> &str {
-        self.0.as_str()
+impl Locations {
+    fn with_main() -> Self {
+        let main = Location::main();
+        Self {
+            numbers: HashMap::from([(main.clone(), 0)]),
+            names: vec![main],
+        }
     }
 }
 
@@ -65,51 +93,127 @@ impl Hasher for XxHasher {
     }
 }
 
+impl Table {
+    fn entry(&self, at: u32) -> &Entry {
+        &self.blocks[at as usize / BLOCK][at as usize % BLOCK]
+    }
+
+    fn find(&self, hash: u64, sku: &Sku) -> Option<u32> {
+        let is_it = |at: &u32| self.entry(*at).sku == *sku;
+        self.by_name.find(hash, is_it).copied()
+    }
+
+    /// Replaces or adds an entry; the place of one that is new.
+    fn put(&mut self, hash: u64, sku: &Sku, copied: Copied) -> Option<u32> {
+        if let Some(at) = self.find(hash, sku) {
+            let at = at as usize;
+            self.blocks[at / BLOCK][at % BLOCK].copied = copied;
+            return None;
+        }
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let block = self.blocks.len() - 1;
+        let at = (block * BLOCK + self.blocks[block].len()) as u32;
+        let sku = sku.clone();
+        self.blocks[block].push(Entry { sku, copied });
+        let blocks = &self.blocks;
+        self.by_name.insert_unique(hash, at, |at| {
+            hash_of(&blocks[*at as usize / BLOCK][*at as usize % BLOCK].sku)
+        });
+        Some(at)
+    }
+}
+
 impl Board {
     /// An empty board.
     pub fn new() -> Arc<Self> {
-        let hasher = BuildHasherDefault::default();
+        let tables = std::iter::repeat_with(RwLock::default).take(TABLES);
         Arc::new(Self {
-            skus: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, TABLES),
+            tables: tables.collect(),
             names: RwLock::default(),
-            locations: RwLock::default(),
+            locations: RwLock::new(Locations::with_main()),
         })
     }
 
     /// How many SKUs are on it.
     pub fn len(&self) -> usize {
-        self.skus.len()
+        read(&self.names).len()
     }
 
     /// Whether no SKU is on it.
     pub fn is_empty(&self) -> bool {
-        self.skus.is_empty()
+        self.len() == 0
     }
 
     /// A SKU as committed.
     pub fn sku(&self, sku: &Sku) -> Option<SkuView> {
-        let entry = self.skus.get(sku)?;
-        Some(self.unpack(entry.key().clone(), entry.value()))
+        let hash = hash_of(sku);
+        let copied = {
+            let table = read(&self.tables[table_of(hash)]);
+            table.entry(table.find(hash, sku)?).copied.clone()
+        };
+        Some(self.unpack(sku.clone(), &copied))
     }
 
     /// Up to `limit` SKUs whose names begin with `prefix` and come after `after`, by name.
     pub fn skus(&self, prefix: &str, after: Option<&Sku>, limit: usize) -> Vec<SkuView> {
-        let from = match after {
-            Some(after) if prefix <= after.as_str() => Bound::Excluded(after.as_str()),
-            _ => Bound::Included(prefix),
+        let is_before = |sku: &Sku| match after {
+            Some(after) if prefix <= after.as_str() => sku <= after,
+            _ => sku.as_str() < prefix,
         };
-        let names: Vec<Sku> = {
-            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-            let listed = names.range::<str, _>((from, Bound::Unbounded));
-            let matching = listed.take_while(|name| name.0.as_str().starts_with(prefix));
-            matching.take(limit).map(|name| name.0.clone()).collect()
+        let ids: Vec<EntryId> = {
+            let names = read(&self.names);
+            let from = names.place(|id| self.with(id, |entry| is_before(&entry.sku)));
+            names.from(from).take(limit).collect()
         };
-        names.iter().filter_map(|sku| self.sku(sku)).collect()
+        let entries = ids
+            .into_iter()
+            .map(|id| self.with(id, |entry| (entry.sku.clone(), entry.copied.clone())));
+        let matching = entries.take_while(|(sku, _)| sku.as_str().starts_with(prefix));
+        matching
+            .map(|(sku, copied)| self.unpack(sku, &copied))
+            .collect()
+    }
+
+    /// Looks at an entry.
+    fn with<T>(&self, id: EntryId, look: impl FnOnce(&Entry) -> T) -> T {
+        let table = read(&self.tables[id.0 as usize % TABLES]);
+        look(table.entry(id.0 / TABLES as u32))
+    }
+
+    /// Shows a copy, once it is committed.
+    pub fn publish(&self, sku: &Sku, copied: Copied) {
+        if let Some(id) = self.put(sku, copied) {
+            let mut names = write(&self.names);
+            names.insert(id, |other| self.with(other, |entry| entry.sku < *sku));
+        }
+    }
+
+    /// Shows many at once: what a recovery has found.
+    pub fn publish_all(&self, copies: impl Iterator<Item = (Sku, Copied)>) {
+        let put = |(sku, copied)| {
+            let id = self.put(&sku, copied)?;
+            Some((sku, id))
+        };
+        let mut new: Vec<(Sku, EntryId)> = copies.filter_map(put).collect();
+        new.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut names = write(&self.names);
+        for (sku, id) in new {
+            names.insert(id, |other| self.with(other, |entry| entry.sku < sku));
+        }
+    }
+
+    fn put(&self, sku: &Sku, copied: Copied) -> Option<EntryId> {
+        let hash = hash_of(sku);
+        let table = table_of(hash);
+        let at = write(&self.tables[table]).put(hash, sku, copied)?;
+        Some(EntryId(at * TABLES as u32 + table as u32))
     }
 
     /// Packs a copy of a SKU's state.
     pub fn copy(&self, view: &SkuView) -> Copied {
-        let mut packed = Vec::with_capacity(64);
+        let mut packed = SmallVec::new();
         let versions = [view.versions.all, view.versions.stock, view.versions.config];
         for number in [view.seq, view.at.ms()].into_iter().chain(versions) {
             put(&mut packed, number);
@@ -128,19 +232,7 @@ impl Board {
         }
         Copied {
             config: Arc::clone(&view.config),
-            packed: packed.into_boxed_slice(),
-        }
-    }
-
-    /// Shows a copy, once it is committed.
-    pub fn publish(&self, sku: &Sku, copied: Copied) {
-        if let Some(mut entry) = self.skus.get_mut(sku) {
-            *entry = copied;
-            return;
-        }
-        if self.skus.insert(sku.clone(), copied).is_none() {
-            let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-            names.insert(Name(sku.clone()));
+            packed,
         }
     }
 
@@ -178,27 +270,20 @@ impl Board {
     }
 
     fn location(&self, number: u32) -> Location {
-        let locations = self
-            .locations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        locations.names[number as usize].clone()
+        if number == 0 {
+            return Location::main();
+        }
+        read(&self.locations).names[number as usize].clone()
     }
 
     fn number_of(&self, location: &Location) -> u32 {
-        {
-            let locations = self
-                .locations
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(number) = locations.numbers.get(location) {
-                return *number;
-            }
+        if location.as_str() == MAIN {
+            return 0;
         }
-        let mut locations = self
-            .locations
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = read(&self.locations).numbers.get(location) {
+            return *number;
+        }
+        let mut locations = write(&self.locations);
         let next = u32::try_from(locations.names.len()).expect("each shard has at most 2^16");
         let number = *locations.numbers.entry(location.clone()).or_insert(next);
         if number == next {
@@ -206,6 +291,23 @@ impl Board {
         }
         number
     }
+}
+
+fn hash_of(sku: &Sku) -> u64 {
+    xxh3_64(sku.as_str().as_bytes())
+}
+
+/// hashbrown uses the top 7 bits and the low ones; these lie between.
+const fn table_of(hash: u64) -> usize {
+    (hash >> 40) as usize % TABLES
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 const fn zigzag(value: i64) -> u64 {
@@ -216,7 +318,7 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-fn put(packed: &mut Vec<u8>, mut value: u64) {
+fn put(packed: &mut SmallVec<[u8; 32]>, mut value: u64) {
     while value > 0x7f {
         packed.push(value as u8 | 0x80);
         value >>= 7;

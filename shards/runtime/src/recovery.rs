@@ -225,10 +225,11 @@ pub fn show(
     board: &Board,
     keys: &Directory,
 ) {
-    for mut view in engine.sku_views() {
+    board.publish_all(engine.sku_views().map(|mut view| {
         view.seq = engine.seq();
-        board.publish(&view.sku, board.copy(&view));
-    }
+        let copied = board.copy(&view);
+        (view.sku, copied)
+    }));
     if placement.shards() == 1 {
         return;
     }

@@ -330,12 +330,24 @@ impl Shard {
             };
         }
         let minted = mint(&mut operation.command, &mut turn);
-        let (Applied { outcome, wait }, key) = turn.core.apply(operation, now);
+        let applied = turn.core.apply(operation, now);
+        let (
+            Applied {
+                outcome,
+                wait,
+                made,
+            },
+            key,
+        ) = applied;
         match outcome {
             Outcome::Again => return Decided::Again,
             Outcome::AskParts { lines } => return Decided::Late(lines),
-            Outcome::Done(ref reply) if minted.is_some() && made(reply) == minted => {
+            Outcome::Done(ref reply) if minted.is_some() && id_of(reply) == minted => {
                 turn.core.take_id();
+                if let Some(made) = made {
+                    let told = Ok(turn.made(*made));
+                    return Decided::Told { told, wait, key };
+                }
             }
             Outcome::Done(_) | Outcome::Refused { .. } | Outcome::Full(_) | Outcome::Undecided => {}
         }
@@ -463,7 +475,7 @@ fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<ReservationId> {
 }
 
 /// The id of what a command made, if it made something.
-const fn made(reply: &Reply) -> Option<ReservationId> {
+const fn id_of(reply: &Reply) -> Option<ReservationId> {
     match reply {
         Reply::Reservation {
             id,

@@ -3,7 +3,6 @@
 //!
 //! Deliberately absent: keys on one shard, which `checkout` has.
 
-#[allow(dead_code, reason = "each test takes its part")]
 mod common;
 
 use common::*;

@@ -292,7 +292,7 @@ impl Carts {
                 }
             }
         };
-        let Applied { outcome, wait } = turn.apply(&request);
+        let Applied { outcome, wait, .. } = turn.apply(&request);
         if matches!(outcome, Outcome::Done(_)) {
             let told = turn.told(outcome, wait).expect("done is told");
             tell_all(turn, attempt.waiters, &told, wait);

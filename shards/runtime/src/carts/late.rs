@@ -128,7 +128,7 @@ pub(super) fn refused(
         key,
         command: Command::RefuseLate(confirm.id, outcome),
     };
-    let Applied { outcome, wait } = turn.apply(&request);
+    let Applied { outcome, wait, .. } = turn.apply(&request);
     let told = turn
         .told(outcome, wait)
         .unwrap_or(Err(Unavailable::Undecided));

@@ -33,7 +33,7 @@ impl Carts {
             turn.send(from, short(ShortWhy::Full("carts")), 0);
             return;
         }
-        let Applied { outcome, wait } = turn.apply(&step(Command::Try(Box::new(part))));
+        let Applied { outcome, wait, .. } = turn.apply(&step(Command::Try(Box::new(part))));
         let message = match outcome {
             Outcome::Done(Reply::Part(PartHold { held, shortages })) => {
                 for line in &held {

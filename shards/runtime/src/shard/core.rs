@@ -14,7 +14,7 @@ use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
 use holdfast_core::{
     ChunkId, ChunkState, Effect, Engine, Event, EventKind, KeyTag, Opening, Outcome, Request,
-    ReservationId, Sku, Slot, Timestamp,
+    ReservationId, Reserved, Sku, Slot, Timestamp,
 };
 use holdfast_ledger::Batch;
 use holdfast_ledger::codec::RecordEncoder;
@@ -52,6 +52,8 @@ pub struct Applied {
     pub outcome: Outcome,
     /// The outcome may be told once this sequence is durable.
     pub wait: u64,
+    /// The plain reservation that was made.
+    pub(super) made: Option<Box<Reserved>>,
 }
 
 pub(crate) struct Core {
@@ -160,15 +162,24 @@ impl Core {
         loop {
             let decision = self.engine.decide(request, now.time);
             let mut key = KeyFate::Free;
-            for event in &decision.events {
+            let mut made = None;
+            for event in decision.events {
                 if event.key.is_some() {
                     key = KeyFate::Kept;
                 }
-                self.record(event);
+                self.record(&event);
+                made = made_by(event);
             }
             let (outcome, wait) = (decision.outcome, decision.read);
             if !matches!(outcome, Outcome::Again) || self.expiries_left == 0 {
-                return (Applied { outcome, wait }, key);
+                return (
+                    Applied {
+                        outcome,
+                        wait,
+                        made,
+                    },
+                    key,
+                );
             }
             self.expiries_left -= 1;
         }
@@ -425,6 +436,15 @@ impl Core {
     /// Whether everything decided is durable and nothing is on its way.
     pub(super) fn is_settled(&self) -> bool {
         self.flight.is_none() && self.encoder.events() == 0
+    }
+}
+
+/// The plain reservation that an event has made: what is to be told of it needs no second look at
+/// the state.
+fn made_by(event: Event) -> Option<Box<Reserved>> {
+    match event.effects.into_iter().next() {
+        Some(Effect::Reserved(made)) => Some(made),
+        Some(_) | None => None,
     }
 }
 

@@ -11,7 +11,8 @@ use crate::placement::{Placement, ShardIndex};
 use crate::reply::{ReplyTo, Told};
 use crate::stats::ShardStats;
 use holdfast_core::{
-    Answer, Engine, Event, Outcome, Refusal, Request, ReservationId, Sku, Slot, Timestamp,
+    Answer, Engine, Event, LineView, Outcome, Refusal, Request, ReservationId, ReservationView,
+    Reserved, Sku, Slot, Status, Timestamp,
 };
 
 /// One turn of a shard.
@@ -119,6 +120,58 @@ impl Turn<'_> {
             Outcome::Full(table) => Some(Err(crate::Unavailable::Full(table))),
             Outcome::Undecided => Some(Err(crate::Unavailable::Undecided)),
             Outcome::Again | Outcome::AskParts { .. } => None,
+        }
+    }
+
+    /// A plain reservation that was just made, as an answer.
+    pub(super) fn made(&self, made: Reserved) -> Answer {
+        let Reserved {
+            id,
+            order_ref,
+            customer,
+            expires_at,
+            sku,
+            location,
+            units,
+            ..
+        } = made;
+        let now = self.now();
+        let line = LineView {
+            sku,
+            location,
+            requested: units,
+            units,
+            open: units,
+            confirmed: 0,
+            released: 0,
+            expired: 0,
+        };
+        let view = Box::new(ReservationView {
+            id,
+            status: Status::Open,
+            order_ref,
+            customer,
+            created_at: id.at(),
+            expires_at,
+            now,
+            pinned_until: None,
+            late: false,
+            payment_ref: None,
+            replaces: None,
+            replaced_by: None,
+            lines: vec![line],
+            shortages: Vec::new(),
+            version: 1,
+        });
+        debug_assert_eq!(
+            Some(&*view),
+            self.engine().reservation(id, now).as_ref(),
+            "it stands as it was made"
+        );
+        Answer::Reservation {
+            view,
+            created: true,
+            replayed: false,
         }
     }
 
