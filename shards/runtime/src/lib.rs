@@ -14,6 +14,7 @@ mod catch_up;
 pub mod clock;
 mod directory;
 mod find;
+mod group;
 mod ledger_thread;
 mod links;
 mod lookup;

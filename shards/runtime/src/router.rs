@@ -8,6 +8,7 @@ use crate::board::Board;
 use crate::bundle::{Answered, Bundle};
 use crate::clock::Clock;
 use crate::directory::{Directory, KeyGuard, KeyGuards, KeyRefused};
+use crate::group::{Class, Group, class_of};
 use crate::links::{Link, Links, Phase};
 use crate::message::{AskKey, Deadline, Input, Job, Jobs, Operation, Read};
 use crate::placement::{Placement, ShardIndex, slot_of};
@@ -16,9 +17,7 @@ use crate::stats::{ShardStats, count};
 use crate::status::{Readiness, ShardState, ShardStatus};
 use crate::unavailable::Unavailable;
 use crate::{lookup, permits::Permit};
-use holdfast_core::{
-    Answer, Command, KeyTag, Refusal, ReservationId, Sku, SkuView, Slot, Timestamp,
-};
+use holdfast_core::{Answer, KeyTag, Refusal, ReservationId, Sku, SkuView, Slot, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
@@ -37,24 +36,6 @@ pub(crate) struct Inner {
     pub(crate) is_draining: AtomicBool,
     /// The first 64 bits of the cluster's id.
     pub(crate) cluster: u64,
-}
-
-/// Which permits a command takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Checkout,
-    Config,
-}
-
-/// The operations of a batch that go to one shard.
-struct Group {
-    shard: ShardIndex,
-    operations: Vec<Operation>,
-    keys: Option<KeyGuards>,
-    /// Their places in the batch.
-    places: Vec<u32>,
-    /// How many are of each class.
-    counts: [usize; 2],
 }
 
 /// An operation whose key may be known elsewhere.
@@ -374,73 +355,6 @@ impl Router {
     }
 }
 
-impl Group {
-    /// A batch of one home.
-    fn all(operations: Vec<Operation>) -> Self {
-        let mut counts = [0; 2];
-        for operation in &operations {
-            counts[class_of(&operation.command) as usize] += 1;
-        }
-        Self {
-            shard: 0,
-            places: (0..operations.len() as u32).collect(),
-            operations,
-            keys: None,
-            counts,
-        }
-    }
-
-    fn of(groups: &mut Vec<Self>, shard: ShardIndex, most: usize) -> &mut Self {
-        let at = groups
-            .iter()
-            .position(|group| group.shard == shard)
-            .unwrap_or_else(|| {
-                let most = if groups.is_empty() { most } else { 0 };
-                groups.push(Self {
-                    shard,
-                    operations: Vec::with_capacity(most),
-                    keys: None,
-                    places: Vec::with_capacity(most),
-                    counts: [0; 2],
-                });
-                groups.len() - 1
-            });
-        &mut groups[at]
-    }
-
-    fn push(&mut self, place: usize, operation: Operation) {
-        self.counts[class_of(&operation.command) as usize] += 1;
-        self.places.push(place as u32);
-        self.operations.push(operation);
-    }
-
-    /// Keeps the first of each class, so many; the places of the others.
-    fn shrink(&mut self, mut left: [usize; 2]) -> Vec<u32> {
-        let count = self.operations.len();
-        let (mut stays, mut now_at) = (Vec::with_capacity(count), 0);
-        for operation in &self.operations {
-            let left = &mut left[class_of(&operation.command) as usize];
-            let fits = *left > 0;
-            stays.push(fits.then_some(now_at));
-            now_at += u32::from(fits);
-            *left -= usize::from(fits);
-        }
-        if let Some(keys) = &mut self.keys {
-            keys.renumber(|at| stays[at as usize]);
-        }
-        let mut each = stays.iter();
-        self.operations
-            .retain(|_| each.next().is_some_and(Option::is_some));
-        let (kept, turned_away): (Vec<_>, Vec<_>) = std::mem::take(&mut self.places)
-            .into_iter()
-            .zip(stays)
-            .partition(|(_, stays)| stays.is_some());
-        let places = |some: Vec<(u32, Option<u32>)>| some.into_iter().map(|(place, _)| place);
-        self.places = places(kept).collect();
-        places(turned_away).collect()
-    }
-}
-
 impl Link {
     fn take(&self, class: Class, wanted: usize) -> Result<Permit, Unavailable> {
         let (permits, overloaded) = match class {
@@ -456,24 +370,6 @@ impl Link {
     /// A permit for a strong read.
     pub(crate) fn take_read(&self) -> Result<Permit, Unavailable> {
         self.take(Class::Checkout, 1)
-    }
-}
-
-const fn class_of(command: &Command) -> Class {
-    match command {
-        Command::Configure(_) | Command::Receive(_) | Command::Adjust(_) => Class::Config,
-        Command::Reserve(_)
-        | Command::Confirm(_)
-        | Command::Release(_)
-        | Command::Extend(_)
-        | Command::Pin(_)
-        | Command::Try(_)
-        | Command::CreateCart(_)
-        | Command::ConfirmLate(_)
-        | Command::RefuseLate(..)
-        | Command::CloseCart(_)
-        | Command::Settle(_)
-        | Command::DropHold(_) => Class::Checkout,
     }
 }
 
