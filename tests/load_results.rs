@@ -317,22 +317,24 @@ fn a_late_generator_is_named_as_the_limit() {
         ));
         let mut worker = recorder.worker();
         for step in 0..9_000 {
-            let done = start + std::time::Duration::from_millis(step);
+            let intended = start + std::time::Duration::from_millis(step);
             let lag = std::time::Duration::from_millis(lag_ms);
             worker.late_send(lag);
             worker.answered(
                 Call::Reserve,
                 Outcome::Reserved,
-                done - lag,
-                done,
-                done + second / 500,
+                intended,
+                intended + lag,
+                intended + lag + second / 500,
             );
         }
         worker.flush();
-        let mut facts = results::RunFacts::default();
-        facts.generator = results::GeneratorFacts {
-            threads: 2,
-            cpu_s: Some(cpu_s),
+        let facts = results::RunFacts {
+            generator: results::GeneratorFacts {
+                threads: 2,
+                cpu_s: Some(cpu_s),
+            },
+            ..results::RunFacts::default()
         };
         Summary::new(&facts, &recorder.finish(), Vec::new()).generator
     };

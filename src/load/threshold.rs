@@ -402,6 +402,14 @@ mod tests {
             .judge(&a_run());
         assert_eq!((judged.met, judged.measured), (false, None));
         assert_eq!(judged.shown, "nothing");
+        let mut silent = a_run();
+        silent
+            .latency
+            .insert("all".to_owned(), CallLatency::default());
+        let judged = parse("response.p99 < 1s")
+            .expect("it is one")
+            .judge(&silent);
+        assert_eq!((judged.met, judged.measured), (false, None));
     }
 
     #[test]

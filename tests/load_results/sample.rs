@@ -13,7 +13,7 @@ use holdfast::load::{
     threshold,
 };
 
-pub(crate) const LENGTH: Duration = Duration::from_secs(60);
+pub(crate) const LENGTH: Duration = Duration::from_mins(1);
 const SKUS: [&str; 2] = ["SNEAKER-42", "SNEAKER-43"];
 
 /// A sale of one minute with `rate` buyers a second when it is calm.

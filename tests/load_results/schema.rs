@@ -15,9 +15,14 @@ fn matches(document: &Value, value: &Value, schema: &Value, at: &str) -> Result<
         .ok_or_else(|| format!("{at}: the schema is no object"))?;
     for (keyword, wanted) in schema {
         let fits = match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" => Ok(()),
-            // These two are seen to with `properties` and `items`.
-            "additionalProperties" | "maxItems" => Ok(()),
+            // Words for people, and what is seen to below or with `minItems`.
+            "$schema"
+            | "$defs"
+            | "title"
+            | "description"
+            | "properties"
+            | "additionalProperties"
+            | "maxItems" => Ok(()),
             "$ref" => matches(document, value, target(document, wanted), at),
             "oneOf" => one_of(document, value, wanted, at),
             "enum" => of_enum(value, wanted, at),
@@ -27,7 +32,6 @@ fn matches(document: &Value, value: &Value, schema: &Value, at: &str) -> Result<
             "items" => items(document, value, wanted, at),
             "required" => required(value, wanted, at),
             "propertyNames" => names(document, value, wanted, at),
-            "properties" => Ok(()),
             unknown => Err(format!(
                 "{at}: the schema has {unknown}, which is not checked here"
             )),
@@ -113,9 +117,8 @@ fn length(value: &Value, least: &Value, most: &Value, at: &str) -> Result<(), St
 }
 
 fn items(document: &Value, value: &Value, schema: &Value, at: &str) -> Result<(), String> {
-    let all = list(value).iter().enumerate();
-    all.map(|(place, item)| matches(document, item, schema, &format!("{at}[{place}]")))
-        .collect()
+    let mut all = list(value).iter().enumerate();
+    all.try_for_each(|(place, item)| matches(document, item, schema, &format!("{at}[{place}]")))
 }
 
 fn required(value: &Value, names: &Value, at: &str) -> Result<(), String> {
@@ -126,10 +129,8 @@ fn required(value: &Value, names: &Value, at: &str) -> Result<(), String> {
 }
 
 fn names(document: &Value, value: &Value, schema: &Value, at: &str) -> Result<(), String> {
-    let names = value.as_object().into_iter().flat_map(Map::keys);
-    names
-        .map(|name| matches(document, &Value::from(name.as_str()), schema, at))
-        .collect()
+    let mut names = value.as_object().into_iter().flat_map(Map::keys);
+    names.try_for_each(|name| matches(document, &Value::from(name.as_str()), schema, at))
 }
 
 fn fields(

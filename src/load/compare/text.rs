@@ -14,7 +14,7 @@ impl Comparison {
     /// The table, its head and its warnings.
     pub fn text(&self, paint: Paint) -> String {
         let mut text = format!("{}\n", paint.bold(&self.scenario));
-        text += &format!("  A  {}\n  B  {}\n\n", side(&self.a), side(&self.b));
+        let _ = writeln!(text, "  A  {}\n  B  {}\n", side(&self.a), side(&self.b));
         for warning in &self.warnings {
             let _ = writeln!(text, "{} {warning}", paint.warn("!"));
         }

@@ -162,6 +162,20 @@ fn a_late_worker_finds_its_interval_after_others_were_joined() {
 }
 
 #[test]
+fn an_odd_interval_that_is_joined_with_none_is_as_long_as_the_others() {
+    let (recorder, start) = began(20 * SECOND, ms(10));
+    let mut worker = recorder.worker();
+    // 21 intervals, then one so far away that all have to be joined twice.
+    for done in [205, 15_000] {
+        worker.answered(Call::Read, Outcome::Read, start, start, start + ms(done));
+    }
+    worker.flush();
+    let recorded = recorder.finish();
+    assert_eq!(recorded.interval, ms(40));
+    assert!(recorded.intervals.iter().all(|of| of.length == ms(40)));
+}
+
+#[test]
 fn stock_is_thinned_out_but_first_and_last_stay() {
     let (recorder, start) = began(20 * SECOND, SECOND);
     for step in 0..10_000_i64 {
@@ -189,13 +203,13 @@ fn the_live_view_shows_the_last_whole_interval_and_the_stock() {
     let (recorder, start) = began(3 * SECOND, SECOND);
     let mut worker = recorder.worker();
     for step in 0..10 {
-        let done = start + ms(1_000 + step * 20);
+        let intended = start + ms(1_000 + step * 20);
         worker.answered(
             Call::Reserve,
             Outcome::SoldOut,
-            done - ms(8),
-            done - ms(2),
-            done,
+            intended,
+            intended + ms(6),
+            intended + ms(8),
         );
     }
     worker.flush();

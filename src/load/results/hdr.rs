@@ -31,24 +31,28 @@ pub(super) fn hgrm(hist: &Hist) -> String {
         so_far += step.count_since_last_iteration();
         let value = step.value_iterated_to().min(of.max()) as f64 / NANOS_A_MILLI;
         let share = step.quantile_iterated_to();
-        text += &format!("{value:12.6} {share:2.12} {so_far:10} ");
-        text += &match 1.0 - share {
-            ..=0.0 => format!("{:>14}\n", "inf"),
-            rest => format!("{:14.2}\n", 1.0 / rest),
-        };
+        put!(text, "{value:12.6} {share:2.12} {so_far:10} ");
+        if share < 1.0 {
+            put!(text, "{:14.2}\n", 1.0 / (1.0 - share));
+        } else {
+            put!(text, "{:>14}\n", "inf");
+        }
     }
     let scaled = |value: f64| value / NANOS_A_MILLI;
-    text += &format!(
+    put!(
+        text,
         "#[Mean    = {:12.6}, StdDeviation   = {:12.6}]\n",
         scaled(of.mean()),
         scaled(of.stdev())
     );
-    text += &format!(
+    put!(
+        text,
         "#[Max     = {:12.6}, Total count    = {:12}]\n",
         scaled(of.max() as f64),
         of.len()
     );
-    text += &format!(
+    put!(
+        text,
         "#[Buckets = {:12}, SubBuckets     = {:12}]\n",
         of.buckets(),
         // Twice the half-count that three digits need.

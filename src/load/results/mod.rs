@@ -2,6 +2,14 @@
 //!
 //! Deliberately absent: measuring. `record` has done it; this writes it down.
 
+/// Adds formatted text to a `String`.
+macro_rules! put {
+    ($to:expr, $($what:tt)*) => {{
+        use std::fmt::Write as _;
+        write!($to, $($what)*).expect("a String takes whatever comes")
+    }};
+}
+
 mod claim;
 mod facts;
 mod files;

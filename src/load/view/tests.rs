@@ -16,7 +16,7 @@ fn title() -> Title {
         scenario: "flash-sale".to_owned(),
         target: "a server of its own".to_owned(),
         model: "open".to_owned(),
-        planned: Some(Duration::from_secs(60)),
+        planned: Some(Duration::from_mins(1)),
     }
 }
 
@@ -70,7 +70,7 @@ fn live() -> Live {
             sku("SNEAKER-43", 120, 80, 300),
         ],
         marks: vec![Mark {
-            at: Duration::from_millis(20_000),
+            at: Duration::from_secs(20),
             what: "kill -9".to_owned(),
         }],
     }

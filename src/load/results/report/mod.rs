@@ -108,14 +108,15 @@ fn section(name: &str, under: &str, plot: &str) -> String {
 fn warnings(of: &Summary) -> String {
     let mut text = String::new();
     if of.generator.limit {
-        text += &format!(
+        put!(
+            text,
             "<p class=\"note\"><b>The generator may have been the limit, not the server:</b> {}. \
              Rates are a lower bound, and latencies hold some of the generator's own.</p>",
             escape(&of.generator.why)
         );
     }
     for note in &of.notes {
-        text += &format!("<p class=\"note\">{}</p>", escape(note));
+        put!(text, "<p class=\"note\">{}</p>", escape(note));
     }
     text
 }

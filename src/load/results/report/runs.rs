@@ -38,7 +38,8 @@ pub(super) fn body(runs: &[Summary]) -> String {
     page += "<h2>Each run</h2>";
     for (place, of) in runs.iter().enumerate() {
         let (class, verdict) = super::badge(of);
-        page += &format!(
+        put!(
+            page,
             "<details><summary>Run {} · seed {} · <span class=\"{class}\">{verdict}</span></summary>{}</details>",
             place + 1,
             of.seed,

@@ -145,9 +145,13 @@ impl Plot {
     }
 
     pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
-        self.body += &format!(
+        put!(
+            self.body,
             "<line class=\"{class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
-            from.0, from.1, to.0, to.1
+            from.0,
+            from.1,
+            to.0,
+            to.1
         );
     }
 
@@ -157,7 +161,8 @@ impl Plot {
         } else {
             format!(" class=\"{class}\"")
         };
-        self.body += &format!(
+        put!(
+            self.body,
             "<text{class} x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
             at.0,
             at.1,
@@ -171,14 +176,16 @@ impl Plot {
         for piece in pieces {
             for (place, (x, y)) in piece.iter().enumerate() {
                 let letter = if place == 0 { 'M' } else { 'L' };
-                path += &format!("{letter}{:.1} {:.1}", self.x(*x), self.y(*y));
+                put!(path, "{letter}{:.1} {:.1}", self.x(*x), self.y(*y));
             }
             if piece.len() == 1 {
                 path += "h0.1";
             }
         }
-        self.body +=
-            &format!("<path class=\"curve {class}\" style=\"stroke:var({colour})\" d=\"{path}\"/>");
+        put!(
+            self.body,
+            "<path class=\"curve {class}\" style=\"stroke:var({colour})\" d=\"{path}\"/>"
+        );
     }
 
     /// Steps between a lower and an upper bound: from, to, low, high.
@@ -188,18 +195,25 @@ impl Plot {
             if high > low {
                 let (left, right) = (self.x(*from), self.x(*to));
                 let (bottom, top) = (self.y(*low), self.y(*high));
-                path += &format!("M{left:.2} {bottom:.1}V{top:.1}H{right:.2}V{bottom:.1}Z");
+                put!(
+                    path,
+                    "M{left:.2} {bottom:.1}V{top:.1}H{right:.2}V{bottom:.1}Z"
+                );
             }
         }
         if !path.is_empty() {
-            self.body += &format!("<path style=\"fill:var({colour})\" d=\"{path}\"/>");
+            put!(
+                self.body,
+                "<path style=\"fill:var({colour})\" d=\"{path}\"/>"
+            );
         }
     }
 
     /// A strip from top to bottom that says `title` when hovered over.
     pub(super) fn hit(&mut self, from: f64, to: f64, title: &str) {
         let (left, right) = (self.x(from), self.x(to));
-        self.body += &format!(
+        put!(
+            self.body,
             "<rect class=\"hit\" x=\"{left:.2}\" y=\"{:.1}\" width=\"{:.2}\" height=\"{:.1}\"><title>{}</title></rect>",
             self.top,
             (right - left).max(0.5),
@@ -240,9 +254,9 @@ pub(super) fn time_ticks(end: f64) -> Vec<(f64, String)> {
             _ => format!("{at} s"),
         }
     };
-    (0..)
+    let last = (end / step).floor() as u32;
+    (0..=last)
         .map(|place| step * f64::from(place))
-        .take_while(|at| *at <= end)
         .map(|at| (at, label(at)))
         .collect()
 }

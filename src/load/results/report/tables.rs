@@ -13,14 +13,14 @@ use crate::show::count;
 pub(super) fn table(head: &[(&str, &str)], rows: &[Vec<String>]) -> String {
     let mut text = String::from("<div class=\"card\"><table><thead><tr>");
     for (class, name) in head {
-        text += &format!("<th class=\"{class}\">{name}</th>");
+        put!(text, "<th class=\"{class}\">{name}</th>");
     }
     text += "</tr></thead><tbody>";
     for row in rows {
         let is_sum = row.first().is_some_and(|first| first == "all");
         text += if is_sum { "<tr class=\"sum\">" } else { "<tr>" };
         for ((class, _), cell) in head.iter().zip(row) {
-            text += &format!("<td class=\"{class}\">{cell}</td>");
+            put!(text, "<td class=\"{class}\">{cell}</td>");
         }
         text += "</tr>";
     }
@@ -79,16 +79,17 @@ pub(super) fn claims(of: &Summary) -> String {
             .collect()
     };
     let (checked, unchecked) = (rows(false), rows(true));
-    let mut text = match checked.is_empty() {
-        true => "<p class=\"soft\">Nothing was checked.</p>".to_owned(),
-        false => table(
+    let mut text = if checked.is_empty() {
+        "<p class=\"soft\">Nothing was checked.</p>".to_owned()
+    } else {
+        table(
             &[
                 ("v", ""),
                 ("w", "what has to hold"),
                 ("", "on what it rests"),
             ],
             &checked,
-        ),
+        )
     };
     if !unchecked.is_empty() {
         text += "<h3>What could not be checked</h3>";
@@ -103,9 +104,10 @@ pub(super) fn claims(of: &Summary) -> String {
 /// What was asked, and what was measured.
 pub(super) fn thresholds(of: &Summary) -> String {
     let row = |judged: &crate::load::threshold::Judged| {
-        let verdict = match judged.met {
-            true => "<b class=\"good\">✓ met</b>",
-            false => "<b class=\"bad\">✗ missed</b>",
+        let verdict = if judged.met {
+            "<b class=\"good\">✓ met</b>"
+        } else {
+            "<b class=\"bad\">✗ missed</b>"
         };
         let code = format!("<code>{}</code>", escape(&judged.threshold));
         vec![verdict.to_owned(), code, escape(&judged.shown)]
@@ -235,10 +237,11 @@ pub(super) fn about(of: &Summary) -> String {
         rows.push(("Also counted", counts.join(" · ")));
     }
     let pairs = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    let pairs: String = pairs
-        .map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>"))
-        .collect();
-    format!("<div class=\"card\"><dl>{pairs}</dl></div>")
+    let mut list = "<div class=\"card\"><dl>".to_owned();
+    for (name, value) in pairs {
+        put!(list, "<dt>{name}</dt><dd>{value}</dd>");
+    }
+    list + "</dl></div>"
 }
 
 fn version(of: &Summary) -> String {
