@@ -28,9 +28,11 @@ fn summary(output: &Output) -> Value {
 
 fn verdict<'a>(summary: &'a Value, part: &str) -> &'a str {
     let claims = summary["invariants"].as_array().expect("claims");
-    let found = claims
-        .iter()
-        .find(|claim| claim["name"].as_str().is_some_and(|name| name.contains(part)));
+    let found = claims.iter().find(|claim| {
+        claim["name"]
+            .as_str()
+            .is_some_and(|name| name.contains(part))
+    });
     let found = found.unwrap_or_else(|| panic!("no claim about {part}"));
     found["verdict"].as_str().expect("a verdict")
 }
@@ -76,7 +78,13 @@ fn a_server_that_is_killed_in_the_middle_keeps_every_promise() {
         .expect("the program runs");
     let summary = summary(&output);
     assert_eq!(output.status.code(), Some(0), "{:#}", summary["invariants"]);
-    for part in ["no oversell", "no undersell", "one end", "in the ledger", "repeats"] {
+    for part in [
+        "no oversell",
+        "no undersell",
+        "one end",
+        "in the ledger",
+        "repeats",
+    ] {
         assert_eq!(verdict(&summary, part), "held", "{part}");
     }
     let count = |name: &str| summary["counts"][name].as_u64().expect("a count");
@@ -91,14 +99,31 @@ fn a_server_that_is_killed_in_the_middle_keeps_every_promise() {
 
 #[test]
 fn the_engine_in_process_is_loaded_and_proved_without_http() {
-    let args = ["baskets", "--in-process", "--rate", "150", "--duration", "1"];
+    let args = [
+        "baskets",
+        "--in-process",
+        "--rate",
+        "150",
+        "--duration",
+        "1",
+    ];
     let output = run(&[&args[..], &["--json", "-q"]].concat());
     let summary = summary(&output);
     assert_eq!(output.status.code(), Some(0), "{:#}", summary["invariants"]);
-    for part in ["no oversell", "no undersell", "one end", "in the ledger", "repeats"] {
+    for part in [
+        "no oversell",
+        "no undersell",
+        "one end",
+        "in the ledger",
+        "repeats",
+    ] {
         assert_eq!(verdict(&summary, part), "held", "{part}");
     }
-    assert!(summary["target"].as_str().is_some_and(|target| target.contains("in process")));
+    assert!(
+        summary["target"]
+            .as_str()
+            .is_some_and(|target| target.contains("in process"))
+    );
 }
 
 #[test]
@@ -113,27 +138,47 @@ fn a_missed_threshold_is_99_and_a_met_one_is_0() {
 
 #[test]
 fn the_closed_model_is_marked_as_such() {
-    let args = ["sold-out-storm", "--connections", "4", "--duration", "0.5", "-q", "--json"];
+    let args = [
+        "sold-out-storm",
+        "--connections",
+        "4",
+        "--duration",
+        "0.5",
+        "-q",
+        "--json",
+    ];
     let output = run(&args);
     let summary = summary(&output);
     assert_eq!(summary["model"]["kind"], "closed");
     assert_eq!(summary["model"]["connections"], 4);
-    assert!(summary["arrivals"].as_u64().is_some_and(|arrivals| arrivals > 20));
+    assert!(
+        summary["arrivals"]
+            .as_u64()
+            .is_some_and(|arrivals| arrivals > 20)
+    );
 }
 
 #[test]
 fn an_interrupt_ends_it_early_with_what_there_is_and_no_server_left() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (out, data) = (directory.path().join("out"), directory.path().join("data"));
-    let child = holdfast(&["flash-sale", "--rate", "100", "--duration", "60", "-q", "--json"])
-        .arg("--out")
-        .arg(&out)
-        .arg("--data-dir")
-        .arg(&data)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
+    let child = holdfast(&[
+        "flash-sale",
+        "--rate",
+        "100",
+        "--duration",
+        "60",
+        "-q",
+        "--json",
+    ])
+    .arg("--out")
+    .arg(&out)
+    .arg("--data-dir")
+    .arg(&data)
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("the program runs");
     let began = Instant::now();
     // The server is there, and buyers come.
     while !std::fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -148,7 +193,11 @@ fn an_interrupt_ends_it_early_with_what_there_is_and_no_server_left() {
     assert!(began.elapsed() < Duration::from_secs(45));
     assert_eq!(output.status.code(), Some(130));
     let summary = summary(&output);
-    assert!(summary["notes"].to_string().contains("ended early"), "{:#}", summary["notes"]);
+    assert!(
+        summary["notes"].to_string().contains("ended early"),
+        "{:#}",
+        summary["notes"]
+    );
     assert_eq!(verdict(&summary, "no oversell"), "held");
     assert!(out.join("summary.json").is_file());
     assert_eq!(std::fs::read_dir(&data).expect("it was made").count(), 0);
@@ -163,7 +212,11 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
         (vec![wrong.as_str()], 2, "unit"),
         (vec!["retry-storm", "--in-process"], 2, "--spawn"),
         (vec!["flash-sale", "--threshold", "p99 <"], 2, "threshold"),
-        (vec!["flash-sale", "--server", "http://127.0.0.1:1"], 7, "can't reach"),
+        (
+            vec!["flash-sale", "--server", "http://127.0.0.1:1"],
+            7,
+            "can't reach",
+        ),
         (vec!["show", "no-such"], 2, "load list"),
     ] {
         let output = run(&args);
@@ -181,6 +234,14 @@ fn built_in_scenarios_can_be_listed_shown_and_run_from_the_file_that_is_shown() 
     let shown = run(&["show", "flash-sale"]);
     let directory = tempfile::tempdir().expect("a temporary directory");
     let copy = file(directory.path(), &String::from_utf8_lossy(&shown.stdout));
-    let output = run(&[&copy, "--rate", "50", "--duration", "0.5", "-q", "--in-process"]);
+    let output = run(&[
+        &copy,
+        "--rate",
+        "50",
+        "--duration",
+        "0.5",
+        "-q",
+        "--in-process",
+    ]);
     assert_eq!(output.status.code(), Some(0));
 }

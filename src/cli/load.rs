@@ -55,7 +55,12 @@ enum Other {
         #[arg(value_name = "A.json", value_delimiter = ',', required = true)]
         a: Vec<PathBuf>,
         /// The other side
-        #[arg(value_name = "B.json", value_delimiter = ',', required = true, num_args = 1)]
+        #[arg(
+            value_name = "B.json",
+            value_delimiter = ',',
+            required = true,
+            num_args = 1
+        )]
         b: Vec<PathBuf>,
         /// Print it as JSON
         #[arg(long)]
@@ -65,6 +70,7 @@ enum Other {
 
 /// A run.
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "these are flags")]
 struct Run {
     /// A built-in scenario, or a file
     #[arg(value_name = "SCENARIO|FILE", required = true)]
@@ -245,7 +251,10 @@ async fn repeat(args: &Run, mut options: Options, stop: &Arc<AtomicBool>) -> Exi
         && let Some(out) = &args.out
         && let Err(error) = results::write_repeated(out, &summaries)
     {
-        return fail(Exit::Failure, format!("can't write into {}: {error}", out.display()));
+        return fail(
+            Exit::Failure,
+            format!("can't write into {}: {error}", out.display()),
+        );
     }
     if args.json {
         match &summaries[..] {
@@ -269,7 +278,10 @@ fn finish(ran: &Ran, args: &Run, directory: Option<&Path>) -> Result<(), Exit> {
     if let Some(directory) = directory {
         results::write(directory, &ran.summary, &ran.recorded).map_err(|error| {
             let directory = directory.display();
-            fail(Exit::Failure, format!("can't write into {directory}: {error}"))
+            fail(
+                Exit::Failure,
+                format!("can't write into {directory}: {error}"),
+            )
         })?;
     }
     if !args.json {
@@ -280,7 +292,10 @@ fn finish(ran: &Ran, args: &Run, directory: Option<&Path>) -> Result<(), Exit> {
         }
     }
     if let Some(kept) = &ran.kept {
-        eprintln!("the data that speaks against it is kept in {}", kept.display());
+        eprintln!(
+            "the data that speaks against it is kept in {}",
+            kept.display()
+        );
     }
     Ok(())
 }
@@ -367,9 +382,9 @@ const fn exit_of(failed: &Failed) -> Exit {
             Exit::Usage
         }
         Failed::Target(Trouble::NoServer { .. }) => Exit::Unreachable,
-        Failed::Target(
-            Trouble::Io { .. } | Trouble::Server { .. } | Trouble::Refused { .. },
-        ) => Exit::Failure,
+        Failed::Target(Trouble::Io { .. } | Trouble::Server { .. } | Trouble::Refused { .. }) => {
+            Exit::Failure
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn conduct(
     start: Instant,
     recorder: &Recorder,
     ended: &mut oneshot::Receiver<Ended>,
-) -> (Result<(), Trouble>, Option<Ended>) {
+) -> Result<Ended, Trouble> {
     let mut events = events(scenario).into_iter().peekable();
     let mut look_at = start;
     loop {
@@ -48,7 +48,8 @@ pub(super) async fn conduct(
         };
         tokio::select! {
             biased;
-            ended = &mut *ended => return (Ok(()), ended.ok()),
+            // A worker that panicked has said so.
+            ended = &mut *ended => return Ok(ended.unwrap_or_default()),
             () = sleep_until(at.into()) => {}
         }
         match event {
@@ -58,9 +59,7 @@ pub(super) async fn conduct(
                 look_at = Instant::now() + LOOK_EVERY;
             }
             Event::Kill(down) => {
-                if let Err(trouble) = kill(target, down, recorder).await {
-                    return (Err(trouble), None);
-                }
+                kill(target, down, recorder).await?;
                 look_at = Instant::now();
             }
         }
@@ -101,6 +100,9 @@ async fn kill(target: &mut Target, down: Duration, recorder: &Recorder) -> Resul
     let began = Instant::now();
     target.restart().await?;
     let took = began.elapsed().as_secs_f64();
-    recorder.mark(Instant::now(), &format!("restarted, ready after {took:.2} s"));
+    recorder.mark(
+        Instant::now(),
+        &format!("restarted, ready after {took:.2} s"),
+    );
     Ok(())
 }

@@ -79,7 +79,9 @@ pub enum Failed {
     #[error(transparent)]
     Target(#[from] Trouble),
     /// A kill was asked of a server that isn't ours to kill.
-    #[error("{scenario} kills its server, which only --spawn can; use --spawn or leave [[kills]] out")]
+    #[error(
+        "{scenario} kills its server, which only --spawn can; use --spawn or leave [[kills]] out"
+    )]
     Kills {
         /// The scenario.
         scenario: String,
@@ -92,8 +94,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const WATCHED_MAX: usize = 4;
 /// The proof waits at most so long for holds to end.
 const HOLDS_END_MAX: Duration = Duration::from_secs(30);
-/// Places of a carrier that looks back, and of one in process.
+/// Calls under way at once while it looks back, and how long each may take.
 const LOOK_PLACES: usize = 64;
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 const THREADS_MAX: usize = 4;
 
 /// Runs; `stop`, once set, ends it early.
@@ -107,48 +110,39 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
     let mut target = Target::open(&options.target, profile(scenario)).await?;
     let names = names(&plan, &target, options.now);
     let before = target.states(&names).await?;
-    let stocking = Stocking {
-        units: scenario.stock.units,
-        customer_limit: scenario.stock.customer_limit,
-    };
-    target.stock(&names, stocking).await?;
+    target.stock(&names, stocking(scenario)).await?;
 
     let load = Load::prepare(options, &plan, &names, &target)?;
-    let recorder = Arc::clone(&load.recorder);
-    let title = title(options, &target);
-    let view = view::start(Arc::clone(&recorder), title, options.show, Arc::clone(stop));
-    let (told, mut ended) = oneshot::channel();
-    let threads = load.threads;
-    let watched = load.watched;
-    let start = load.start;
-    load.begin(&plan, stop, told);
-    let conducted = conduct(&mut target, scenario, &names.skus[..watched], start, &recorder, &mut ended);
-    let (conducted, ran) = conducted.await;
-    view.stop();
-    conducted?;
-    let Ended { book, cpu } = ran.unwrap_or_default();
-    let recorded = recorder.finish();
-
+    let mut played = play(load, options, &plan, &names, &mut target, stop).await?;
     let ended_early = stop.load(Ordering::Relaxed);
-    let (target_words, is_own) = (target.words(), target.is_own());
-    let timeout = Duration::from_secs(5);
-    let carrier = target.carrier(&names, LOOK_PLACES, timeout)?;
-    let patience = proof::Patience {
-        holds_end_in: holds_end_in(scenario),
-        lag_max: options.lag_max,
-    };
+    played.facts.notes = notes(options, ended_early);
+    let Played {
+        book,
+        recorded,
+        facts,
+    } = played;
+
     let nothing = Look::default();
+    let Stocking {
+        units,
+        customer_limit,
+    } = stocking(scenario);
     let evidence = Evidence {
         plan: &plan,
         names: &names,
         book: &book,
-        units: stocking.units,
-        customer_limit: stocking.customer_limit,
+        units,
+        customer_limit,
         before: &before,
         look: &nothing,
         ledgers: None,
         ran_ms: recorded.elapsed.as_millis() as u64,
     };
+    let patience = proof::Patience {
+        holds_end_in: holds_end_in(scenario),
+        lag_max: options.lag_max,
+    };
+    let carrier = target.carrier(&names, LOOK_PLACES, LOOK_TIMEOUT)?;
     let look = proof::look(&target, carrier, &evidence, patience).await?;
     let ledgers = target.close().await?;
     let evidence = Evidence {
@@ -156,33 +150,7 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         ledgers: ledgers.as_ref(),
         ..evidence
     };
-    let claims = proof::judge(&evidence);
-
-    let facts = RunFacts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        server_version: None,
-        seed: scenario.seed,
-        machine: Machine::here(),
-        started_at: options.now.to_string(),
-        scenario_name: scenario.name.clone(),
-        scenario: serde_json::to_value(scenario).unwrap_or_default(),
-        scenario_text: options.text.clone(),
-        target: target_words,
-        model: match options.closed {
-            None => results::Model::Open,
-            Some(connections) => results::Model::Closed { connections },
-        },
-        drops_allowed: options.drops_allowed,
-        generator: GeneratorFacts {
-            threads,
-            cpu_s: (!matches!(options.target, Choice::InProcess { .. })).then_some(cpu),
-        },
-        counts: counts(&book, scenario),
-        thresholds: options.thresholds.clone(),
-        retention: retention(scenario, is_own),
-        notes: notes(options, ended_early),
-    };
-    let summary = Summary::new(&facts, &recorded, claims);
+    let summary = Summary::new(&facts, &recorded, proof::judge(&evidence));
     let kept = match ledgers {
         Some(ledgers) if summary.is_broken() => Some(ledgers.keep()),
         _ => None,
@@ -193,6 +161,75 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         kept,
         ended_early,
     })
+}
+
+/// The load itself, before it is proved.
+struct Played {
+    book: Book,
+    recorded: Recorded,
+    facts: RunFacts,
+}
+
+/// Lets the buyers come, shows how it goes, and gathers what they came back with.
+async fn play(
+    load: Load,
+    options: &Options,
+    plan: &Arc<Plan>,
+    names: &Names,
+    target: &mut Target,
+    stop: &Arc<AtomicBool>,
+) -> Result<Played, Failed> {
+    let (recorder, threads, start) = (Arc::clone(&load.recorder), load.threads, load.start);
+    let watched = &names.skus[..load.watched];
+    let title = title(options, target);
+    let view = view::start(Arc::clone(&recorder), title, options.show, Arc::clone(stop));
+    let (told, mut ended) = oneshot::channel();
+    load.begin(plan, stop, told);
+    let scenario = plan.scenario();
+    let conducted = conduct(target, scenario, watched, start, &recorder, &mut ended).await;
+    view.stop();
+    if conducted.is_err() {
+        // Nobody hears the buyers any more.
+        stop.store(true, Ordering::Relaxed);
+    }
+    let Ended { book, cpu } = conducted?;
+    let is_apart = !matches!(options.target, Choice::InProcess { .. });
+    let facts = RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        server_version: None,
+        seed: scenario.seed,
+        machine: Machine::here(),
+        started_at: options.now.to_string(),
+        scenario_name: scenario.name.clone(),
+        scenario: serde_json::to_value(scenario).unwrap_or_default(),
+        scenario_text: options.text.clone(),
+        target: target.words(),
+        model: match options.closed {
+            None => results::Model::Open,
+            Some(connections) => results::Model::Closed { connections },
+        },
+        drops_allowed: options.drops_allowed,
+        generator: GeneratorFacts {
+            threads,
+            cpu_s: is_apart.then_some(cpu),
+        },
+        counts: counts(&book, scenario),
+        thresholds: options.thresholds.clone(),
+        retention: retention(scenario, target.is_own()),
+        notes: Vec::new(),
+    };
+    Ok(Played {
+        book,
+        recorded: recorder.finish(),
+        facts,
+    })
+}
+
+const fn stocking(scenario: &Scenario) -> Stocking {
+    Stocking {
+        units: scenario.stock.units,
+        customer_limit: scenario.stock.customer_limit,
+    }
 }
 
 fn title(options: &Options, target: &Target) -> view::Title {
@@ -344,7 +381,8 @@ fn counts(book: &Book, scenario: &Scenario) -> BTreeMap<String, u64> {
 
 fn retention(scenario: &Scenario, is_own: bool) -> String {
     if !is_own {
-        return "as the server is configured; the proof finds what it has forgotten gone".to_owned();
+        return "as the server is configured; the proof finds what it has forgotten gone"
+            .to_owned();
     }
     let kept = counted(scenario.server.retention_ms / 1_000, "second");
     format!(

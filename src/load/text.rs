@@ -111,7 +111,10 @@ fn generator(out: &mut String, of: &Summary, paint: Paint) {
     let _ = write!(out, "\n{words}: {}", generator.why);
     if let (Some(cpu), Some(share)) = (generator.cpu_s, generator.cpu_share) {
         let share = 100.0 * share;
-        let _ = write!(out, "; {cpu:.1} s of processor time, {share:.0} % of its threads");
+        let _ = write!(
+            out,
+            "; {cpu:.1} s of processor time, {share:.0} % of its threads"
+        );
     }
     let _ = writeln!(out);
 }

@@ -89,7 +89,10 @@ impl Store {
                 "available": on_hand.saturating_sub(shelf.reserved),
             })
         };
-        let meant = self.shelves.iter().filter(|(sku, _)| sku.starts_with(prefix));
+        let meant = self
+            .shelves
+            .iter()
+            .filter(|(sku, _)| sku.starts_with(prefix));
         meant.map(of).collect()
     }
 
@@ -192,14 +195,22 @@ impl Store {
         if hold.status == "expired" {
             let there = hold.lines.iter().all(|(sku, qty)| {
                 let shelf = &self.shelves[sku];
+                let had = self.had.get(&(hold.customer.clone(), sku.clone()));
+                let after = had.copied().unwrap_or(0) + qty;
                 shelf.on_hand() >= shelf.reserved + qty
+                    && shelf.limit.is_none_or(|limit| after <= limit)
             });
             let may = hold.is_final && self.lie == Lie::AfterFinal || there && !hold.is_final;
             if !may {
                 self.holds[place].is_final = true;
                 return problem(410, "reservation-expired");
             }
-            self.holds[place].late = true;
+            let hold = &mut self.holds[place];
+            hold.late = true;
+            for (sku, qty) in &hold.lines {
+                let had = (hold.customer.clone(), sku.clone());
+                *self.had.entry(had).or_default() += qty;
+            }
         }
         let (vanishes, is_lost) = (self.lies(Lie::Vanish), self.lies(Lie::LoseSales));
         let hold = &mut self.holds[place];
@@ -227,7 +238,10 @@ impl Store {
             hold.status = "released";
             for (sku, qty) in &hold.lines {
                 self.shelves.get_mut(sku).expect("it was made").reserved -= qty;
-                *self.had.entry((hold.customer.clone(), sku.clone())).or_default() -= qty;
+                *self
+                    .had
+                    .entry((hold.customer.clone(), sku.clone()))
+                    .or_default() -= qty;
             }
         }
         (200, self.show(place), false)

@@ -94,6 +94,10 @@ pub struct Heard {
 
 /// An answer, as far as a buyer looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the answer"
+)]
 pub struct Reply {
     /// What it comes to.
     pub outcome: Outcome,

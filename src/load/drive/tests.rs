@@ -63,7 +63,10 @@ impl Script {
         };
         let mut reply = Reply::of(outcome);
         reply.replayed = outcome == Outcome::Replayed;
-        reply.id = *self.made.entry(ask.number).or_insert(u128::from(ask.number) + 1);
+        reply.id = *self
+            .made
+            .entry(ask.number)
+            .or_insert(u128::from(ask.number) + 1);
         reply.standing = Some(standing);
         reply
     }
@@ -181,7 +184,11 @@ fn who_cannot_be_sent_within_the_bound_is_dropped_and_counted() {
     // 400 ms of silence less the 100 ms that they would have waited: 150 of them.
     assert!((120..=170).contains(&dropped), "{dropped}");
     assert_eq!(book.entries.len() as u64, arrived - dropped);
-    let slowest = recorded.whole.call(Call::Reserve).response.quantile_ms(0.95);
+    let slowest = recorded
+        .whole
+        .call(Call::Reserve)
+        .response
+        .quantile_ms(0.95);
     assert!(slowest < 150.0, "{slowest}");
 }
 
@@ -193,15 +200,18 @@ fn a_buyer_without_an_answer_asks_again_with_the_same_key_until_there_is_one() {
             let tries = asked.entry((ask.number, ask.key.letter())).or_default();
             *tries += 1;
             // Every third buyer loses the first two answers to each call.
-            (ask.number.is_multiple_of(3) && *tries <= 2)
-                .then(|| Reply::lost(Outcome::TimedOut))
+            (ask.number.is_multiple_of(3) && *tries <= 2).then(|| Reply::lost(Outcome::TimedOut))
         })
     });
     let all = recorded.whole.all();
     assert_eq!(all.outcomes[Outcome::TimedOut as usize], 167 * 4);
     assert_eq!(book.counts.retries, 167 * 4);
     assert_eq!(book.entries.len(), 500);
-    assert!(book.entries.iter().all(|entry| entry.told == Told::Confirmed));
+    assert!(
+        book.entries
+            .iter()
+            .all(|entry| entry.told == Told::Confirmed)
+    );
 }
 
 #[test]
@@ -217,7 +227,10 @@ fn what_is_never_answered_is_no_reservation_and_no_refusal() {
         })
     });
     assert_eq!(book.unanswered.len(), 10);
-    let unsure = book.entries.iter().filter(|entry| entry.told == Told::Unsure);
+    let unsure = book
+        .entries
+        .iter()
+        .filter(|entry| entry.told == Told::Unsure);
     assert_eq!(unsure.count(), 10);
     assert_eq!(book.counts.gave_up, 20);
 }
@@ -267,8 +280,14 @@ fn a_confirm_refused_for_good_is_tried_again_and_a_success_then_is_noticed() {
         })
     });
     assert_eq!(book.counts.probes, 5);
-    assert_eq!(book.misfits.of(Misfit::AfterFinal).map(|(count, _)| count), Some(1));
-    let lapsed = book.entries.iter().filter(|entry| entry.told == Told::Lapsed);
+    assert_eq!(
+        book.misfits.of(Misfit::AfterFinal).map(|(count, _)| count),
+        Some(1)
+    );
+    let lapsed = book
+        .entries
+        .iter()
+        .filter(|entry| entry.told == Told::Lapsed);
     assert_eq!(lapsed.count(), 5);
 }
 

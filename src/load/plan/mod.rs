@@ -32,6 +32,7 @@ pub struct Plan {
 
 /// What one buyer is going to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn on its own")]
 pub struct Buyer {
     /// With what is held.
     pub fate: Fate,

@@ -61,7 +61,10 @@ pub async fn look(
     loop {
         tokio::task::block_in_place(|| look.read(&mut carrier, plan, book));
         look.after = target.states(names).await?;
-        let sums = Sums::of(&Evidence { look: &look, ..*evidence });
+        let sums = Sums::of(&Evidence {
+            look: &look,
+            ..*evidence
+        });
         if sums.agree() {
             break;
         }

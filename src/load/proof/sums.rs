@@ -98,7 +98,9 @@ impl Sum {
             available: more(|state| state.available),
             other: more(|state| {
                 let of = &state.counters;
-                of.returned + of.damaged + of.written_off - of.adjusted - of.transferred
+                of.returned + of.damaged + of.written_off
+                    - of.adjusted
+                    - of.transferred
                     - of.returns_received
             }),
         };

@@ -40,8 +40,7 @@ impl Desk {
             call: std::time::Duration::ZERO,
         };
         let client = Client::new(self.target.clone(), hasty);
-        let said: Result<Said<Value>, Failure> =
-            client.say(&Call::get("/v1/skus?limit=1")).await;
+        let said: Result<Said<Value>, Failure> = client.say(&Call::get("/v1/skus?limit=1")).await;
         match said {
             Ok(_) => Ok(()),
             Err(failure) => Err(Trouble::NoServer {
@@ -63,7 +62,8 @@ impl Desk {
         for sku in &names.skus {
             let place = Arc::clone(&places).acquire_owned().await;
             let place = place.expect("the semaphore is never closed");
-            let (client, config, sku) = (Arc::clone(&self.client), Arc::clone(&config), sku.clone());
+            let (client, config, sku) =
+                (Arc::clone(&self.client), Arc::clone(&config), sku.clone());
             making.spawn(async move {
                 let _place = place;
                 let path = format!("/v1/skus/{sku}");

@@ -11,9 +11,9 @@ use std::{
 };
 
 use holdfast_core::{
-    Answer, Command, Configure, Confirm, Counter, CustomerLimit, KeyTag, Late,
-    Location, Millis, Mode, Note, Patch, Receive, Refusal, Release, ReservationId,
-    ReservationView, Reserve, ReserveLine, Sku, SkuView, Status, Text, Units as Qty,
+    Answer, Command, Configure, Confirm, Counter, CustomerLimit, KeyTag, Late, Location, Millis,
+    Mode, Note, Patch, Receive, Refusal, Release, ReservationId, ReservationView, Reserve,
+    ReserveLine, Sku, SkuView, Status, Text, Units as Qty,
 };
 use holdfast_runtime::{Deadline, Fate, Operation, Router, Runtime, Told};
 use tempfile::TempDir;
@@ -63,7 +63,11 @@ impl Engine {
         config.data.dir = directory.path().join(ledger::DATA);
         let lives = &mut config.reservations;
         let kept = config::Millis(profile.retention_ms);
-        (lives.retention_ms, lives.order_retention_ms, lives.key_retention_ms) = (kept, kept, kept);
+        (
+            lives.retention_ms,
+            lives.order_retention_ms,
+            lives.key_retention_ms,
+        ) = (kept, kept, kept);
         lives.ttl_min_ms.0 = lives.ttl_min_ms.0.min(profile.ttl_ms);
         lives.ttl_max_ms.0 = lives.ttl_max_ms.0.max(profile.ttl_ms);
         lives.lifetime_max_ms.0 = lives.lifetime_max_ms.0.max(profile.ttl_ms);
@@ -102,7 +106,11 @@ impl Engine {
             what: "stock a SKU",
             why,
         };
-        for told in self.router.batch(operations, Deadline::within(SET_UP)).await {
+        for told in self
+            .router
+            .batch(operations, Deadline::within(SET_UP))
+            .await
+        {
             match told {
                 Ok(Answer::Sku { .. } | Answer::Movement { .. }) => {}
                 Ok(other) => return Err(failed(format!("{other:?}"))),
@@ -229,7 +237,11 @@ impl Transport for Direct {
         if call == Call::Availability {
             let wanted = ask.lines.iter().map(|line| &self.skus[line.sku as usize]);
             let all_there = wanted.map(|sku| router.sku(sku)).all(|view| view.is_some());
-            let outcome = if all_there { Outcome::Read } else { Outcome::Refused };
+            let outcome = if all_there {
+                Outcome::Read
+            } else {
+                Outcome::Refused
+            };
             return done(Reply::of(outcome));
         }
         let id = ReservationId::from_u128(ask.id).unwrap_or(ReservationId::UNMINTED);

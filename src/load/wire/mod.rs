@@ -9,6 +9,8 @@
 mod request;
 mod response;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::VecDeque,
@@ -143,31 +145,34 @@ impl Wire {
     }
 
     /// What happened on a connection.
-    fn turn(&mut self, at: u32, heard: &mut Vec<Heard>) {
+    fn turn(&mut self, at: u32, peer: Peer, heard: &mut Vec<Heard>) {
         let connection = &mut self.connections[at as usize];
         if connection.flush().is_err() {
             return self.cut(at, Outcome::Broken, heard);
         }
-        match connection.fill() {
-            Ok(Filled::More) => {}
-            Ok(Filled::End) | Err(_) => return self.cut(at, Outcome::Broken, heard),
-        }
+        let is_over = match connection.fill(peer) {
+            Ok(Filled::More) => false,
+            // What came before the end may be a whole answer.
+            Ok(Filled::End) => true,
+            Err(_) => return self.cut(at, Outcome::Broken, heard),
+        };
         let Some(under_way) = connection.under_way else {
             // Nothing was asked, so nothing should have come.
-            if connection.filled > 0 {
+            if is_over || connection.filled > 0 {
                 self.cut(at, Outcome::Broken, heard);
             }
             return;
         };
         let so_far = &connection.answer[..connection.filled];
         match response::parse(so_far) {
+            Parsed::Part if is_over => self.cut(at, Outcome::Broken, heard),
             Parsed::Part => {}
             Parsed::Unreadable => self.cut(at, Outcome::Error, heard),
             Parsed::Whole(head) => {
                 let body = &so_far[head.body..head.end];
                 let reply = response::reply(under_way.call, &head, body);
                 let Head { end, closes, .. } = head;
-                if closes || end != connection.filled {
+                if is_over || closes || end != connection.filled {
                     connection.socket = None;
                 }
                 connection.filled = 0;
@@ -200,8 +205,14 @@ impl Wire {
         };
         let found = events.len();
         for event in events {
-            let data = event.data;
-            self.turn(data.u64() as u32, heard);
+            let (data, flags) = (event.data, event.flags);
+            let over = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+            let peer = if flags.intersects(over) {
+                Peer::Gone
+            } else {
+                Peer::There
+            };
+            self.turn(data.u64() as u32, peer, heard);
         }
         found > 0
     }
@@ -260,6 +271,14 @@ impl Transport for Wire {
     }
 }
 
+/// What the kernel says of the other side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    There,
+    /// It has closed, or broken.
+    Gone,
+}
+
 enum Filled {
     /// What was there has been read.
     More,
@@ -294,7 +313,7 @@ impl Connection {
     }
 
     /// Reads what is there.
-    fn fill(&mut self) -> io::Result<Filled> {
+    fn fill(&mut self, peer: Peer) -> io::Result<Filled> {
         let Some(socket) = &mut self.socket else {
             return Ok(Filled::More);
         };
@@ -310,7 +329,8 @@ impl Connection {
                 Ok(read) => {
                     self.filled += read;
                     // Less than asked for: there is no more for now, and more makes a new event.
-                    if self.filled < self.answer.len() {
+                    // Where the end is there already, it has made its event, and makes no other.
+                    if self.filled < self.answer.len() && peer == Peer::There {
                         return Ok(Filled::More);
                     }
                 }
