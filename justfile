@@ -40,6 +40,10 @@ golden:
 bench:
     cargo bench --bench figures
 
+# holdfast beside PostgreSQL and Redis, and the tables of docs/comparison.md anew. On a quiet machine.
+compare:
+    cargo run --release --manifest-path benches/compare/Cargo.toml
+
 # Serve from ./data with the explained configuration file.
 serve:
     cargo run --release -- serve --config config/holdfast.toml

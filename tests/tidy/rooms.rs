@@ -139,6 +139,13 @@ pub(crate) const ROOMS: &[Room] = &[
         because: "only problem.rs and render*.rs choose status codes; return a problem or a view",
     },
     Room {
+        name: "benches/compare",
+        at: "benches/compare/src/",
+        except: "",
+        never: "holdfast_core holdfast_ledger holdfast_runtime",
+        because: "what is compared is the binary, as anybody would run it",
+    },
+    Room {
         name: "everything",
         at: "src/ shards/ tests/ benches/",
         except: "",
@@ -168,5 +175,12 @@ pub(crate) const PACKAGES: &[Package] = &[
         never: "axum clap hyper toml",
         because: "the runtime depends on core, ledger, ractor, tokio and dashmap, not on HTTP or \
             configuration files",
+    },
+    Package {
+        manifest: "benches/compare/Cargo.toml",
+        may: "axum hdrhistogram memchr mimalloc redb rustix serde_json tempfile tokio \
+            tokio-postgres",
+        never: "holdfast holdfast-core holdfast-ledger holdfast-runtime",
+        because: "what is compared is the binary, as anybody would run it",
     },
 ];
