@@ -17,7 +17,7 @@ pub struct Live {
     pub arrived: u64,
     /// Of those, who could not be sent.
     pub dropped: u64,
-    /// Answers so far, by [`Outcome`].
+    /// Calls that ended so far, by [`Outcome`].
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Milliseconds from the intended send time, of the whole run so far.
     pub whole: Quantiles,
@@ -92,6 +92,6 @@ impl Live {
 
     /// Answers so far.
     pub fn answered(&self) -> u64 {
-        self.outcomes.iter().sum()
+        super::answers(&self.outcomes)
     }
 }

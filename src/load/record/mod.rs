@@ -19,6 +19,6 @@ mod tests;
 pub use live::{Last, Live, Quantiles, SkuNow};
 pub use recorder::{INTERVALS_MAX, Mark, PhaseBegun, Recorded, Recorder};
 pub use stock::{STOCK_POINTS_MAX, StockPoint};
-pub use tally::{CallTally, Hist, Interval, Tally, millis};
+pub use tally::{CallTally, Hist, Interval, Tally, answers, millis};
 pub use vocabulary::{Call, Outcome};
 pub use worker::Worker;

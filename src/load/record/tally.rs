@@ -84,9 +84,10 @@ pub fn millis(nanos: u64) -> f64 {
 /// One kind of call.
 #[derive(Clone, Debug, Default)]
 pub struct CallTally {
-    /// From the intended send time to the answer.
+    /// From the intended send time to the answer, or until it was waited for in vain; broken
+    /// connections are not in it.
     pub response: Hist,
-    /// From the actual send time to the answer.
+    /// From the actual send time to the same.
     pub service: Hist,
     /// How many by [`Outcome`], in the order of [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::ALL.len()],
@@ -95,6 +96,11 @@ pub struct CallTally {
 impl CallTally {
     pub(super) fn note(&mut self, outcome: Outcome, response: Duration, service: Duration) {
         self.outcomes[outcome as usize] += 1;
+        // A connection refused at once would make a dead server look fast. One that was waited for
+        // in vain took at least so long.
+        if outcome == Outcome::Broken {
+            return;
+        }
         self.response.note(response);
         self.service.note(service);
     }
@@ -169,7 +175,7 @@ pub struct Interval {
     pub arrived: u64,
     /// Of those, who could not be sent.
     pub dropped: u64,
-    /// How many answers, by call and [`Outcome`].
+    /// How many calls ended, by call and [`Outcome`].
     pub outcomes: [[u64; Outcome::ALL.len()]; Call::ALL.len()],
     /// From the intended send time to the answer, all calls together.
     pub response: Hist,
@@ -178,9 +184,9 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// How many answers came, of whatever kind.
+    /// How many answers came, of whatever kind; time-outs and broken connections are none.
     pub fn answered(&self) -> u64 {
-        self.outcomes.iter().flatten().sum()
+        self.outcomes.iter().map(answers).sum()
     }
 
     /// How many answers were of this kind.
@@ -209,6 +215,14 @@ impl Interval {
         self.response.add(&next.response);
         self.service.add(&next.service);
     }
+}
+
+/// How many of these are answers.
+pub fn answers(outcomes: &[u64; Outcome::ALL.len()]) -> u64 {
+    let all = Outcome::ALL.into_iter().zip(outcomes);
+    all.filter(|(outcome, _)| outcome.is_answer())
+        .map(|(_, number)| number)
+        .sum()
 }
 
 fn add_each(own: &mut [u64], other: &[u64]) {

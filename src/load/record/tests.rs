@@ -116,7 +116,12 @@ fn what_many_workers_note_is_all_there() {
     let recorded = recorder.finish();
     let all = recorded.whole.all();
     assert_eq!(all.outcomes.iter().sum::<u64>(), 20_000);
-    assert_eq!(all.response.count(), 20_000);
+    let broken = all.outcomes[Outcome::Broken as usize];
+    assert_eq!(
+        (broken, all.response.count()),
+        (1_332, 20_000 - broken),
+        "4 x 5,000 / 15"
+    );
     assert_eq!(
         (recorded.whole.arrived, recorded.whole.lag.count()),
         (20_000, 20_000)
@@ -126,7 +131,48 @@ fn what_many_workers_note_is_all_there() {
         .iter()
         .map(|of| of.response.count())
         .sum();
-    assert_eq!(pieces, 20_000);
+    assert_eq!(pieces, 20_000 - broken);
+}
+
+#[test]
+fn a_server_that_is_gone_neither_answers_nor_looks_fast() {
+    let (recorder, start) = began(10 * SECOND, SECOND);
+    let mut worker = recorder.worker();
+    for _ in 0..100 {
+        worker.answered(Call::Reserve, Outcome::Broken, start, start, start + ms(1));
+    }
+    worker.answered(
+        Call::Reserve,
+        Outcome::TimedOut,
+        start,
+        start,
+        start + ms(700),
+    );
+    worker.answered(
+        Call::Reserve,
+        Outcome::Reserved,
+        start,
+        start,
+        start + ms(300),
+    );
+    worker.flush();
+    let recorded = recorder.finish();
+    assert_eq!(recorded.intervals[0].answered(), 1);
+    assert_eq!(recorder.live().answered(), 1);
+    let reserve = recorded.whole.call(Call::Reserve);
+    assert_eq!(
+        reserve.outcomes.iter().sum::<u64>(),
+        102,
+        "they are counted"
+    );
+    assert!(
+        reserve.response.quantile_ms(0.1) > 299.0,
+        "and take no part in the latency"
+    );
+    assert!(
+        reserve.response.max_ms() > 699.0,
+        "but what was waited for does"
+    );
 }
 
 #[test]

@@ -115,6 +115,11 @@ impl Outcome {
         }
     }
 
+    /// Whether the server said anything at all.
+    pub fn is_answer(self) -> bool {
+        !matches!(self, Self::TimedOut | Self::Broken)
+    }
+
     /// Whether the service failed its caller. That the business said no is no error.
     pub fn is_error(self) -> bool {
         match self {

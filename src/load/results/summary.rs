@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Claim, Generator, Machine, Model, RunFacts, Verdict};
 use crate::load::{
-    record::{Call, CallTally, Hist, Interval, Mark, Outcome, Recorded},
+    record::{self, Call, CallTally, Hist, Interval, Mark, Outcome, Recorded},
     threshold::{self, Judged},
 };
 
@@ -48,9 +48,9 @@ pub struct Summary {
     pub dropped: u64,
     /// By call, and of `all`; calls never made are not there.
     pub latency: BTreeMap<String, CallLatency>,
-    /// How many by call, and of `all`, and by outcome; what never came is not there.
+    /// How many calls ended, by call, and of `all`, and by outcome; what never came is not there.
     pub outcomes: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Answers by which the service failed its caller: overloaded, timed out, broken, error.
+    /// Calls in which the service failed its caller: overloaded, timed out, broken, error.
     pub errors: Errors,
     /// What else was counted.
     pub counts: BTreeMap<String, u64>,
@@ -90,7 +90,7 @@ pub struct Scenario {
 pub struct Rates {
     /// Buyers who came.
     pub arrivals_per_s: f64,
-    /// Answers of every kind.
+    /// Answers of every kind; time-outs and broken connections are none.
     pub answers_per_s: f64,
     /// Reservations made.
     pub reserved_per_s: f64,
@@ -100,7 +100,8 @@ pub struct Rates {
     pub peak_answers_per_s: f64,
 }
 
-/// How long a kind of call took.
+/// How long a kind of call took. Refusals are answers; time-outs count as long as they were waited
+/// for; broken connections are left out, since a dead server would look fast.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallLatency {
     /// From the intended send time to the answer: what a buyer felt.
@@ -130,12 +131,12 @@ pub struct Latency {
     pub curve: Vec<(f64, f64)>,
 }
 
-/// Answers by which the service failed its caller.
+/// Calls in which the service failed its caller.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Errors {
     /// How many.
     pub count: u64,
-    /// Of all answers.
+    /// Of all calls.
     pub rate: f64,
 }
 
@@ -179,7 +180,7 @@ pub struct Point {
     pub arrived: u64,
     /// Of those, who could not be sent.
     pub dropped: u64,
-    /// Answers of every kind.
+    /// Answers of every kind; time-outs and broken connections are none.
     pub answered: u64,
     /// Milliseconds from the intended send time.
     pub response_p50_ms: f64,
@@ -193,7 +194,7 @@ pub struct Point {
     pub service_p50_ms: f64,
     /// As above.
     pub service_p99_ms: f64,
-    /// How many answers by outcome; what did not come is not there.
+    /// How many calls ended, by outcome; what did not come is not there.
     pub outcomes: BTreeMap<String, u64>,
 }
 
@@ -288,7 +289,7 @@ fn rates(recorded: &Recorded, all: &CallTally) -> Rates {
     let seconds = recorded.elapsed.as_secs_f64().max(0.001);
     let of = |outcome: Outcome| all.outcomes[outcome as usize];
     let confirmed = of(Outcome::Confirmed) + of(Outcome::ConfirmedLate);
-    let answers: u64 = all.outcomes.iter().sum();
+    let answers = record::answers(&all.outcomes);
     let is_whole = |of: &&Interval| of.length == recorded.interval;
     let peak = recorded
         .intervals
@@ -346,10 +347,10 @@ fn errors(all: &CallTally) -> Errors {
         .into_iter()
         .filter(|outcome| outcome.is_error());
     let count = count.map(|outcome| all.outcomes[outcome as usize]).sum();
-    let answers: u64 = all.outcomes.iter().sum();
+    let calls: u64 = all.outcomes.iter().sum();
     Errors {
         count,
-        rate: count as f64 / answers.max(1) as f64,
+        rate: count as f64 / calls.max(1) as f64,
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) fn outcomes(frame: &mut Frame<'_>, area: Rect, live: &Live) {
         .collect();
     // Errors come first, so that a low panel does not hide them.
     came.sort_by_key(|(outcome, number)| (!outcome.is_error(), std::cmp::Reverse(*number)));
-    let all = live.answered().max(1);
+    let all = live.outcomes.iter().sum::<u64>().max(1);
     let room = (inside.width as usize).saturating_sub(34);
     let line = |(outcome, number): &(Outcome, u64)| {
         let share = *number as f64 / all as f64;

@@ -147,7 +147,7 @@ pub(super) fn latencies(of: &Summary) -> String {
     let head = [
         ("k", "call"),
         ("", ""),
-        ("n", "answers"),
+        ("n", "calls"),
         ("n", "mean"),
         ("n", "p50"),
         ("n", "p90"),
@@ -165,7 +165,7 @@ pub(super) fn outcomes(of: &Summary) -> String {
         .into_iter()
         .filter(|call| of.outcomes.contains_key(call.name()))
         .collect();
-    let answers: u64 = all.values().sum();
+    let calls_ended: u64 = all.values().sum();
     let mut head = vec![("k", "outcome")];
     head.extend(calls.iter().map(|call| ("n", call.name())));
     head.extend([("n", "in all"), ("n", "share")]);
@@ -191,7 +191,7 @@ pub(super) fn outcomes(of: &Summary) -> String {
             row.push(count(number));
             row.push(format!(
                 "{:.2} %",
-                100.0 * number as f64 / answers.max(1) as f64
+                100.0 * number as f64 / calls_ended.max(1) as f64
             ));
             row
         })

@@ -273,7 +273,7 @@ pub(super) fn outcomes(of: &Summary) -> String {
         count as f64 / point.length_s
     };
     let top = rated(of)
-        .map(|point| point.answered as f64 / point.length_s)
+        .map(|point| point.outcomes.values().sum::<u64>() as f64 / point.length_s)
         .fold(0.0, f64::max);
     let mut plot = begin(of, SIZE, Scale::from_zero(top), |tick| {
         format!("{}/s", amount(tick))
