@@ -11,14 +11,13 @@ use std::{
 
 use clap::{Args as ClapArgs, Subcommand};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::{Exit, fail};
 use crate::{
     client,
     load::{
         compare,
-        results::{self, Summary},
+        results::{self, Repeated, Summary},
         run::{self, Failed, Options, Ran},
         scenario::{self, BUILTINS, Scenario},
         targets::{Choice, Trouble},
@@ -259,7 +258,7 @@ async fn repeat(args: &Run, mut options: Options, stop: &Arc<AtomicBool>) -> Exi
     if args.json {
         match &summaries[..] {
             [one] => print_json(one),
-            all => print_json(&json!({ "runs": all })),
+            all => print_json(&Repeated::new(all)),
         };
     }
     if summaries.iter().any(Summary::is_broken) {

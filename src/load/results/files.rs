@@ -21,6 +21,17 @@ pub struct Repeated {
     pub runs: Vec<Summary>,
 }
 
+impl Repeated {
+    /// These runs.
+    pub fn new(runs: &[Summary]) -> Self {
+        let schema = SCHEMA.to_owned();
+        Self {
+            schema,
+            runs: runs.to_vec(),
+        }
+    }
+}
+
 /// Why a summary can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
@@ -81,11 +92,7 @@ pub fn write(dir: &Path, summary: &Summary, recorded: &Recorded) -> io::Result<(
 pub fn write_repeated(dir: &Path, runs: &[Summary]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     put(dir, "report.html", report::render(runs).as_bytes())?;
-    let repeated = Repeated {
-        schema: SCHEMA.to_owned(),
-        runs: runs.to_vec(),
-    };
-    put(dir, "summary.json", &json(&repeated)?)
+    put(dir, "summary.json", &json(&Repeated::new(runs))?)
 }
 
 /// Reads the runs of a `summary.json`, be it of one run or of several; of a directory, the one in

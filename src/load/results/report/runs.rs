@@ -68,10 +68,10 @@ fn side_by_side(runs: &[Summary]) -> String {
     const ROWS: [Row; 8] = [
         ("arrivals", |of| of.rates.arrivals_per_s, per_second),
         ("answers", |of| of.rates.answers_per_s, per_second),
-        ("response, median", |of| response(of).p50_ms, time),
-        ("response, p99", |of| response(of).p99_ms, time),
-        ("response, p99.9", |of| response(of).p999_ms, time),
-        ("response, max", |of| response(of).max_ms, time),
+        ("response p50", |of| response(of).p50_ms, time),
+        ("response p99", |of| response(of).p99_ms, time),
+        ("response p99.9", |of| response(of).p999_ms, time),
+        ("response max", |of| response(of).max_ms, time),
         ("errors", |of| of.errors.count as f64, whole),
         ("dropped", |of| of.dropped as f64, whole),
     ];
@@ -92,7 +92,32 @@ fn side_by_side(runs: &[Summary]) -> String {
             row
         })
         .collect();
-    table(&head, &rows)
+    let verdicts = [
+        verdicts("proof", runs, Summary::is_broken, "held", "broken"),
+        verdicts("thresholds", runs, Summary::has_missed, "met", "missed"),
+    ];
+    table(&head, &[verdicts.to_vec(), rows].concat())
+}
+
+/// A row that says of each run whether it is well.
+fn verdicts(
+    name: &str,
+    runs: &[Summary],
+    is_bad: fn(&Summary) -> bool,
+    good: &str,
+    bad: &str,
+) -> Vec<String> {
+    let cell = |run: &Summary| {
+        if is_bad(run) {
+            format!("<b class=\"bad\">✗ {bad}</b>")
+        } else {
+            format!("<b class=\"good\">✓ {good}</b>")
+        }
+    };
+    let mut row = vec![name.to_owned()];
+    row.extend(runs.iter().map(cell));
+    row.extend(["", ""].map(str::to_owned));
+    row
 }
 
 /// From the least to the most, as a share of the median.
