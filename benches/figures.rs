@@ -12,7 +12,16 @@ use std::process::Command;
 #[allow(dead_code, reason = "each bench takes its part")]
 mod machine;
 
-const BENCHES: [&str; 6] = ["engine", "durable", "http", "generator", "size", "restart"];
+const BENCHES: [&str; 8] = [
+    "engine",
+    "durable",
+    "http",
+    "generator",
+    "size",
+    "restart",
+    "expiry",
+    "scaling",
+];
 const BEGIN: &str = "<!-- figures: written by `cargo bench --bench figures` -->\n";
 const END: &str = "<!-- end of figures -->";
 

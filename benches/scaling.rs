@@ -202,7 +202,11 @@ fn draw(page: &Path, holds: &[Point], skus: &[Point]) -> Drawn {
             .y_label_formatter(&|value: &f64| format!("{value:.0}"))
             .draw()?;
         for (points, name, colour) in curves {
-            let line = || points.iter().map(|point| (point.count as f64, value(point)));
+            let line = || {
+                points
+                    .iter()
+                    .map(|point| (point.count as f64, value(point)))
+            };
             chart
                 .draw_series(LineSeries::new(line(), colour))?
                 .label(name)

@@ -33,8 +33,9 @@ fn main() {
         .build()
         .expect("threads");
     match role().as_deref() {
-        Some("reservations") => tokio.block_on(weigh_reservations()),
-        Some("skus") => tokio.block_on(weigh_skus()),
+        Some("reservations") => tokio.block_on(weigh_child(0, MILLION)),
+        Some("skus") => tokio.block_on(weigh_child(MILLION, 0)),
+        Some("both") => tokio.block_on(weigh_child(MILLION, MILLION)),
         _ => report(&tokio),
     }
 }
@@ -66,28 +67,51 @@ fn report(tokio: &tokio::runtime::Runtime) {
         );
         report.figure(figure, Aim::Most(200.0), Unit::Bytes, &journal, beside);
     }
-    for (figure, role, aim) in [
-        (
-            "memory per open reservation of one line",
-            "reservations",
-            300.0,
-        ),
-        ("memory per idle SKU", "skus", 400.0),
+    weigh(&mut report);
+    report.end();
+}
+
+/// Reservations of one hot SKU and idle SKUs, each alone; then as many of both together, where a
+/// reservation is the first of its SKU as often as not.
+fn weigh(report: &mut Report) {
+    let alone = "1 million of them alone";
+    let (held, idle) = (
+        "memory per open reservation of one line",
+        "memory per idle SKU",
+    );
+    let together = "a million of both in one process";
+    for (figures, role, beside) in [
+        (&[(held, 300.0)][..], "reservations", alone),
+        (&[(idle, 400.0)][..], "skus", alone),
+        (&[(idle, 300.0), (held, 250.0)][..], "both", together),
     ] {
-        let mut each = Samples::default();
+        let mut each = vec![Samples::default(); figures.len()];
         let mut all = Samples::default();
         for _ in 0..ROUNDS {
-            let [before, after] = weighed(role);
-            each.push((after - before) / MILLION as f64);
-            all.push(after / MILLION as f64);
+            let resident = weighed(role);
+            for (samples, step) in each.iter_mut().zip(resident.windows(2)) {
+                samples.push((step[1] - step[0]) / MILLION as f64);
+            }
+            all.push(resident.last().copied().unwrap_or_default() / MILLION as f64);
         }
         let beside = format!(
-            "1 million of them; the whole process divided by them {}",
+            "{beside}; the whole process over a million {}",
             all.show(Unit::Bytes)
         );
-        report.figure(figure, Aim::Most(aim), Unit::Bytes, &each, beside);
+        for ((figure, aim), samples) in figures.iter().zip(&each) {
+            let figure = match role {
+                "both" => format!("{figure}, with a million of both"),
+                _ => (*figure).to_owned(),
+            };
+            report.figure(
+                figure,
+                Aim::Most(*aim),
+                Unit::Bytes,
+                samples,
+                beside.clone(),
+            );
+        }
     }
-    report.end();
 }
 
 /// How reserves come in.
@@ -170,8 +194,8 @@ fn bytes_of(dir: &Path) -> u64 {
         .sum()
 }
 
-/// What is resident in a child before and after.
-fn weighed(role: &str) -> [f64; 2] {
+/// What is resident in a child before, and after each thing it does.
+fn weighed(role: &str) -> Vec<f64> {
     let mut child = play(role).spawn().expect("this bench starts again");
     let mut said = String::new();
     let mut out = child.stdout.take().expect("it is a pipe");
@@ -180,10 +204,10 @@ fn weighed(role: &str) -> [f64; 2] {
         child.wait().expect("it ends").success(),
         "the {role} were not weighed"
     );
-    let mut numbers = said
-        .split_whitespace()
-        .map(|number| number.parse().expect("it says two numbers"));
-    [(); 2].map(|()| numbers.next().expect("it says two numbers"))
+    let numbers = said.split_whitespace();
+    numbers
+        .map(|number| number.parse().expect("it says numbers"))
+        .collect()
 }
 
 fn small(dir: &Path) -> Settings {
@@ -194,38 +218,41 @@ fn small(dir: &Path) -> Settings {
     settings
 }
 
-async fn weigh_reservations() {
+/// Prints what is resident before, after SKUs, after reservations.
+async fn weigh_child(skus: u64, reservations: u64) {
     let dir = directory();
     let runtime = Runtime::start(small(dir.path()))
         .await
         .expect("the runtime starts");
     let router = runtime.router();
-    let skus = payload::skus(1);
-    all_done(&router, payload::stocking(&skus)).await;
-    let before = at_rest().await;
-    for first in (0..MILLION).step_by(MESSAGE as usize) {
-        all_done(&router, payload::message(first, MESSAGE, &skus, None)).await;
+    let hot = payload::skus(1);
+    if skus == 0 {
+        all_done(&router, payload::stocking(&hot)).await;
     }
-    let after = at_rest().await;
-    println!("{before} {after}");
-    runtime.halt().await;
-}
-
-async fn weigh_skus() {
-    let dir = directory();
-    let runtime = Runtime::start(small(dir.path()))
-        .await
-        .expect("the runtime starts");
-    let router = runtime.router();
-    let before = at_rest().await;
-    for first in (0..MILLION).step_by(MESSAGE as usize) {
-        let skus: Vec<_> = (first..first + MESSAGE)
+    print!("{} ", at_rest().await);
+    for first in (0..skus).step_by(MESSAGE as usize) {
+        let some: Vec<_> = (first..first + MESSAGE)
             .map(|n| payload::sku(n as usize))
             .collect();
-        all_done(&router, payload::stocking(&skus)).await;
+        all_done(&router, payload::stocking(&some)).await;
     }
-    let after = at_rest().await;
-    println!("{before} {after}");
+    if skus > 0 {
+        print!("{} ", at_rest().await);
+    }
+    for first in (0..reservations).step_by(MESSAGE as usize) {
+        let message = if skus == 0 {
+            payload::message(first, MESSAGE, &hot, None)
+        } else {
+            let some: Vec<_> = (first..first + MESSAGE)
+                .map(|n| payload::sku((n * 7_919 % skus) as usize))
+                .collect();
+            payload::message(first, MESSAGE, &some, None)
+        };
+        all_done(&router, message).await;
+    }
+    if reservations > 0 {
+        print!("{} ", at_rest().await);
+    }
     runtime.halt().await;
 }
 
