@@ -107,8 +107,9 @@ pub(crate) fn environment_name(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
-/// The file's entries, in its order; faults are complete messages.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<Entry>, Vec<String>> {
+/// The file's entries, in its order; faults are complete messages. A table that no key lies in is
+/// an entry of its own, for who looks for unknown ones.
+pub(crate) fn read_file(path: &Path, keys: &[String]) -> Result<Vec<Entry>, Vec<String>> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("{} can't be read: {error}", path.display())])?;
     let root = DeTable::parse(&text).map_err(|error| {
@@ -117,7 +118,16 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<Entry>, Vec<String>> {
     })?;
     let mut entries = Vec::new();
     let mut prefix = String::new();
-    collect(path, &text, root.get_ref(), &mut prefix, &mut entries);
+    let is_table = |name: &str| {
+        let mut tables = keys.iter().filter_map(|key| key.split_once('.'));
+        tables.any(|(table, _)| table == name)
+    };
+    let from = File {
+        path,
+        text: &text,
+        is_table: &is_table,
+    };
+    from.collect(root.get_ref(), &mut prefix, &mut entries);
     entries.sort_by_key(|entry| match entry.origin {
         Origin::File { line, .. } => line,
         _ => 0,
@@ -125,34 +135,41 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<Entry>, Vec<String>> {
     Ok(entries)
 }
 
-fn collect(
-    path: &Path,
-    text: &str,
-    table: &DeTable<'_>,
-    prefix: &mut String,
-    out: &mut Vec<Entry>,
-) {
-    for (name, value) in table {
-        let length = prefix.len();
-        if length > 0 {
-            prefix.push('.');
-        }
-        prefix.push_str(name.get_ref());
-        match value.get_ref() {
-            DeValue::Table(inner) if length == 0 => collect(path, text, inner, prefix, out),
-            leaf => {
-                let line = line_of(text, name.span().start);
-                out.push(Entry {
-                    key: prefix.clone(),
-                    input: input_of(leaf, &text[value.span()]),
-                    origin: Origin::File {
-                        path: path.to_owned(),
-                        line,
-                    },
-                });
+/// A file that is being read.
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+    is_table: &'a dyn Fn(&str) -> bool,
+}
+
+impl File<'_> {
+    fn collect(&self, table: &DeTable<'_>, prefix: &mut String, out: &mut Vec<Entry>) {
+        for (name, value) in table {
+            let length = prefix.len();
+            if length > 0 {
+                prefix.push('.');
             }
+            prefix.push_str(name.get_ref());
+            match value.get_ref() {
+                DeValue::Table(inner)
+                    if length == 0 && (!inner.is_empty() || (self.is_table)(prefix)) =>
+                {
+                    self.collect(inner, prefix, out);
+                }
+                leaf => {
+                    let line = line_of(self.text, name.span().start);
+                    out.push(Entry {
+                        key: prefix.clone(),
+                        input: input_of(leaf, &self.text[value.span()]),
+                        origin: Origin::File {
+                            path: self.path.to_owned(),
+                            line,
+                        },
+                    });
+                }
+            }
+            prefix.truncate(length);
         }
-        prefix.truncate(length);
     }
 }
 
