@@ -103,8 +103,9 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
 
 #[test]
 fn unknown_keys_of_the_file_are_errors_with_their_line_and_a_guess() {
-    let (_directory, sources) =
-        with_file("[http]\nin_flight_mx = 3\n\n[htpp]\nlisten = \"x\"\n[carts]\ncolour = 1\n[ledgr]\n[data]\n");
+    let (_directory, sources) = with_file(
+        "[http]\nin_flight_mx = 3\n\n[htpp]\nlisten = \"x\"\n[carts]\ncolour = 1\n[ledgr]\n[data]\n",
+    );
     insta::assert_snapshot!(faults(&sources).join("\n"), @r"
     holdfast.toml:2: http.in_flight_mx is no key; did you mean http.in_flight_max?
     holdfast.toml:5: htpp.listen is no key; did you mean http.listen?
