@@ -51,7 +51,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary runs");
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&ready) {
                 break text;

@@ -99,7 +99,7 @@ fn temporary(test_clock: bool, loaded: &mut Loaded) -> io::Result<Option<TempDir
     let directory = tempfile::Builder::new()
         .prefix("holdfast-test-clock-")
         .tempdir()?;
-    loaded.config.data.dir = directory.path().to_owned();
+    directory.path().clone_into(&mut loaded.config.data.dir);
     tracing::info!(path = %directory.path().display(), "the data lie here, until the server ends");
     Ok(Some(directory))
 }

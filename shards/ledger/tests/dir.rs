@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{append, batch};
-use holdfast_ledger::{DataDir, LedgerError, Log, Options};
+use holdfast_ledger::{DataDir, LedgerError, Log, Options, Times};
 
 fn manifest(dir: &Path) -> String {
     fs::read_to_string(dir.join("manifest.json")).expect("it has a manifest")
@@ -262,4 +262,23 @@ fn contents(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     }
     files.sort();
     files
+}
+
+#[test]
+fn a_directory_is_served_with_the_times_it_was_made_with_and_no_others() {
+    let temp = tempfile::tempdir().expect("a temporary directory");
+    let (real, test) = (temp.path().join("real"), temp.path().join("test"));
+    for (path, own, other) in [
+        (&real, Times::Real, Times::Test),
+        (&test, Times::Test, Times::Real),
+    ] {
+        drop(DataDir::open_with(path, Some(1), 1, own).expect("a new directory"));
+        let error = DataDir::open_with(path, None, 1, other).expect_err("other times");
+        assert!(matches!(error, LedgerError::Manifest { .. }), "{error}");
+        drop(DataDir::open_with(path, None, 1, own).expect("its own times"));
+        // It is for reading as any other.
+        drop(DataDir::open_read_only(path).expect("nobody has it"));
+    }
+    let says = |path: &Path| manifest(path).contains("test_clock");
+    assert!(says(&test) && !says(&real));
 }
