@@ -8,12 +8,12 @@ use holdfast::progress::Show;
 use holdfast::show::Paint;
 use holdfast::verify::{Report, verify};
 use holdfast_core::{
-    Command, Configure, Counter, Effect, Engine, Event, EventKind, Location, Millis, Mode, Note,
-    Opening, Patch, Policy, Receive, Request, ReservationId, Reserve, ReserveLine, Sku, Text,
-    Timestamp, Units,
+    ChunkState, Command, Configure, Counter, Effect, Engine, Event, EventKind, Location, Millis,
+    Mode, Note, Opening, Patch, Policy, Receive, Request, ReservationId, Reserve, ReserveLine, Sku,
+    Text, Timestamp, Units,
 };
-use holdfast_ledger::codec::RecordEncoder;
-use holdfast_ledger::{Batch, DataDir, Log, Options};
+use holdfast_ledger::codec::{Events, RecordEncoder, chunk};
+use holdfast_ledger::{Batch, Chunk, DataDir, Log, Options};
 use smallvec::smallvec;
 use std::path::Path;
 use tempfile::TempDir;
@@ -88,6 +88,73 @@ fn damage_is_named_by_shard_and_record_and_nothing_is_proved_of_that_shard() {
         !said.contains('✓'),
         "nothing is proved of a shard that can't be read:\n{said}"
     );
+}
+
+#[test]
+fn a_snapshot_that_the_journal_does_not_give_is_found() {
+    let directory = directory(|_| {});
+    snapshot(directory.path(), 0, |state| {
+        if let ChunkState::Skus(skus) = state {
+            skus[0].config.low_at = Some(7);
+        }
+    });
+    let report = verify(directory.path(), Show::Nothing).expect("it can be looked at");
+    let said = text(&report);
+    assert_eq!(broken(&report), ["INV-6"], "{said}");
+    assert!(said.contains("shard 0: Skus"), "{said}");
+}
+
+#[test]
+fn of_a_trimmed_journal_verify_says_what_it_could_not_prove() {
+    let directory = directory(|_| {});
+    snapshot(directory.path(), 3, |_| {});
+    let report = verify(directory.path(), Show::Nothing).expect("it can be looked at");
+    let said = text(&report);
+    assert!(report.is_good(), "{said}");
+    assert_eq!((report.totals.on_hand, report.totals.reserved), (5, 3));
+    let limited = report.checks.iter().filter(|check| check.limit.is_some());
+    let limited: Vec<&str> = limited.map(|check| check.name).collect();
+    assert_eq!(limited, ["INV-1", "INV-3", "INV-6"], "{said}");
+    assert!(said.contains("the journal was trimmed"), "{said}");
+}
+
+/// Writes a snapshot of the whole state into a ledger, some of it a lie, and trims the journal below
+/// a sequence.
+fn snapshot(path: &Path, trim_below: u64, lie: impl Fn(&mut ChunkState)) {
+    let dir = DataDir::open(path, Some(1), 1).expect("it is free");
+    let mut ledger = dir
+        .open_ledger(0, Options::default())
+        .expect("it was closed");
+    let mut engine = Engine::new(Policy::default());
+    for record in ledger.replay(1).expect("it is whole") {
+        let record = record.expect("it is whole");
+        let events = Events::new(record.first, record.events, &record.body);
+        for event in events.expect("it begins well") {
+            engine.evolve(&event.expect("it is whole"));
+        }
+    }
+    let head = ledger.head();
+    let chunks = engine.all_chunks().into_iter().map(|(id, mut state)| {
+        lie(&mut state);
+        Chunk {
+            id: id.to_u64(),
+            sequence: head,
+            body: chunk::encode(&state),
+        }
+    });
+    let batch = Batch {
+        first: head + 1,
+        at: engine.at().ms(),
+        chunks: chunks.collect(),
+        replay_from: Some(head + 1),
+        trim_below: (trim_below > 0).then_some(trim_below),
+        ..Batch::default()
+    };
+    let epoch = ledger.epoch();
+    ledger
+        .append(&batch, head, epoch)
+        .expect("the disk takes it");
+    ledger.close().expect("the disk takes it");
 }
 
 /// What `verify` says of a ledger some of whose events are lies.
