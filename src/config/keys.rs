@@ -203,7 +203,7 @@ section! {
         /// Open and ended ones together, over all shards; `auto` is what a quarter of memory holds.
         reservations_max: OrAuto = OrAuto::Auto, from 1 to 100_000_000_000;
         /// Expiries recorded in one turn of a shard.
-        expire_per_turn: u64 = 1_000, from 1 to 1_000_000;
+        expire_per_turn: u64 = 128, from 1 to 1_000_000;
         /// The most that a deadline from the downtime is moved beyond the restart.
         resume_grace_ms: Millis = Millis(MINUTE), from 0 to 3_600_000;
         /// A jump of the wall clock beyond this pauses expiry.

@@ -50,7 +50,7 @@ impl Default for Policy {
             reservations_max: 4_000_000,
             keys_max: 16_000_000,
             skus_max: 4_000_000,
-            expire_per_turn: 512,
+            expire_per_turn: 128,
             resume_grace: Millis::from_secs(60),
         }
     }

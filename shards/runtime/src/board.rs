@@ -213,26 +213,30 @@ impl Board {
 
     /// Packs a copy of a SKU's state.
     pub fn copy(&self, view: &SkuView) -> Copied {
-        let mut packed = SmallVec::new();
+        let mut packer = Packer::default();
         let versions = [view.versions.all, view.versions.stock, view.versions.config];
         for number in [view.seq, view.at.ms()].into_iter().chain(versions) {
-            put(&mut packed, number);
+            packer.put(number);
         }
         for (location, counters) in &view.levels {
-            put(&mut packed, u64::from(self.number_of(location)));
-            let values = Counter::ALL.map(|counter| counters.get(counter));
-            let is_set = |at: &usize| values[*at] != 0;
-            let mask = (0..values.len())
-                .filter(is_set)
-                .fold(0, |mask, at| mask | 1 << at);
-            put(&mut packed, mask);
-            for value in values.into_iter().filter(|value| *value != 0) {
-                put(&mut packed, zigzag(value));
+            packer.flush();
+            packer.put(u64::from(self.number_of(location)));
+            let mask_at = packer.used;
+            packer.used += 2;
+            let mut mask: u16 = 0;
+            for counter in Counter::ALL {
+                let value = counters.get(counter);
+                if value != 0 {
+                    mask |= 1 << counter as u16;
+                    packer.put(zigzag(value));
+                }
             }
+            packer.part[mask_at..mask_at + 2].copy_from_slice(&mask.to_le_bytes());
         }
+        packer.flush();
         Copied {
             config: Arc::clone(&view.config),
-            packed,
+            packed: packer.packed,
         }
     }
 
@@ -249,10 +253,11 @@ impl Board {
         while !rest.is_empty() {
             let mut next = || take(&mut rest).expect("the board reads what it packed");
             let location = self.location(next() as u32);
-            let mask = next();
+            let mask = take_mask(&mut rest).expect("the board reads what it packed");
+            let mut next = || take(&mut rest).expect("the board reads what it packed");
             let mut counters = Counters::default();
             for counter in Counter::ALL {
-                if mask & (1 << counter as u64) != 0 {
+                if mask & (1 << counter as u16) != 0 {
                     counters.set(counter, unzigzag(next()));
                 }
             }
@@ -318,12 +323,47 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-fn put(packed: &mut SmallVec<[u8; 32]>, mut value: u64) {
-    while value > 0x7f {
-        packed.push(value as u8 | 0x80);
-        value >>= 7;
+/// Packs numbers, part by part.
+struct Packer {
+    packed: SmallVec<[u8; 32]>,
+    part: [u8; PART],
+    used: usize,
+}
+
+/// Room for a location: its number, the counters it has, and ten bytes for each.
+const PART: usize = 5 + 2 + 10 * Counter::ALL.len();
+
+impl Default for Packer {
+    fn default() -> Self {
+        Self {
+            packed: SmallVec::new(),
+            part: [0; PART],
+            used: 0,
+        }
     }
-    packed.push(value as u8);
+}
+
+impl Packer {
+    fn put(&mut self, mut value: u64) {
+        while value > 0x7f {
+            self.part[self.used] = value as u8 | 0x80;
+            self.used += 1;
+            value >>= 7;
+        }
+        self.part[self.used] = value as u8;
+        self.used += 1;
+    }
+
+    fn flush(&mut self) {
+        self.packed.extend_from_slice(&self.part[..self.used]);
+        self.used = 0;
+    }
+}
+
+fn take_mask(rest: &mut &[u8]) -> Option<u16> {
+    let (mask, others) = rest.split_first_chunk()?;
+    *rest = others;
+    Some(u16::from_le_bytes(*mask))
 }
 
 fn take(rest: &mut &[u8]) -> Option<u64> {

@@ -160,14 +160,14 @@ impl Core {
     /// Decides, evolves and stages, the expiries met on the way first.
     pub(crate) fn apply(&mut self, request: &Request, now: Now) -> (Applied, KeyFate) {
         loop {
-            let decision = self.engine.decide(request, now.time);
+            let mut decision = self.engine.decide(request, now.time);
             let mut key = KeyFate::Free;
             let mut made = None;
-            for event in decision.events {
+            for event in &mut decision.events {
                 if event.key.is_some() {
                     key = KeyFate::Kept;
                 }
-                self.record(&event);
+                self.record(event);
                 made = made_by(event);
             }
             let (outcome, wait) = (decision.outcome, decision.read);
@@ -441,8 +441,11 @@ impl Core {
 
 /// The plain reservation that an event has made: what is to be told of it needs no second look at
 /// the state.
-fn made_by(event: Event) -> Option<Box<Reserved>> {
-    match event.effects.into_iter().next() {
+fn made_by(event: &mut Event) -> Option<Box<Reserved>> {
+    if !matches!(event.effects[..], [Effect::Reserved(_)]) {
+        return None;
+    }
+    match event.effects.pop() {
         Some(Effect::Reserved(made)) => Some(made),
         Some(_) | None => None,
     }

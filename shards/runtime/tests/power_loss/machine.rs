@@ -9,7 +9,7 @@ use holdfast_runtime::clock::Now;
 use holdfast_runtime::message::{Deadline, Input, Job, Read};
 use holdfast_runtime::peer::PeerMessage;
 use holdfast_runtime::shard::Outbox;
-use holdfast_runtime::{KeyRefused, Operation, ReplyTo, Told, slot_of};
+use holdfast_runtime::{KeyGuard, KeyRefused, Operation, ReplyTo, Told, slot_of};
 use std::time::Duration;
 use tokio::sync::oneshot::Receiver;
 
@@ -133,7 +133,7 @@ impl Machine {
             }
         }
         let shard = self.plan.placement.shard_of(slot);
-        let elsewhere = guard.iter().flat_map(|guard| guard.elsewhere()).copied();
+        let elsewhere = guard.iter().flat_map(KeyGuard::elsewhere).copied();
         let mut others = elsewhere.map(|slot| self.plan.placement.shard_of(slot));
         let knows = |other: u16| {
             let engine = self.nodes[usize::from(other)].shard.engine();

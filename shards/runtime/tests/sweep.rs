@@ -1,0 +1,97 @@
+//! A shard driven by hand while very many holds lapse at once.
+//!
+//! Deliberately absent: actors, clocks and disks; what is timed on a real one is a bench's.
+
+mod common;
+
+use common::*;
+use holdfast_core::{Engine, Millis, Opening, Policy, Request, Slot, Timestamp};
+use holdfast_runtime::clock::{self, Now};
+use holdfast_runtime::message::{Input, Job};
+use holdfast_runtime::shard::{Outbox, Setting, Shard, SnapshotSettings};
+use holdfast_runtime::{Board, CartSettings, Directory, Placement, ReplyTo, ShardStats, Told};
+use std::sync::Arc;
+
+const HOLDS: u32 = 3000;
+/// What a turn of the default policy may record: a buyer waits for three turns on his way.
+const A_TURN: u64 = 128;
+const TTL: Millis = Millis::from_secs(60);
+
+struct World {
+    shard: Shard,
+    now: Now,
+    out: Outbox,
+}
+
+impl World {
+    fn new() -> Self {
+        let setting = Setting {
+            index: 0,
+            placement: Placement::new(std::iter::once(0..Slot::COUNT)),
+            board: Board::new(),
+            keys: Directory::new(),
+            stats: Arc::new(ShardStats::new()),
+            snapshots: SnapshotSettings::default(),
+            seed: 1,
+        };
+        let opening = Opening::new(1).expect("a number");
+        let engine = Engine::new(Policy::default());
+        Self {
+            shard: Shard::new(engine, opening, setting, CartSettings::default()),
+            now: Now {
+                time: timestamp(0),
+                instant: clock::instant(),
+                paused: false,
+            },
+            out: Outbox::default(),
+        }
+    }
+
+    fn run(&mut self, command: holdfast_core::Command) -> Told {
+        let (reply, mut told) = ReplyTo::one(0, None, None);
+        let job = Job {
+            request: Request { key: None, command },
+            deadline: soon(),
+            reply,
+        };
+        self.shard.handle(Input::One(job), self.now, &mut self.out);
+        self.commit();
+        told.try_recv().expect("it is durable")
+    }
+
+    fn commit(&mut self) {
+        if let Some(batch) = self.shard.take_batch() {
+            let last = batch.first + u64::from(batch.events) - 1;
+            self.shard.committed(last, self.now, &mut self.out);
+        }
+    }
+}
+
+#[test]
+fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
+    let mut world = World::new();
+    let tee = sku("TEE-RED-M");
+    world
+        .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
+        .expect("it is made");
+    world
+        .run(receive(&tee, HOLDS + 100))
+        .expect("it is stocked");
+    for _ in 0..HOLDS {
+        view(world.run(reserve_ttl(&tee, 1, TTL)));
+    }
+    world.now.time = Timestamp::after(world.now.time, TTL);
+    let (mut turns, mut is_more) = (0, true);
+    while is_more {
+        let before = world.shard.engine().seq();
+        is_more = world.shard.tick(world.now, &mut world.out);
+        let swept = world.shard.engine().seq() - before;
+        assert!(swept <= A_TURN, "{swept} in one turn");
+        world.commit();
+        if turns < 20 {
+            view(world.run(reserve_ttl(&tee, 1, TTL)));
+        }
+        turns += 1;
+    }
+    assert_eq!(world.shard.fill().open, 20);
+}
