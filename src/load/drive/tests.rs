@@ -14,6 +14,9 @@ use crate::load::{
     scenario::{Scenario, read},
 };
 
+/// What a script says to a question, the so many-th, in place of the truth.
+type Says = Box<dyn FnMut(&Ask<'_>, u32) -> Option<Reply>>;
+
 /// A server in a thread's own memory: answers after `delay`, stands still for a while, loses
 /// answers, or says what it is told to say.
 struct Script {
@@ -23,7 +26,7 @@ struct Script {
     stall: Option<(Instant, Instant)>,
     under_way: VecDeque<(Instant, Heard)>,
     made: HashMap<u32, u128>,
-    says: Box<dyn FnMut(&Ask<'_>, u32) -> Option<Reply>>,
+    says: Says,
     calls: u32,
 }
 

@@ -335,8 +335,8 @@ fn finals(evidence: &Evidence<'_>) -> Claim {
         Claim::held(
             name,
             format!(
-                "{} refused for good, {} tried again under another key",
-                counted(refused, "confirm"),
+                "{} lapsed for good, {} confirmed again under another key and refused again",
+                counted(refused, "reservation"),
                 count(evidence.book.counts.probes)
             ),
         )

@@ -102,7 +102,7 @@ pub enum Target {
         /// What fills and reads it.
         desk: Desk,
         /// The server that was started here.
-        own: Option<Own>,
+        own: Option<Box<Own>>,
     },
     /// In process.
     Engine(Engine),
@@ -177,7 +177,7 @@ impl Target {
                 Ok(Self::Http {
                     address: Address::of(&target)?,
                     desk: Desk::new(target),
-                    own: Some(own),
+                    own: Some(Box::new(own)),
                 })
             }
             Choice::InProcess { below } => {
@@ -294,10 +294,11 @@ impl Target {
         match self {
             Self::Http { own: None, .. } => Ok(None),
             Self::Http {
-                own: Some(Own { place, server }),
+                own: Some(own),
                 desk,
                 ..
             } => {
+                let Own { place, server } = *own;
                 // Kept-alive connections would make the server wait for them.
                 drop(desk);
                 let trouble = match server {
