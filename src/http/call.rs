@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::json;
 use super::keys;
 use super::problem::{Code, Problem};
-use super::request_id;
+use super::request_id::RequestId;
 use super::state::KeyRule;
 
 /// A request whose body has arrived.
@@ -64,10 +64,9 @@ impl Call {
         &self.head.headers
     }
 
-    /// The call's id, which the edge has put into its head where the caller has not.
+    /// The call's id: the caller's own, or the one that the edge has given it.
     pub(crate) fn request_id(&self) -> Option<Text> {
-        let id = self.headers().get(request_id::HEADER)?;
-        Text::parse(id.to_str().ok()?).ok()
+        RequestId::current(self.headers())
     }
 
     /// The body's bytes, if it is JSON by its own account.

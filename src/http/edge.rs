@@ -82,8 +82,8 @@ impl Edge {
     ) -> Result<Response, Infallible> {
         let arrived = Instant::now();
         let presence = Presence(&self.metrics);
-        let (mut head, body) = request.into_parts();
-        let id = RequestId::put(&mut head.headers);
+        let (head, body) = request.into_parts();
+        let id = RequestId::of(&head.headers);
         let method = head.method.clone();
         let (route, lane) = self.routes.find(&method, head.uri.path());
         let path = tracing::enabled!(Level::DEBUG).then(|| head.uri.path().to_owned());
@@ -125,6 +125,7 @@ impl Edge {
         let mut handler = pin!(self.routes.call(request));
         let finish = poll_fn(|cx| {
             let _entered = span.enter();
+            id.enter();
             match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
                 Ok(Poll::Ready(response)) => Poll::Ready(Finish::Answered(response)),
                 Ok(Poll::Pending) if clock.is_late() => Poll::Ready(Finish::TimedOut),
