@@ -217,6 +217,7 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
             7,
             "can't reach",
         ),
+        (vec!["flash-sale", "--rate", "1e9"], 2, "phases[0].rate"),
         (vec!["show", "no-such"], 2, "load list"),
     ] {
         let output = run(&args);

@@ -19,7 +19,7 @@ use crate::{
         compare,
         results::{self, Repeated, Summary},
         run::{self, Failed, Options, Ran},
-        scenario::{self, BUILTINS, Scenario},
+        scenario::{self, BUILTINS, Scenario, Unusable},
         targets::{Choice, Trouble},
         text,
         threshold::{self, Threshold},
@@ -195,7 +195,10 @@ async fn load(args: Run) -> Exit {
         Ok(found) => found,
         Err(error) => return fail(Exit::Usage, error),
     };
-    let scenario = args.adapt(scenario);
+    let scenario = match args.adapt(scenario, &name) {
+        Ok(scenario) => scenario,
+        Err(error) => return fail(Exit::Usage, error),
+    };
     let target = match args.choice() {
         Ok(target) => target,
         Err(exit) => return exit,
@@ -301,7 +304,7 @@ fn finish(ran: &Ran, args: &Run, directory: Option<&Path>) -> Result<(), Exit> {
 
 impl Run {
     /// The scenario with what the flags say in place of its own.
-    fn adapt(&self, mut scenario: Scenario) -> Scenario {
+    fn adapt(&self, mut scenario: Scenario, name: &str) -> Result<Scenario, Unusable> {
         if let Some(rate) = self.rate {
             scenario = scenario.at_rate(rate);
         }
@@ -311,7 +314,7 @@ impl Run {
         if let Some(seed) = self.seed {
             scenario.seed = seed;
         }
-        scenario
+        scenario::checked(scenario, &format!("{name} at this rate and duration"))
     }
 
     fn choice(&self) -> Result<Choice, Exit> {

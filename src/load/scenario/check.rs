@@ -102,6 +102,8 @@ impl Scenario {
             let these = pieces.iter().map(|(long, from, to)| long * (from + to));
             arrivals += these.sum::<f64>() / 2.0;
         }
+        let instead = "let somebody arrive";
+        check(arrivals > 0.0, "phases", &"without arrivals", instead)?;
         let fits = arrivals <= ARRIVALS_MAX;
         check(
             fits,

@@ -12,7 +12,7 @@ mod scale;
 use serde::{Deserialize, Serialize};
 
 pub use builtin::{BUILTINS, Builtin};
-pub use read::{Unusable, find, read};
+pub use read::{Unusable, checked, find, read};
 
 /// What a load run does.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

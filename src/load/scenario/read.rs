@@ -75,6 +75,11 @@ pub fn read(text: &str, path: &str) -> Result<Scenario, Unusable> {
         path: path.to_owned(),
         error: Box::new(error),
     })?;
+    checked(scenario, path)
+}
+
+/// Checks a scenario whose values may have been changed since it was read; `path` is for messages.
+pub fn checked(scenario: Scenario, path: &str) -> Result<Scenario, Unusable> {
     match scenario.check() {
         Ok(()) => Ok(scenario),
         Err(wrong) => Err(Unusable::Value {
@@ -125,6 +130,10 @@ mod tests {
             (
                 "[[phases]]\nkind = \"constant\"\nseconds = -1\nrate = 1\n",
                 "phases[1].seconds",
+            ),
+            (
+                "[[phases]]\nkind = \"constant\"\nseconds = 9000\nrate = 1e6\n",
+                "phases",
             ),
             (
                 "[[phases]]\nkind = \"ramp\"\nseconds = 1\nfrom = 1\nto = -1\n",

@@ -149,3 +149,22 @@ fn a_server_that_is_not_there_breaks_the_call_at_once() {
     send(&mut gone, 1);
     assert_eq!(hear(&mut gone, 1)[0].reply.outcome, Outcome::Broken);
 }
+
+#[test]
+fn a_unix_socket_is_spoken_to_as_well() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("s");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("it is free");
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody comes");
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+            stream.write_all(&answer()).expect("it is read");
+        }
+    });
+    let mut wire = wire(Address::Unix(path), 1, 1_000);
+    for ticket in 0..2 {
+        send(&mut wire, ticket);
+        assert_eq!(hear(&mut wire, 1)[0].reply.outcome, Outcome::Reserved);
+    }
+}
