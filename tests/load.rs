@@ -64,6 +64,19 @@ at_ms = 700
 down_ms = 200
 "#;
 
+/// Over in a second.
+const QUICK: &str = r#"
+name = "quick"
+stock = { units = 30 }
+buyers = { abandon = 0.1, ttl_ms = 300 }
+payment = { kind = "uniform", min_ms = 0, max_ms = 50 }
+
+[[phases]]
+kind = "constant"
+seconds = 0.5
+rate = 100
+"#;
+
 #[test]
 fn a_server_that_is_killed_in_the_middle_keeps_every_promise() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -128,8 +141,9 @@ fn the_engine_in_process_is_loaded_and_proved_without_http() {
 
 #[test]
 fn a_missed_threshold_is_99_and_a_met_one_is_0() {
-    let args = ["sold-out-storm", "--rate", "100", "--duration", "0.5", "-q"];
-    let with = |threshold: &str| run(&[&args[..], &["--threshold", threshold]].concat());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let quick = file(directory.path(), QUICK);
+    let with = |threshold: &str| run(&[&quick, "-q", "--threshold", threshold]);
     let missed = with("response.p99 < 1us");
     assert_eq!(missed.status.code(), Some(99));
     assert!(String::from_utf8_lossy(&missed.stdout).contains("✗ response.p99 < 1us"));
@@ -138,16 +152,9 @@ fn a_missed_threshold_is_99_and_a_met_one_is_0() {
 
 #[test]
 fn the_closed_model_is_marked_as_such() {
-    let args = [
-        "sold-out-storm",
-        "--connections",
-        "4",
-        "--duration",
-        "0.5",
-        "-q",
-        "--json",
-    ];
-    let output = run(&args);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let quick = file(directory.path(), QUICK);
+    let output = run(&[&quick, "--connections", "4", "-q", "--json"]);
     let summary = summary(&output);
     assert_eq!(summary["model"]["kind"], "closed");
     assert_eq!(summary["model"]["connections"], 4);
@@ -162,30 +169,23 @@ fn the_closed_model_is_marked_as_such() {
 fn an_interrupt_ends_it_early_with_what_there_is_and_no_server_left() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (out, data) = (directory.path().join("out"), directory.path().join("data"));
-    let child = holdfast(&[
-        "flash-sale",
-        "--rate",
-        "100",
-        "--duration",
-        "60",
-        "-q",
-        "--json",
-    ])
-    .arg("--out")
-    .arg(&out)
-    .arg("--data-dir")
-    .arg(&data)
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .expect("the program runs");
+    let quick = file(directory.path(), QUICK);
+    let child = holdfast(&[&quick, "--duration", "60", "-q", "--json"])
+        .arg("--out")
+        .arg(&out)
+        .arg("--data-dir")
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
     let began = Instant::now();
     // The server is there, and buyers come.
     while !std::fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
         assert!(began.elapsed() < Duration::from_secs(20), "it never began");
         std::thread::sleep(Duration::from_millis(20));
     }
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(Duration::from_millis(1_500));
     let pid = child.id().to_string();
     let sent = Command::new("kill").args(["-INT", &pid]).status();
     assert!(sent.is_ok_and(|status| status.success()));
