@@ -29,7 +29,11 @@ use super::{
     view,
     wire::Names,
 };
-use crate::{replay::reader::Unusable, show::counted};
+use crate::{
+    progress::{self, Progress},
+    replay::reader::Unusable,
+    show::counted,
+};
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -142,6 +146,8 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         holds_end_in: holds_end_in(scenario),
         lag_max: options.lag_max,
     };
+    let proving = Progress::spinner(progress(options.show), "the proof");
+    proving.note("waiting for the last holds to end, then reading back");
     let carrier = target.carrier(&names, LOOK_PLACES, LOOK_TIMEOUT)?;
     let look = proof::look(&target, carrier, &evidence, patience).await?;
     let ledgers = target.close().await?;
@@ -151,6 +157,8 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         ..evidence
     };
     let summary = Summary::new(&facts, &recorded, proof::judge(&evidence));
+    let read_back = counted(evidence.book.entries.len() as u64, "reservation");
+    proving.finish(&format!("{read_back} held against the server"));
     let kept = match ledgers {
         Some(ledgers) if summary.is_broken() => Some(ledgers.keep()),
         _ => None,
@@ -161,6 +169,14 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         kept,
         ended_early,
     })
+}
+
+/// Whoever sees the run sees that it is being proved.
+fn progress(show: view::Show) -> progress::Show {
+    match show {
+        view::Show::Nothing => progress::Show::Nothing,
+        view::Show::Lines | view::Show::Screen => progress::Show::Progress,
+    }
 }
 
 /// The load itself, before it is proved.

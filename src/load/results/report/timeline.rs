@@ -207,7 +207,7 @@ fn rated(of: &Summary) -> impl Iterator<Item = &Point> {
 /// Arrivals and answers a second over time, beside what was wanted.
 pub(super) fn rate(of: &Summary) -> String {
     const LINES: [Line; 3] = [
-        ("arrivals", "--c7", "", |point| {
+        ("arrivals", "--c1", "", |point| {
             point.arrived as f64 / point.length_s
         }),
         ("answers", "--c0", "", |point| {
