@@ -167,6 +167,15 @@ fn the_closed_model_is_marked_as_such() {
 
 #[test]
 fn an_interrupt_ends_it_early_with_what_there_is_and_no_server_left() {
+    ends_early("-INT");
+}
+
+#[test]
+fn so_does_a_terminal_that_is_closed() {
+    ends_early("-HUP");
+}
+
+fn ends_early(by: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (out, data) = (directory.path().join("out"), directory.path().join("data"));
     let quick = file(directory.path(), QUICK);
@@ -187,7 +196,7 @@ fn an_interrupt_ends_it_early_with_what_there_is_and_no_server_left() {
     }
     std::thread::sleep(Duration::from_millis(1_500));
     let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status();
+    let sent = Command::new("kill").args([by, &pid]).status();
     assert!(sent.is_ok_and(|status| status.success()));
     let output = child.wait_with_output().expect("it ends");
     assert!(began.elapsed() < Duration::from_secs(45));

@@ -1,6 +1,7 @@
 //! `holdfast load`: its flags, and what they mean.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -348,12 +349,14 @@ impl Run {
     }
 }
 
-/// The first signal ends the run early, with its results; this returns at the second.
+/// The first signal ends the run early, with its results; this returns at the second. A terminal
+/// that is closed is one, too: unheard, it would leave the run's server behind.
 async fn second_signal(stop: &AtomicBool) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupts), Ok(mut terminations)) = (
+    let (Ok(mut interrupts), Ok(mut terminations), Ok(mut hangups)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return std::future::pending().await;
     };
@@ -361,10 +364,13 @@ async fn second_signal(stop: &AtomicBool) {
         tokio::select! {
             _ = interrupts.recv() => {}
             _ = terminations.recv() => {}
+            _ = hangups.recv() => {}
         }
         if turn == 0 {
             stop.store(true, Ordering::Relaxed);
-            eprintln!("ending early: hearing what is under way, then proving what there is");
+            let words = "ending early: hearing what is under way, then proving what there is";
+            // Nobody may be there to read it.
+            let _ = writeln!(std::io::stderr(), "{words}");
         }
     }
 }
