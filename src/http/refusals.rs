@@ -2,7 +2,7 @@
 //!
 //! A ring for each shard, filled where answers are made: a refusal has the counters it was made
 //! from, and here it meets the request's id. It is moved in after its answer was written, so that
-//! it costs no shard anything and a sold-out sale next to nothing.
+//! it costs no shard anything and a sold-out sale little.
 //! Deliberately absent: durability, answers that are no refusals (`503` and malformed requests have
 //! their metrics), and reads.
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use holdfast_ledger::codec::{Events, RecordEncoder, VERSION, chunk};
 
-use crate::samples;
+use crate::{samples, samples_chunks};
 
 /// The lines `name hex` of a golden file, written first if that is asked for.
 fn golden(name: &str, actual: &str) -> String {
@@ -102,7 +102,7 @@ fn a_record_of_several_events_has_the_bytes_of_its_version() {
 
 #[test]
 fn a_chunk_of_every_kind_has_the_bytes_of_its_version() {
-    let chunks = samples::chunks();
+    let chunks = samples_chunks::chunks();
     let actual: String = chunks
         .iter()
         .map(|(id, state)| line(&format!("{id:?}").replace(' ', ""), &chunk::encode(state)))

@@ -7,4 +7,5 @@ mod damage;
 mod golden;
 mod round_trip;
 mod samples;
+mod samples_chunks;
 mod size;

@@ -4,7 +4,7 @@ use holdfast_core::{ChunkState, Event};
 use holdfast_ledger::codec::{CodecError, Events, Fault, RecordEncoder, VERSION, chunk};
 use proptest::prelude::*;
 
-use crate::{arbitrary, arbitrary_chunk, samples};
+use crate::{arbitrary, arbitrary_chunk, samples, samples_chunks};
 
 pub(crate) fn encode(first: u64, events: &[Event]) -> Vec<u8> {
     let mut encoder = RecordEncoder::new();
@@ -91,7 +91,7 @@ fn an_event_before_the_last_one_is_never_written() {
 #[test]
 #[should_panic(expected = "INV-5")]
 fn a_line_that_ended_more_than_it_held_is_never_written() {
-    let (_, mut state) = samples::chunks().swap_remove(2);
+    let (_, mut state) = samples_chunks::chunks().swap_remove(2);
     let ChunkState::Homes(homes) = &mut state else {
         unreachable!("the third is of homes")
     };
@@ -125,7 +125,7 @@ fn an_unknown_version_is_an_error_that_says_so() {
         error.to_string(),
         "its version is unknown, this one reads 1 (byte 1 of the body)"
     );
-    let (id, state) = samples::chunks().swap_remove(1);
+    let (id, state) = samples_chunks::chunks().swap_remove(1);
     let mut bytes = chunk::encode(&state);
     bytes[0] = 0;
     assert_eq!(
@@ -136,7 +136,7 @@ fn an_unknown_version_is_an_error_that_says_so() {
 
 #[test]
 fn records_of_another_chunk_or_out_of_order_are_an_error() {
-    let chunks = samples::chunks();
+    let chunks = samples_chunks::chunks();
     for (id, state) in &chunks {
         let bytes = chunk::encode(state);
         for (other, _) in chunks
@@ -160,7 +160,7 @@ fn records_of_another_chunk_or_out_of_order_are_an_error() {
 
 #[test]
 fn the_shards_own_chunk_is_never_empty() {
-    let (id, _) = samples::chunks().swap_remove(0);
+    let (id, _) = samples_chunks::chunks().swap_remove(0);
     assert_eq!(
         chunk::decode(id, &[]).expect_err("it has no bytes").fault,
         Fault::Truncated
