@@ -103,7 +103,9 @@ impl Config {
         let file = sources.file_to_read();
         let mut faults = Vec::new();
         let mut entries = match &file {
-            Some(path) => layers::read_file(path, &keys).map_err(|faults| ConfigError { faults })?,
+            Some(path) => {
+                layers::read_file(path, &keys).map_err(|faults| ConfigError { faults })?
+            }
             None => Vec::new(),
         };
         let (from_environment, unknown) = layers::read_environment(&sources.environment, &keys);
