@@ -123,6 +123,7 @@ impl<T: Transport> Worker<T> {
         let mut heard: Vec<Heard> = Vec::new();
         loop {
             let now = Instant::now();
+            self.notes.tick(now);
             self.take_due(now);
             let was_full = self.send_all(now);
             if self.is_over() {

@@ -267,10 +267,16 @@ impl Intervals {
         self.all = pairs;
     }
 
-    /// Workers give an interval away a moment after its end: the one before the last is whole.
+    /// Workers give an interval away a moment after its end. One that is over by then and is not
+    /// there had neither arrivals nor answers.
     fn show(&self, live: &mut Live, elapsed: Duration) {
-        let whole = |of: &&Interval| of.begins + of.length + self.length / 2 <= elapsed;
-        let whole: Vec<&Interval> = self.all.iter().filter(whole).collect();
+        let over = elapsed.saturating_sub(self.length / 2).as_nanos() / self.length.as_nanos();
+        let silent = Interval {
+            length: self.length,
+            ..Interval::default()
+        };
+        let all = self.all.iter().chain(std::iter::repeat(&silent));
+        let whole: Vec<&Interval> = all.take(over.min(INTERVALS_MAX as u128) as usize).collect();
         let first = whole.len().saturating_sub(RATES_SHOWN);
         let rate = |count: u64, of: &Interval| count as f64 / of.length.as_secs_f64();
         live.rates = whole[first..]

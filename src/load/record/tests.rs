@@ -135,6 +135,27 @@ fn what_many_workers_note_is_all_there() {
 }
 
 #[test]
+fn a_server_that_has_fallen_silent_is_not_shown_as_it_was() {
+    let (recorder, start) = began(5 * SECOND, SECOND);
+    let mut worker = recorder.worker();
+    worker.answered(
+        Call::Reserve,
+        Outcome::Reserved,
+        start,
+        start,
+        start + ms(1_100),
+    );
+    worker.flush();
+    let live = recorder.live();
+    assert_eq!(live.rates, [0, 1, 0, 0]);
+    assert!(
+        live.last.rate < 1e-9 && live.last.response.max < 1e-9,
+        "{:?}",
+        live.last
+    );
+}
+
+#[test]
 fn a_server_that_is_gone_neither_answers_nor_looks_fast() {
     let (recorder, start) = began(10 * SECOND, SECOND);
     let mut worker = recorder.worker();
@@ -246,7 +267,7 @@ fn what_took_longer_than_five_minutes_counts_as_that() {
 
 #[test]
 fn the_live_view_shows_the_last_whole_interval_and_the_stock() {
-    let (recorder, start) = began(3 * SECOND, SECOND);
+    let (recorder, start) = began(5 * SECOND / 2, SECOND);
     let mut worker = recorder.worker();
     for step in 0..10 {
         let intended = start + ms(1_000 + step * 20);
@@ -264,6 +285,7 @@ fn the_live_view_shows_the_last_whole_interval_and_the_stock() {
     recorder.mark(start + ms(900), "restart");
     recorder.mark(start + ms(500), "kill -9");
     let live = recorder.live();
+    assert_eq!(live.rates, [0, 10], "nothing came in the first second");
     assert_eq!(live.answered(), 10);
     assert!((live.last.rate - 10.0).abs() < 1e-9, "{}", live.last.rate);
     assert!((live.last.response.p50 - 8.0).abs() < 0.1);
