@@ -1,95 +1,335 @@
-//! Single reserves over HTTP on one hot SKU, each acknowledged when it is durable, beside an empty
-//! axum handler under the same load in the same round.
+//! HTTP: reserves that are acknowledged when they are durable, refusals, batches and reads.
 //!
-//! `cargo bench --bench http`. Three processes: the real server with its defaults, the empty
-//! handler, and this generator: one thread with a kept-alive socket per connection, which patches
-//! keys into prepared bytes and has one call in flight on each. The server that is not measured is
-//! not running. Deliberately absent: an open loop, which the load tester brings.
+//! `cargo bench --bench http [-- GROUP…]`, groups `64`, `256`, `batch`, `reads`, `idle`. Three
+//! processes: the real server with its defaults, an empty axum handler under the same load in the
+//! same round, and this generator. The server that is not measured is not running.
 
 #[allow(dead_code, reason = "each bench takes its part")]
 mod common;
+mod http_load;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::serve::ListenerExt as _;
+use common::payload::SPREAD;
 use common::report::{Aim, Report, Samples, Unit};
 use common::server::Server;
 use common::{ROUNDS, directory, play, role};
-use hdrhistogram::Histogram;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use http_load::request::{Request, make};
+use http_load::{Run, Runs, call_calmly, call_each, load};
+use redb::{Builder, Database, TableDefinition};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const WARM_UP: Duration = Duration::from_millis(500);
-const MEASURED: Duration = Duration::from_millis(2_500);
-const CONNECTIONS: [usize; 2] = [64, 256];
+const BARE: TableDefinition<u64, &[u8]> = TableDefinition::new("bare");
 
-/// What a run came to.
-struct Run {
-    rate: f64,
-    p50: f64,
-    p99: f64,
-}
+/// Operations of a batch, and how many connections send them.
+const BATCH: usize = 100;
+const BATCH_CONNECTIONS: usize = 16;
 
-/// The calls of one measured span, in nanoseconds.
-struct Tally {
-    from: Instant,
-    until: Instant,
-    nanos: Histogram<u64>,
-}
+/// SKUs of a product page.
+const PAGE: usize = 50;
+
+/// Single calls on a server that does nothing else.
+const IDLE_CALLS: u64 = 200;
+
+/// About what a record of one reserve takes.
+const RECORD: [u8; 110] = [7; 110];
 
 fn main() {
     if role().is_some() {
         return serve_nothing();
     }
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |group: &str| {
+        let mut groups = wanted.iter().filter(|word| !word.starts_with('-'));
+        groups.clone().count() == 0 || groups.any(|word| word == group)
+    };
     let mut report = Report::new("http");
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a thread");
-    for connections in CONNECTIONS {
-        let [mut ours, mut ours50, mut ours99] = [(); 3].map(|()| Samples::default());
-        let [mut empty, mut empty50, mut empty99] = [(); 3].map(|()| Samples::default());
-        for _ in 0..ROUNDS {
-            let handler = Server::start(play("empty"));
-            let run = tokio.block_on(load(handler.address, connections, *b"200"));
-            empty.push(run.rate);
-            empty50.push(run.p50);
-            empty99.push(run.p99);
-            drop(handler);
-            let dir = directory();
-            let server = Server::holdfast(&dir.path().join("data"));
-            stock(&server);
-            let run = tokio.block_on(load(server.address, connections, *b"201"));
-            ours.push(run.rate);
-            ours50.push(run.p50);
-            ours99.push(run.p99);
-        }
-        let name = format!("HTTP reserves, durable, one hot SKU, {connections} connections");
-        let latency = format!(
-            "p50 {}, p99 {}; empty handler p50 {}, p99 {}",
-            ours50.show(Unit::Millis),
-            ours99.show(Unit::Millis),
-            empty50.show(Unit::Millis),
-            empty99.show(Unit::Millis),
-        );
-        report.figure(&name, Aim::None, Unit::PerSecond, &ours, latency);
-        let ratio = ours.over(&empty);
-        let partner = format!(
-            "{} over an empty axum handler's {}",
-            ours.show(Unit::PerSecond),
-            empty.show(Unit::PerSecond)
-        );
-        let name = format!("the same over an empty handler, {connections} connections");
-        report.figure(name, Aim::Least(0.5), Unit::Ratio, &ratio, partner);
+    if is_wanted("64") {
+        few(&mut report, &tokio);
+    }
+    if is_wanted("256") {
+        many(&mut report, &tokio);
+    }
+    if is_wanted("batch") {
+        batches(&mut report, &tokio);
+    }
+    if is_wanted("reads") {
+        reads(&mut report, &tokio);
+    }
+    if is_wanted("idle") {
+        idle(&mut report, &tokio);
     }
     report.end();
+}
+
+/// 64 connections: one hot SKU, and 10,000.
+fn few(report: &mut Report, tokio: &Runtime) {
+    let [mut empty, mut hot, mut spread] = [(); 3].map(|()| Runs::default());
+    for _ in 0..ROUNDS {
+        empty.push(&nothing(tokio, 64));
+        hot.push(&reserves(tokio, 64, &Request::reserve(), 1));
+        spread.push(&reserves(tokio, 64, &Request::spread(), SPREAD));
+    }
+    beside_nothing(report, 64, &hot, &empty);
+    let partner = format!(
+        "hot {}, spread {}",
+        hot.rate.show(Unit::PerSecond),
+        spread.rate.show(Unit::PerSecond)
+    );
+    let (name, ratio) = (
+        "HTTP, 64 connections: hot SKU over 10,000 SKUs",
+        hot.rate.over(&spread.rate),
+    );
+    report.figure(name, Aim::Least(0.95), Unit::Ratio, &ratio, partner);
+}
+
+/// 256 connections: one hot SKU, in stock and sold out.
+fn many(report: &mut Report, tokio: &Runtime) {
+    let [mut empty, mut hot, mut refused] = [(); 3].map(|()| Runs::default());
+    for _ in 0..ROUNDS {
+        empty.push(&nothing(tokio, 256));
+        hot.push(&reserves(tokio, 256, &Request::reserve(), 1));
+        refused.push(&refusals(tokio, 256));
+    }
+    beside_nothing(report, 256, &hot, &empty);
+    let ratio = refused.rate.over(&empty.rate);
+    let partner = format!(
+        "{} over {}; {}",
+        refused.rate.show(Unit::PerSecond),
+        empty.rate.show(Unit::PerSecond),
+        refused.latency()
+    );
+    let name = "HTTP, 256 connections: refusals of what is sold out over an empty handler";
+    report.figure(name, Aim::Least(0.85), Unit::Ratio, &ratio, partner);
+}
+
+fn beside_nothing(report: &mut Report, connections: usize, ours: &Runs, empty: &Runs) {
+    let name = format!("HTTP reserves, durable, one hot SKU, {connections} connections");
+    let latency = format!("{}; empty handler {}", ours.latency(), empty.latency());
+    report.figure(&name, Aim::None, Unit::PerSecond, &ours.rate, latency);
+    let partner = format!(
+        "{} over an empty axum handler's {}",
+        ours.rate.show(Unit::PerSecond),
+        empty.rate.show(Unit::PerSecond)
+    );
+    let name = format!("the same over an empty handler, {connections} connections");
+    let ratio = ours.rate.over(&empty.rate);
+    report.figure(name, Aim::Least(0.75), Unit::Ratio, &ratio, partner);
+    let partner = format!(
+        "{} over {}",
+        ours.p99.show(Unit::Millis),
+        empty.p99.show(Unit::Millis)
+    );
+    let name = format!("its p99 over an empty handler's, {connections} connections");
+    let ratio = ours.p99.over(&empty.p99);
+    report.figure(name, Aim::Most(2.5), Unit::Ratio, &ratio, partner);
+}
+
+/// Many reserves in one call.
+fn batches(report: &mut Report, tokio: &Runtime) {
+    let (mut runs, mut rate) = (Runs::default(), Samples::default());
+    for _ in 0..ROUNDS {
+        let (_dir, server) = serve();
+        stock(tokio, &server, 1);
+        let request = Request::batch(BATCH);
+        let run = tokio.block_on(load(server.address, BATCH_CONNECTIONS, &request, *b"200"));
+        assert_held(&server, run.calls * BATCH as u64);
+        rate.push(run.rate * BATCH as f64);
+        runs.push(&run);
+    }
+    let name = format!("reserves in batches of {BATCH} over HTTP, {BATCH_CONNECTIONS} connections");
+    let aim = Aim::Least(700_000.0);
+    report.figure(name, aim, Unit::PerSecond, &rate, runs.latency());
+    let (p50, rate) = (runs.p50.show(Unit::Millis), runs.rate.show(Unit::PerSecond));
+    let partner = format!("p50 {p50}; {rate} batches");
+    report.figure(
+        "a batch's p99",
+        Aim::Most(20.0),
+        Unit::Millis,
+        &runs.p99,
+        partner,
+    );
+}
+
+/// A product page, at rest and while the hot SKU is sold.
+fn reads(report: &mut Report, tokio: &Runtime) {
+    let [mut rest, mut storm] = [(); 2].map(|()| Runs::default());
+    let pause = Duration::from_millis(1);
+    for _ in 0..ROUNDS {
+        let (_dir, server) = serve();
+        stock(tokio, &server, PAGE);
+        let page = Request::availability(PAGE);
+        let address = server.address;
+        rest.push(&call_calmly(
+            address,
+            page.clone(),
+            *b"200",
+            pause,
+            || {},
+            |calls| calls == 1_000,
+        ));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let reader = std::thread::spawn(move || {
+            let is_over = |_| over.load(Ordering::Acquire);
+            call_calmly(address, page, *b"200", pause, || {}, is_over)
+        });
+        tokio.block_on(load(address, 64, &Request::reserve(), *b"201"));
+        is_over.store(true, Ordering::Release);
+        storm.push(&reader.join().expect("every read was answered"));
+    }
+    let partner = format!(
+        "at rest {}; in the storm {}",
+        rest.latency(),
+        storm.latency()
+    );
+    let name = format!("p99 of {PAGE} SKUs' availability in a storm of reserves over at rest");
+    report.figure(
+        name,
+        Aim::Most(2.0),
+        Unit::Ratio,
+        &storm.p99.over(&rest.p99),
+        partner,
+    );
+}
+
+/// One reserve on a server that does nothing else, beside one commit of a bare redb.
+fn idle(report: &mut Report, tokio: &Runtime) {
+    let (mut ours, mut bare) = (Runs::default(), Samples::default());
+    for _ in 0..ROUNDS {
+        let (dir, server) = serve();
+        stock(tokio, &server, 1);
+        let db = Builder::new()
+            .create(dir.path().join("bare.redb"))
+            .expect("a new file");
+        let (number, took) = (Cell::new(0), Cell::new(Vec::new()));
+        let beside = || {
+            std::thread::sleep(Duration::from_millis(2));
+            let start = Instant::now();
+            commit_bare(&db, number.get());
+            number.set(number.get() + 1);
+            let mut all = took.take();
+            all.push(start.elapsed().as_secs_f64() * 1e3);
+            took.set(all);
+        };
+        let request = Request::reserve();
+        let pause = Duration::from_millis(2);
+        ours.push(&call_calmly(
+            server.address,
+            request,
+            *b"201",
+            pause,
+            beside,
+            |calls| calls == IDLE_CALLS,
+        ));
+        let mut took = took.take();
+        took.sort_by(f64::total_cmp);
+        bare.push(took[took.len() / 2]);
+    }
+    let partner = format!(
+        "{} over a bare redb commit's p50 {}",
+        ours.latency(),
+        bare.show(Unit::Millis)
+    );
+    let name = "one reserve on an idle server over one bare redb commit of the same bytes";
+    report.figure(
+        name,
+        Aim::Most(1.5),
+        Unit::Ratio,
+        &ours.p50.over(&bare),
+        partner,
+    );
+}
+
+fn commit_bare(db: &Database, number: u64) {
+    let mut txn = db.begin_write().expect("the disk is there");
+    txn.set_two_phase_commit(true);
+    let mut table = txn.open_table(BARE).expect("the disk is there");
+    table
+        .insert(number, RECORD.as_slice())
+        .expect("the disk is there");
+    drop(table);
+    txn.commit().expect("the disk is there");
+}
+
+/// An axum handler that does nothing, under load.
+fn nothing(tokio: &Runtime, connections: usize) -> Run {
+    let handler = Server::start(play("empty"));
+    tokio.block_on(load(
+        handler.address,
+        connections,
+        &Request::reserve(),
+        *b"200",
+    ))
+}
+
+/// The real server with so many SKUs under a load of reserves, all of which it must have held.
+fn reserves(tokio: &Runtime, connections: usize, request: &Request, skus: usize) -> Run {
+    let (_dir, server) = serve();
+    stock(tokio, &server, skus);
+    let run = tokio.block_on(load(server.address, connections, request, *b"201"));
+    if skus == 1 {
+        assert_held(&server, run.calls);
+    }
+    run
+}
+
+/// The real server when nothing is left.
+fn refusals(tokio: &Runtime, connections: usize) -> Run {
+    let (_dir, server) = serve();
+    let (status, body) = server.call("PUT", "/v1/skus/SKU-00000000", "make", "{}");
+    assert_eq!(status, 201, "{body}");
+    tokio.block_on(load(
+        server.address,
+        connections,
+        &Request::reserve(),
+        *b"409",
+    ))
+}
+
+fn serve() -> (TempDir, Server) {
+    let dir = directory();
+    let server = Server::holdfast(&dir.path().join("data"));
+    (dir, server)
+}
+
+/// Makes so many SKUs and stocks them.
+fn stock(tokio: &Runtime, server: &Server, skus: usize) {
+    tokio.block_on(call_each(server.address, (0..skus).map(make), *b"201"));
+    let receipt = |sku: &usize| {
+        format!(
+            "{{\"op\":\"movement\",\"key\":\"stock-{sku}\",\"sku\":\"SKU-{sku:08}\",\
+             \"kind\":\"receive\",\"qty\":1000000000}}"
+        )
+    };
+    let all: Vec<usize> = (0..skus).collect();
+    for some in all.chunks(BATCH) {
+        let receipts: Vec<String> = some.iter().map(receipt).collect();
+        let body = format!("{{\"operations\":[{}]}}", receipts.join(","));
+        let (status, body) = server.call("POST", "/v1/batch", "none", &body);
+        assert!(status == 200 && !body.contains("problem"), "{body}");
+    }
+}
+
+/// Every reserve that was answered holds a unit.
+fn assert_held(server: &Server, units: u64) {
+    let (_, body) = server.call("GET", "/v1/skus/SKU-00000000", "none", "");
+    let held = format!("\"reserved\":{units},");
+    assert!(body.contains(&held), "{units} were answered: {body}");
 }
 
 /// An axum handler that does nothing, as a process.
@@ -110,140 +350,4 @@ fn serve_nothing() {
         let routes = Router::new().route("/v1/reservations", post(async || StatusCode::OK));
         axum::serve(listener, routes).await.expect("it serves");
     });
-}
-
-/// Makes the hot SKU and stocks it.
-fn stock(server: &Server) {
-    let (status, body) = server.call("PUT", "/v1/skus/SKU-00000000", "make", "{}");
-    assert_eq!(status, 201, "{body}");
-    let receipt = r#"{"kind":"receive","qty":1000000000}"#;
-    let path = "/v1/skus/SKU-00000000/movements";
-    let (status, body) = server.call("POST", path, "stock", receipt);
-    assert_eq!(status, 201, "{body}");
-}
-
-/// Calls over so many connections until the time is over; every answer must have this status.
-async fn load(address: SocketAddr, connections: usize, status: [u8; 3]) -> Run {
-    let from = Instant::now() + WARM_UP;
-    let nanos = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds are in order");
-    let tally = Arc::new(Mutex::new(Tally {
-        from,
-        until: from + MEASURED,
-        nanos,
-    }));
-    let callers: Vec<_> = (0..connections)
-        .map(|number| tokio::spawn(call(address, number, status, Arc::clone(&tally))))
-        .collect();
-    for caller in callers {
-        caller.await.expect("every call was answered");
-    }
-    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    let millis = |quantile| tally.nanos.value_at_quantile(quantile) as f64 / 1e6;
-    Run {
-        rate: tally.nanos.len() as f64 / MEASURED.as_secs_f64(),
-        p50: millis(0.5),
-        p99: millis(0.99),
-    }
-}
-
-/// One connection: a call, its answer, the next call.
-async fn call(address: SocketAddr, number: usize, status: [u8; 3], tally: Arc<Mutex<Tally>>) {
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
-    stream.set_nodelay(true).expect("it is TCP");
-    let mut request = Request::new(number);
-    let mut answer = vec![0; 16 << 10];
-    loop {
-        let bytes = request.next();
-        let start = Instant::now();
-        stream.write_all(bytes).await.expect("it reads");
-        read_answer(&mut stream, &mut answer, status).await;
-        let end = Instant::now();
-        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        if tally.until < end {
-            return;
-        }
-        if tally.from < end {
-            let nanos = (end - start).as_nanos() as u64;
-            tally.nanos.record(nanos).expect("below a minute");
-        }
-    }
-}
-
-/// Reads one whole answer.
-async fn read_answer(stream: &mut TcpStream, answer: &mut [u8], status: [u8; 3]) {
-    let mut filled = 0;
-    loop {
-        let read = stream.read(&mut answer[filled..]).await.expect("it writes");
-        assert!(read > 0, "the server closed the connection");
-        filled += read;
-        let so_far = &answer[..filled];
-        if let Some(head) = so_far.windows(4).position(|end| end == b"\r\n\r\n") {
-            let text = String::from_utf8_lossy(&so_far[..head]);
-            assert!(
-                so_far[9..12] == status,
-                "{}",
-                String::from_utf8_lossy(so_far)
-            );
-            if head + 4 + length(&text) <= filled {
-                return;
-            }
-        }
-    }
-}
-
-fn length(head: &str) -> usize {
-    const NAME: &str = "content-length:";
-    let field = head.lines().find(|line| {
-        line.get(..NAME.len())
-            .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
-    });
-    let value = field.map_or("0", |field| field[NAME.len()..].trim());
-    value.parse().expect("a length is a number")
-}
-
-/// The bytes of a reserve, whose numbers are written anew for each call.
-struct Request {
-    bytes: Vec<u8>,
-    /// Where the digits of key, order reference and customer begin, and how many there are.
-    digits: [(usize, usize); 3],
-    next: u64,
-}
-
-impl Request {
-    /// Connection `number` has ten million numbers of its own.
-    fn new(number: usize) -> Self {
-        let key = "cart-0000000000-5bd1e995c6a4a793-r01";
-        let (order, customer) = ("order-0000000000", "cust-0000000");
-        let body = format!(
-            "{{\"order_ref\":\"{order}\",\"customer\":\"{customer}\",\
-             \"lines\":[{{\"sku\":\"SKU-00000000\",\"qty\":1}}]}}"
-        );
-        let length = body.len();
-        let text = format!(
-            "POST /v1/reservations HTTP/1.1\r\nHost: localhost\r\n\
-             Content-Type: application/json\r\nIdempotency-Key: {key}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        );
-        let digits = [(key, 5, 10), (order, 6, 10), (customer, 5, 7)].map(|(word, skip, count)| {
-            let at = text.find(word).expect("it was put there");
-            (at + skip, count)
-        });
-        Self {
-            bytes: text.into_bytes(),
-            digits,
-            next: number as u64 * 10_000_000,
-        }
-    }
-
-    fn next(&mut self) -> &[u8] {
-        for (at, count) in self.digits {
-            let mut left = self.next;
-            for byte in self.bytes[at..at + count].iter_mut().rev() {
-                *byte = b'0' + (left % 10) as u8;
-                left /= 10;
-            }
-        }
-        self.next += 1;
-        &self.bytes
-    }
 }

@@ -25,14 +25,10 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        refuse_query(&head)?;
         // The edge has read the whole body already; this collects one piece.
         let collected = body.collect().await;
         let unreadable = |_| Problem::new(Code::InvalidRequest, "the body can't be read");
-        Ok(Self {
-            head,
-            body: collected.map_err(unreadable)?.to_bytes(),
-        })
+        Self::new(head, collected.map_err(unreadable)?.to_bytes())
     }
 }
 
@@ -59,6 +55,12 @@ fn refuse_query(head: &Parts) -> Result<(), Problem> {
 }
 
 impl Call {
+    /// A request without a query, with its whole body.
+    pub(crate) fn new(head: Parts, body: Bytes) -> Result<Self, Problem> {
+        refuse_query(&head)?;
+        Ok(Self { head, body })
+    }
+
     /// The headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.headers

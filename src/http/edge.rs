@@ -15,9 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use tracing::{Level, debug, debug_span, error, warn};
@@ -96,7 +94,7 @@ impl Edge {
                         Stage::Handler,
                         if waited { Instant::now() } else { arrived },
                     );
-                    self.handle(Request::from_parts(head, body_of(bytes)), &id, clock)
+                    self.handle(self.routes.call(route, head, bytes), &id, clock)
                         .await
                 }
                 None => self.overloaded(lane).into_response(),
@@ -105,7 +103,7 @@ impl Edge {
         };
         response
             .headers_mut()
-            .insert(request_id::HEADER, id.header().clone());
+            .insert(request_id::HEADER, id.into_header());
 
         std::mem::forget(presence);
         let finished = Instant::now();
@@ -115,14 +113,19 @@ impl Edge {
         let took = finished - arrived;
         self.metrics.answered(route, &method, status, code, took);
         if status.is_server_error() || path.is_some() {
-            log_answer(&id, &method, path.as_deref(), status, code, took);
+            log_answer(&response, &method, path.as_deref(), code, took);
         }
         Ok(response)
     }
 
-    async fn handle(&self, request: Request, id: &RequestId, clock: &Clock) -> Response {
+    async fn handle(
+        &self,
+        handler: impl Future<Output = Response>,
+        id: &RequestId,
+        clock: &Clock,
+    ) -> Response {
         let span = debug_span!("request", request_id = id.as_str());
-        let mut handler = pin!(self.routes.call(request));
+        let mut handler = pin!(handler);
         let finish = poll_fn(|cx| {
             let _entered = span.enter();
             id.enter();
@@ -188,14 +191,6 @@ impl Drop for Presence<'_> {
     }
 }
 
-fn body_of(bytes: Bytes) -> Body {
-    if bytes.is_empty() {
-        Body::empty()
-    } else {
-        Body::from(bytes)
-    }
-}
-
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
@@ -203,15 +198,17 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Server errors always leave a line; other answers leave one where `debug` is on.
+#[cold]
 fn log_answer(
-    id: &RequestId,
+    response: &Response,
     method: &Method,
     path: Option<&str>,
-    status: StatusCode,
     code: Option<Code>,
     took: Duration,
 ) {
-    let (request_id, method, status) = (id.as_str(), method.as_str(), status.as_u16());
+    let request_id = response.headers().get(request_id::HEADER);
+    let request_id = request_id.and_then(|id| id.to_str().ok());
+    let (method, status) = (method.as_str(), response.status().as_u16());
     let code = code.map_or("ok", Code::name);
     let micros = took.as_micros() as u64;
     if let Some(path) = path {

@@ -98,7 +98,12 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     {
         return Err(Problem::invalid("", "the body is no JSON object"));
     }
-    serde_json::from_slice(bytes).map_err(|error| refusal::<T>(bytes, &error))
+    // Looked at once, the texts in it need not be looked at one by one.
+    let parsed = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    parsed.map_err(|error| refusal::<T>(bytes, &error))
 }
 
 /// The same body once more, slower, to learn where it is wrong.

@@ -5,6 +5,7 @@
 //! The hashes are kept in ledgers, so their form never changes; a test pins it.
 //! Deliberately absent: who the caller is. There is one, until callers can be told apart.
 
+use axum::http::HeaderName;
 use holdfast_core::{
     Adjust, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
     Mode, Note, Patch, Pin, Receive, Release, Remainder, Reserve, ReserveLine, Text,
@@ -12,7 +13,7 @@ use holdfast_core::{
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// The header's name.
-pub(crate) const HEADER: &str = "idempotency-key";
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// Longest key, in bytes.
 pub(crate) const LEN_MAX: usize = 128;
 /// What a key must be, for people.

@@ -1,6 +1,6 @@
 //! Which handler answers which path, for both listeners. A test compares this with the contract.
 
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 
 use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
@@ -10,17 +10,14 @@ use super::{admin_clock, admin_refusals, batch, lookup, probes, reservations, sk
 /// The data listener's calls.
 pub fn data_routes(api: Api) -> Mounted {
     Routes::new()
-        .route(
-            "/v1/reservations",
-            post(reservations::reserve).get(lookup::find),
-        )
+        .direct_route("/v1/reservations", reservations::reserve, get(lookup::find))
         .route("/v1/reservations/{id}", get(reservations::read))
         .route("/v1/reservations/{id}/confirm", post(reservations::confirm))
         .route("/v1/reservations/{id}/release", post(reservations::release))
         .route("/v1/reservations/{id}/extend", post(reservations::extend))
         .route("/v1/reservations/{id}/pin", post(reservations::pin))
-        .route("/v1/batch", post(batch::batch))
-        .route("/v1/availability", post(skus::availability))
+        .direct_route("/v1/batch", batch::batch, MethodRouter::new())
+        .direct_route("/v1/availability", skus::availability, MethodRouter::new())
         .route("/v1/skus", get(skus::list))
         .config_route("/v1/skus/{sku}", put(skus::configure).get(skus::read))
         .config_route("/v1/skus/{sku}/movements", post(stock::movement))

@@ -74,8 +74,8 @@ impl RequestId {
     }
 
     /// As the header's value.
-    pub fn header(&self) -> &HeaderValue {
-        &self.value
+    pub fn into_header(self) -> HeaderValue {
+        self.value
     }
 
     /// As text.

@@ -1,15 +1,21 @@
 //! Mounting handlers: an axum router, and a table of the same templates for counts and lanes.
 //!
 //! The table is asked before the router, so that a request's route is known without an extension
-//! in every request and a layer around every handler.
+//! in every request and a layer around every handler. The calls that come by the thousand are
+//! reached from the table itself: axum's way to a handler costs them about as much as parsing.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::routing::MethodRouter;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 
+use super::call::Call;
 use super::problem::{Code, Problem};
 
 /// Which bound on requests in flight counts.
@@ -20,6 +26,15 @@ pub enum Lane {
     /// `http.in_flight_config_max`: works while buyers fill the other.
     Config,
 }
+
+/// The answer of a handler that is called from the table.
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A handler of `POST`, from its state and from the whole call.
+type Handler<S> = Box<dyn Fn(S, Call) -> Answer + Send + Sync>;
+
+/// The same with its state.
+type Direct = Box<dyn Fn(Call) -> Answer + Send + Sync>;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -33,6 +48,8 @@ pub struct Routes<S> {
     router: Router<S>,
     table: matchit::Router<Entry>,
     templates: Vec<&'static str>,
+    /// By the template's index.
+    handlers: Vec<Option<Handler<S>>>,
 }
 
 /// Routes ready to serve.
@@ -40,6 +57,7 @@ pub struct Mounted {
     router: Router,
     table: matchit::Router<Entry>,
     templates: Vec<&'static str>,
+    direct: Vec<Option<Direct>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
@@ -48,6 +66,7 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
             router: Router::new(),
             table: matchit::Router::new(),
             templates: Vec::new(),
+            handlers: Vec::new(),
         }
     }
 }
@@ -65,6 +84,33 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn route(self, template: &'static str, handlers: MethodRouter<S>) -> Self {
         self.add(template, Lane::Checkout, handlers)
+    }
+
+    /// Adds a path without parts whose `POST` is called from the table; `others` are its other
+    /// methods.
+    ///
+    /// # Panics
+    /// If the path is there already.
+    #[must_use]
+    pub(crate) fn direct_route<F, A>(
+        self,
+        template: &'static str,
+        handler: F,
+        others: MethodRouter<S>,
+    ) -> Self
+    where
+        F: Fn(State<S>, Call) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Result<Response, Problem>> + Send + 'static,
+    {
+        let direct = handler.clone();
+        // Axum knows it too: it is what lists the path's methods.
+        let mut routes = self.route(template, others.merge(post(handler)));
+        let last = routes.handlers.last_mut().expect("it was just added");
+        *last = Some(Box::new(move |state, call| {
+            let answer = direct(State(state), call);
+            Box::pin(async { answer.await.into_response() })
+        }));
+        routes
     }
 
     /// Adds a path whose writes are configuration or receipts; its reads are in the checkout lane.
@@ -85,12 +131,19 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             .insert(template, entry)
             .expect("every path is mounted once");
         self.templates.push(template);
+        self.handlers.push(None);
         self.router = self.router.route(template, handlers);
         self
     }
 
     /// Closes the list: other paths answer 404, other methods 405 with `Allow`.
     pub fn with_state(self, state: S) -> Mounted {
+        let with_state = |handler: Option<Handler<S>>| {
+            let (handler, state) = (handler?, state.clone());
+            let direct: Direct = Box::new(move |call| handler(state.clone(), call));
+            Some(direct)
+        };
+        let direct = self.handlers.into_iter().map(with_state).collect();
         let router = self
             .router
             .fallback(not_found)
@@ -100,6 +153,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             router,
             table: self.table,
             templates: self.templates,
+            direct,
         }
     }
 }
@@ -124,8 +178,23 @@ impl Mounted {
         (Some(found.value.index), lane)
     }
 
-    /// Runs the handler.
-    pub(crate) async fn call(&self, request: Request) -> axum::response::Response {
+    /// Runs the handler of the route that [`Self::find`] found.
+    pub(crate) async fn call(&self, route: Option<usize>, head: Parts, body: Bytes) -> Response {
+        let direct = route.and_then(|route| self.direct[route].as_ref());
+        if let Some(direct) = direct
+            && head.method == Method::POST
+        {
+            return match Call::new(head, body) {
+                Ok(call) => direct(call).await,
+                Err(problem) => problem.into_response(),
+            };
+        }
+        let body = if body.is_empty() {
+            Body::empty()
+        } else {
+            Body::from(body)
+        };
+        let request = Request::from_parts(head, body);
         let answer: Result<_, Infallible> =
             tower_service::Service::call(&mut self.router.clone(), request).await;
         match answer {

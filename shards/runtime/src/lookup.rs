@@ -1,13 +1,15 @@
 //! Look-ups by order reference, customer and SKU: a projection of the journals.
 //!
 //! Each shard has an index in a redb file of its own, unsynced, built behind by a thread of its
-//! own at a bounded rate. It says only which reservations to ask for; how they stand, the shards
-//! say. A file that is foreign, damaged or ahead of its ledger is deleted and built anew.
+//! own at a bounded rate, which a busy ledger lowers. It says only which reservations to ask for;
+//! how they stand, the shards say. A file that is foreign, damaged or ahead of its ledger is
+//! deleted and built anew.
 //!
 //! Deliberately absent: searching in texts, and anything that a ledger does not hold.
 
 mod build;
 mod index;
+mod pace;
 
 use self::build::Builder;
 use self::index::Index;
@@ -29,7 +31,8 @@ pub struct LookupSettings {
     pub enabled: bool,
     /// Events indexed a second, per shard, at most.
     pub events_per_s_max: u64,
-    /// The share of a core that a shard's builder may take, in percent.
+    /// The share of a core that a shard's builder may take, in percent; an eighth of it while
+    /// the shard is busy, as long as the index is less than ten seconds behind.
     pub busy_percent_max: u32,
     /// Memory for cached pages, in bytes, per shard.
     pub cache_bytes: usize,

@@ -93,36 +93,34 @@ pub(crate) fn parse_batch(
     batch_max: usize,
     lines_max: usize,
 ) -> Result<Vec<Parsed>, Problem> {
-    let bodies: Vec<Result<OperationBody, Problem>> = if let Some(bodies) = whole(body, batch_max) {
-        bodies.into_iter().map(Ok).collect()
-    } else {
-        let raw = json::parse::<OneByOne>(body)?.operations;
-        raw.into_iter()
-            .map(|raw| json::parse(raw.get().as_bytes()))
-            .collect()
+    let most = AtMost {
+        operations: batch_max,
+        lines: lines_max,
     };
-    if bodies.len() > batch_max {
-        let count = bodies.len();
+    if let Some(operations) = whole(body, most) {
+        return Ok(operations);
+    }
+    let raw = json::parse::<OneByOne>(body)?.operations;
+    if raw.len() > batch_max {
+        let count = raw.len();
         let detail =
             format!("{count} operations, and at most {batch_max} are allowed; send several");
         return Err(Problem::invalid("operations", detail));
     }
-    let understand = |body: Result<OperationBody, Problem>| {
-        let body = body.map_err(|problem| (None, problem))?;
-        let op = body.op;
-        body.operation(lines_max)
-            .map_err(|problem| (Some(op), problem))
+    let one = |raw: Box<RawValue>| {
+        let body = json::parse::<OperationBody>(raw.get().as_bytes());
+        body.map_err(|problem| (None, problem))?.parsed(lines_max)
     };
-    Ok(bodies.into_iter().map(understand).collect())
+    Ok(raw.into_iter().map(one).collect())
 }
 
 /// The operations in one pass, if all are well formed and not too many: an operation takes a
 /// hundred times the memory of its shortest text, so their number is bounded while they are read.
-fn whole(body: &[u8], max: usize) -> Option<Vec<OperationBody>> {
-    struct Whole(usize);
+fn whole(body: &[u8], most: AtMost) -> Option<Vec<Parsed>> {
+    struct Whole(AtMost);
 
     impl<'de> Visitor<'de> for Whole {
-        type Value = Vec<OperationBody>;
+        type Value = Vec<Parsed>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object with operations")
@@ -130,7 +128,7 @@ fn whole(body: &[u8], max: usize) -> Option<Vec<OperationBody>> {
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let operations = match map.next_key::<&str>()? {
-                Some("operations") => map.next_value_seed(AtMost(self.0))?,
+                Some("operations") => map.next_value_seed(self.0)?,
                 Some(_) | None => return Err(A::Error::missing_field("operations")),
             };
             match map.next_key::<&str>()? {
@@ -140,17 +138,22 @@ fn whole(body: &[u8], max: usize) -> Option<Vec<OperationBody>> {
         }
     }
 
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let operations = json.deserialize_map(Whole(max)).ok()?;
+    // Looked at once, the texts in it need not be looked at one by one.
+    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(body).ok()?);
+    let operations = json.deserialize_map(Whole(most)).ok()?;
     json.end().ok()?;
     Some(operations)
 }
 
-/// So many operations at most.
-struct AtMost(usize);
+/// So many operations at most, each of so many lines at most.
+#[derive(Clone, Copy)]
+struct AtMost {
+    operations: usize,
+    lines: usize,
+}
 
 impl<'de> DeserializeSeed<'de> for AtMost {
-    type Value = Vec<OperationBody>;
+    type Value = Vec<Parsed>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_seq(self)
@@ -158,7 +161,7 @@ impl<'de> DeserializeSeed<'de> for AtMost {
 }
 
 impl<'de> Visitor<'de> for AtMost {
-    type Value = Vec<OperationBody>;
+    type Value = Vec<Parsed>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("operations")
@@ -166,11 +169,11 @@ impl<'de> Visitor<'de> for AtMost {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut operations = Vec::new();
-        while let Some(Object(operation)) = seq.next_element()? {
-            if operations.len() == self.0 {
+        while let Some(Object(operation)) = seq.next_element::<Object<OperationBody>>()? {
+            if operations.len() == self.operations {
                 return Err(A::Error::custom("too many operations"));
             }
-            operations.push(operation);
+            operations.push(operation.parsed(self.lines));
         }
         Ok(operations)
     }
@@ -187,6 +190,12 @@ impl OpWord {
 }
 
 impl OperationBody {
+    fn parsed(self, lines_max: usize) -> Parsed {
+        let op = self.op;
+        self.operation(lines_max)
+            .map_err(|problem| (Some(op), problem))
+    }
+
     fn operation(mut self, lines_max: usize) -> Result<Operation, Problem> {
         let (op, key) = (self.op, self.key.take());
         let command = match op {

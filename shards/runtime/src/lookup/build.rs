@@ -5,6 +5,7 @@
 
 use super::LookupSettings;
 use super::index::{Change, Cursor, Index};
+use super::pace::{Pace, Step};
 use crate::clock;
 use arc_swap::ArcSwapOption;
 use holdfast_core::{ChunkId, ChunkState, Effect};
@@ -82,11 +83,14 @@ impl Builder {
         let (index, mut cursor) = self.open(reader)?;
         self.index.store(Some(Arc::clone(&index)));
         self.read_up_to.store(cursor.seq, Ordering::Release);
+        let mut pace = Pace::new(&self.settings, clock::instant(), reader.head());
         loop {
             if self.stop.load(Ordering::Acquire) {
                 return Err(Halt::Stopped);
             }
-            if reader.head() <= cursor.seq {
+            let head = reader.head();
+            if head <= cursor.seq {
+                pace.look(clock::instant(), head, cursor.seq);
                 std::thread::sleep(LOOK);
                 // A closed ledger has no more heads; ask, so that a new reader is taken.
                 reader.oldest()?;
@@ -99,18 +103,14 @@ impl Builder {
             index.apply(&changes(&records, cursor.seq)?, Some(next))?;
             cursor = next;
             self.read_up_to.store(cursor.seq, Ordering::Release);
-            self.rest(events, start.elapsed())?;
+            let step = Step {
+                events,
+                worked: start.elapsed(),
+                indexed: cursor.seq,
+                head: reader.head(),
+            };
+            self.pause(pace.rest(clock::instant(), step))?;
         }
-    }
-
-    /// Rests after some work, so that neither events a second nor its share of a core exceed
-    /// what is configured.
-    fn rest(&self, events: u64, worked: Duration) -> Result<(), Halt> {
-        let rate = self.settings.events_per_s_max.max(1);
-        let by_rate = Duration::from_secs_f64(events as f64 / rate as f64);
-        let busy = self.settings.busy_percent_max.clamp(1, 100);
-        let by_share = worked * 100 / busy;
-        self.pause(by_rate.max(by_share).saturating_sub(worked))
     }
 
     fn pause(&self, mut left: Duration) -> Result<(), Halt> {
@@ -144,6 +144,7 @@ impl Builder {
         info!(shard, "building the look-up index anew");
         let from = reader.replay_from()?;
         let index = Index::create(&self.path, &self.identity, cache)?;
+        let mut pace = Pace::new(&self.settings, clock::instant(), reader.head());
         let mut changes = Vec::new();
         for chunk in reader.chunks()? {
             let chunk = chunk?;
@@ -156,9 +157,14 @@ impl Builder {
             if CHANGES_MAX <= changes.len() {
                 let start = clock::instant();
                 index.apply(&changes, None)?;
-                let count = changes.len() as u64;
+                let step = Step {
+                    events: changes.len() as u64,
+                    worked: start.elapsed(),
+                    indexed: 0,
+                    head: reader.head(),
+                };
                 changes.clear();
-                self.rest(count, start.elapsed())?;
+                self.pause(pace.rest(clock::instant(), step))?;
             }
         }
         let cursor = Cursor {
