@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const WARM_UP: Duration = Duration::from_millis(500);
-const MEASURED: Duration = Duration::from_millis(2_000);
+const MEASURED: Duration = Duration::from_secs(2);
 
 /// What a run came to.
 pub(crate) struct Run {

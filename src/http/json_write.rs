@@ -80,7 +80,7 @@ impl Writer<'_> {
 /// Whether a text is written as it is. One sweep without an early end is one the compiler can
 /// make many bytes wide.
 fn is_plain(text: &str) -> bool {
-    let escaped = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     !text
         .bytes()
         .fold(false, |found, byte| found | escaped(byte))
