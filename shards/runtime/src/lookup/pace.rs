@@ -106,8 +106,7 @@ mod tests {
     /// Rests of a builder whose steps take a millisecond and get `each` events done, behind a
     /// ledger that grows by `events` a millisecond, for so long.
     fn rests(events: u64, each: u64, over: Duration) -> Vec<(Duration, Duration)> {
-        #[allow(clippy::disallowed_methods, reason = "a test may read the clock")]
-        let start = Instant::now();
+        let start = crate::clock::instant();
         let mut pace = Pace::new(&settings(), start, 0);
         let (mut now, mut indexed, mut rests) = (start, 0, Vec::new());
         while now - start < over {
