@@ -1,6 +1,6 @@
 //! From the router to the durable acknowledgement, in process: messages of 1,000 reserves to one
 //! shard, four in flight, on one hot SKU and spread over 10,000, and beside them a bare redb that
-//! commits the same records.
+//! commits the same records. And one reserve at a time on a server that has nothing else to do.
 //!
 //! `cargo bench --bench durable`. Messages are made beforehand, 40 at a time and out of
 //! the measured time, and each round has a new directory. Deliberately absent: HTTP, which `http` has.
@@ -11,7 +11,7 @@ mod common;
 use common::report::{Aim, Report, Samples, Unit};
 use common::{ROUNDS, all_done, directory, payload};
 use holdfast_ledger::{DataDir, View};
-use holdfast_runtime::{Operation, Router, Runtime, Settings};
+use holdfast_runtime::{Deadline, Operation, Router, Runtime, Settings};
 use redb::{Builder, TableDefinition};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +26,9 @@ const IN_FLIGHT: usize = 4;
 const WAVE: usize = 40;
 const CACHE_BYTES: usize = 32 << 20;
 const BARE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
+
+/// Reserves that are sent one after another.
+const ALONE: u64 = 400;
 
 /// What a round came to.
 struct Round {
@@ -46,15 +49,27 @@ fn main() {
         .build()
         .expect("threads");
     let (one, many) = (payload::skus(1), payload::skus(payload::SPREAD));
-    let [mut hot, mut spread, mut bare, mut events, mut millis] =
-        [(); 5].map(|()| Samples::default());
+    let [
+        mut hot,
+        mut spread,
+        mut bare,
+        mut events,
+        mut millis,
+        mut alone,
+        mut bare_alone,
+    ] = [(); 7].map(|()| Samples::default());
     for _ in 0..ROUNDS {
         let dir = directory();
         let round = tokio.block_on(round(dir.path(), &one, messages));
         hot.push(round.rate);
         events.push(round.commit_events);
         millis.push(round.commit_ms);
-        bare.push(commit_bare(dir.path(), messages * MESSAGE));
+        let commits = commit_bare(dir.path());
+        bare.push((messages * MESSAGE) as f64 / commits.iter().sum::<f64>());
+        drop(dir);
+        let dir = directory();
+        alone.push(1000.0 * tokio.block_on(one_by_one(dir.path(), &one)));
+        bare_alone.push(1000.0 * median(commit_bare(dir.path())));
         drop(dir);
         let dir = directory();
         spread.push(
@@ -69,13 +84,20 @@ fn main() {
         events.median(),
         millis.median(),
     );
-    let aim = Aim::Least(500_000.0);
+    let aim = Aim::Least(1_000_000.0);
     report.figure(
         "router to disk, messages of 1,000, one shard, one hot SKU",
         aim,
         Unit::PerSecond,
         &hot,
         each,
+    );
+    report.figure(
+        "the same over the bare redb",
+        Aim::None,
+        Unit::Ratio,
+        &hot.over(&bare),
+        String::new(),
     );
     let partner = format!(
         "hot {}, spread {}",
@@ -90,7 +112,43 @@ fn main() {
         &ratio,
         partner,
     );
+    let partner = format!(
+        "medians: a reserve {}, a commit {}",
+        alone.show(Unit::Millis),
+        bare_alone.show(Unit::Millis)
+    );
+    report.figure(
+        "one reserve on an idle server over a bare redb commit of the same bytes",
+        Aim::Most(1.5),
+        Unit::Ratio,
+        &alone.over(&bare_alone),
+        partner,
+    );
     report.end();
+}
+
+fn median(of: Vec<f64>) -> f64 {
+    let mut samples = Samples::default();
+    of.into_iter().for_each(|sample| samples.push(sample));
+    samples.median()
+}
+
+/// How long a reserve takes that is sent when the one before was answered, in seconds.
+async fn one_by_one(dir: &Path, skus: &[holdfast_core::Sku]) -> f64 {
+    let runtime = Runtime::start(Settings::new(dir))
+        .await
+        .expect("the runtime starts");
+    let router = runtime.router();
+    all_done(&router, payload::stocking(skus)).await;
+    let mut took = Vec::new();
+    for operation in payload::message(0, ALONE, skus, None) {
+        let start = Instant::now();
+        let told = router.execute(operation, Deadline::within(Duration::from_mins(1)));
+        told.await.expect("it is answered");
+        took.push(start.elapsed().as_secs_f64());
+    }
+    runtime.halt().await;
+    median(took)
 }
 
 async fn round(dir: &Path, skus: &[holdfast_core::Sku], messages: u64) -> Round {
@@ -146,8 +204,9 @@ fn commits(stats: &holdfast_runtime::ShardStats) -> u64 {
     counts.iter().map(|(_, count)| count).sum::<u64>() + beyond
 }
 
-/// Commits the records of a closed ledger to a new redb file, as the ledger does, and nothing else.
-fn commit_bare(dir: &Path, reserves: u64) -> f64 {
+/// Commits the records of a closed ledger to a new redb file, as the ledger does, and nothing else;
+/// how long each commit took, in seconds.
+fn commit_bare(dir: &Path) -> Vec<f64> {
     let data = DataDir::open_read_only(dir).expect("it was closed");
     let view = View::open(&data.ledger_path(0), &data.identity(0)).expect("it was closed");
     let records: Vec<(u64, Vec<u8>)> = view
@@ -161,8 +220,9 @@ fn commit_bare(dir: &Path, reserves: u64) -> f64 {
         .set_cache_size(CACHE_BYTES)
         .create(dir.join("bare.redb"))
         .expect("a new file");
-    let start = Instant::now();
+    let mut took = Vec::with_capacity(records.len());
     for (first, body) in &records {
+        let start = Instant::now();
         let mut txn = db.begin_write().expect("the disk is there");
         txn.set_two_phase_commit(true);
         let mut table = txn.open_table(BARE).expect("the disk is there");
@@ -171,6 +231,7 @@ fn commit_bare(dir: &Path, reserves: u64) -> f64 {
             .expect("the disk is there");
         drop(table);
         txn.commit().expect("the disk is there");
+        took.push(start.elapsed().as_secs_f64());
     }
-    reserves as f64 / start.elapsed().as_secs_f64()
+    took
 }

@@ -178,18 +178,25 @@ async fn no_reply_overtakes_its_commit_and_the_board_shows_only_commits() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!first.is_finished() && !second.is_finished());
     assert_eq!(router.sku(&tee).expect("known").available(), 2);
-    // This refusal leans on the two staged ones, so it waits for them.
+    // These refusals lean on the two staged ones, so they wait for them, a whole message too.
+    let message = tokio::spawn({
+        let (router, operation) = (router.clone(), plain(reserve(&tee, 1)));
+        async move { router.batch(vec![operation], soon()).await }
+    });
     let refused = tokio::spawn({
         let (router, command) = (router.clone(), reserve(&tee, 1));
         async move { run(&router, command).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!refused.is_finished());
+    assert!(!refused.is_finished() && !message.is_finished());
     disk.let_go();
     assert_eq!(view(first.await.expect("it ends")).status, Status::Open);
     assert_eq!(view(second.await.expect("it ends")).status, Status::Open);
-    let told = refused.await.expect("it ends");
-    assert!(matches!(refusal(told), Refusal::InsufficientStock(_)));
+    let mut told = message.await.expect("it ends");
+    told.push(refused.await.expect("it ends"));
+    for told in told {
+        assert!(matches!(refusal(told), Refusal::InsufficientStock(_)));
+    }
     assert_eq!(router.sku(&tee).expect("known").available(), 0);
     runtime.halt().await;
 }
