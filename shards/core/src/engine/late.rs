@@ -296,13 +296,7 @@ impl Engine {
     }
 
     /// A hold taken and confirmed in one step leaves a record only where a limit counts it.
-    fn reacquire(
-        &self,
-        draft: &mut Draft<'_>,
-        place: HomeRef,
-        line: &Line,
-        units: u32,
-    ) {
+    fn reacquire(&self, draft: &mut Draft<'_>, place: HomeRef, line: &Line, units: u32) {
         let key = (line.sku, line.location);
         draft.stock(key, Counter::OnHand, -i64::from(units));
         draft.stock(key, Counter::Sold, i64::from(units));
