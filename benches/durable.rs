@@ -129,7 +129,9 @@ fn main() {
 
 fn median(of: Vec<f64>) -> f64 {
     let mut samples = Samples::default();
-    of.into_iter().for_each(|sample| samples.push(sample));
+    for sample in of {
+        samples.push(sample);
+    }
     samples.median()
 }
 

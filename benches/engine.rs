@@ -1,7 +1,8 @@
 //! The pure core on one thread: decide, evolve and encode, as a shard's turn does.
 //!
 //! `cargo bench --bench engine`. Requests are made beforehand, 10,000 at a time and out of the
-//! measured time; tables are new in every round; a record is finished every 1,000 events.
+//! measured time; tables are new in every round; commands come in messages of 1,000, and a record
+//! is finished every 1,000 events.
 //! Deliberately absent: mailboxes and disks, which `durable` has.
 
 #[allow(dead_code, reason = "each bench takes its part")]
@@ -172,8 +173,14 @@ impl Bench {
                 })
                 .collect();
             let start = Instant::now();
-            for (n, request) in (first..).zip(&requests) {
-                self.apply(request, time(n), wanted);
+            for (message, start) in requests
+                .chunks(RECORD as usize)
+                .zip((first..).step_by(RECORD as usize))
+            {
+                std::hint::black_box(self.engine.warm(message.iter()));
+                for (n, request) in (start..).zip(message) {
+                    self.apply(request, time(n), wanted);
+                }
             }
             took += start.elapsed();
             first = next;

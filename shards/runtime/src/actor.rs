@@ -1,6 +1,7 @@
 //! The actor of a shard: a thin shell that moves messages in and out.
 //!
-//! One message per command or batch, one hand-over per commit, one timer. What happens in a turn
+//! One message per command or batch, one hand-over per commit (what came into the mailbox meanwhile
+//! goes along), one timer. What happens in a turn
 //! is the shard's. A failed commit ends the actor: nothing staged is answered as done, and the
 //! supervisor builds a new one from the ledger.
 
@@ -31,6 +32,8 @@ pub(crate) enum Message {
     Tick,
     /// Go on with what the last turn left.
     Go,
+    /// Hand over what is staged, once who is ready to ask for more has done so.
+    HandOver,
     /// Another shard was rebuilt.
     Reopened(ShardIndex),
     /// Write the whole snapshot, then say so.
@@ -38,6 +41,12 @@ pub(crate) enum Message {
     /// Panic: for drills.
     Crash,
 }
+
+/// A batch of less than this part of the one that has just landed is one of stragglers.
+const STRAGGLERS: u32 = 4;
+
+/// How often a hand-over waits for what came into the mailbox meanwhile.
+const PUT_OFF_MAX: u32 = 4;
 
 pub(crate) struct ShardActor;
 
@@ -63,6 +72,10 @@ pub(crate) struct State {
     out: Outbox,
     /// Whether a `Go` is in the mailbox.
     is_going: bool,
+    /// How often a `HandOver` in the mailbox may still be put off; none is there without it.
+    hand_over_in: Option<u32>,
+    /// Events of the batch that was handed over last.
+    flying: u32,
     drained: Option<oneshot::Sender<()>>,
 }
 
@@ -97,6 +110,7 @@ impl Actor for ShardActor {
         });
         let out = Outbox::default();
         let (is_going, drained) = (false, None);
+        let (hand_over_in, flying) = (None, 0);
         Ok(State {
             shard,
             hand_over,
@@ -107,6 +121,8 @@ impl Actor for ShardActor {
             queued,
             out,
             is_going,
+            hand_over_in,
+            flying,
             drained,
         })
     }
@@ -136,8 +152,11 @@ impl Actor for ShardActor {
             }
             Message::Landed { seq, spare } => {
                 let landed = state.shard.land(seq, spare);
-                // The disk goes on while the callers are answered.
-                state.hand_over()?;
+                // The disk goes on while the callers are answered, if it is worth the while: a few
+                // stragglers wait for those who are answered now and ask again.
+                if state.flying / STRAGGLERS <= state.shard.staged() {
+                    state.hand_over()?;
+                }
                 state.shard.publish(landed, now, &mut state.out);
             }
             Message::Failed(reason) => return Err(reason.into()),
@@ -151,6 +170,11 @@ impl Actor for ShardActor {
             Message::Go => {
                 state.is_going = false;
                 state.shard.run(now, &mut state.out);
+            }
+            Message::HandOver => {
+                // Who was just answered, or has just been read from a socket, may be about to ask.
+                tokio::task::yield_now().await;
+                state.put_off_or_hand_over(&myself)?;
             }
             Message::Reopened(shard) => state.shard.peer_reopened(shard, now, &mut state.out),
             Message::Drain(drained) => {
@@ -174,7 +198,13 @@ impl State {
             let link: &Link = &self.links[usize::from(to)];
             link.send(Input::Peer(self.index, message));
         }
-        self.hand_over()?;
+        if self.shard.staged() == 0 {
+            // What is left of a snapshot needs no company.
+            self.hand_over()?;
+        } else if !self.shard.is_committing() && self.hand_over_in.is_none() {
+            self.hand_over_in = Some(PUT_OFF_MAX);
+            myself.send_message(Message::HandOver)?;
+        }
         if self.shard.has_work() && !self.is_going {
             self.is_going = true;
             myself.send_message(Message::Go)?;
@@ -191,8 +221,25 @@ impl State {
         Ok(())
     }
 
+    /// A commit costs the same for one event as for dozens. So what is staged waits for what is in
+    /// the mailbox already, a few times at most; on an idle shard nothing is, and it goes at once.
+    fn put_off_or_hand_over(
+        &mut self,
+        myself: &ActorRef<Message>,
+    ) -> Result<(), ActorProcessingErr> {
+        let left = self.hand_over_in.take().unwrap_or_default();
+        let has_more = self.queued.load(Ordering::Relaxed) > 0;
+        if left > 0 && has_more && !self.shard.is_committing() {
+            self.hand_over_in = Some(left - 1);
+            myself.send_message(Message::HandOver)?;
+            return Ok(());
+        }
+        self.hand_over()
+    }
+
     fn hand_over(&mut self) -> Result<(), ActorProcessingErr> {
         if let Some(batch) = self.shard.take_batch() {
+            self.flying = batch.events;
             self.hand_over
                 .send(batch)
                 .map_err(|_| "the ledger's thread has ended")?;

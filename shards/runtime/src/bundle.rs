@@ -99,6 +99,11 @@ impl Bundle {
         self.operations.len() - self.answers.len()
     }
 
+    /// The operations that have no answer yet.
+    pub(crate) fn rest(&self) -> &[Operation] {
+        &self.operations[self.answers.len()..]
+    }
+
     /// Begins the next operation: from now on, dropping the bundle means that it was lost.
     pub(crate) fn begin(&mut self) -> Option<&mut Operation> {
         let at = self.answers.len();

@@ -204,6 +204,11 @@ impl Shard {
         !self.work.is_empty() && (!self.core.is_full() || !self.core.is_flying())
     }
 
+    /// Events staged for the next batch.
+    pub fn staged(&self) -> u32 {
+        self.core.staged()
+    }
+
     /// Whether a batch is under way.
     pub const fn is_committing(&self) -> bool {
         self.core.is_flying()
@@ -260,6 +265,7 @@ impl Shard {
             count(&self.core.setting.stats.dropped, bundle.left() as u64);
             bundle.refuse(&Err(Unavailable::Deadline));
         }
+        std::hint::black_box(self.core.engine.warm(bundle.rest().iter()));
         while let Some(operation) = bundle.begin() {
             match self.decide(operation, now, out) {
                 Decided::Told { told, wait, key } => {

@@ -147,6 +147,11 @@ impl Core {
         self.flight.is_some()
     }
 
+    /// Events staged for the next batch.
+    pub(super) fn staged(&self) -> u32 {
+        self.encoder.events()
+    }
+
     /// Whether commands have to wait for the disk before more is staged.
     pub(super) fn is_full(&self) -> bool {
         STAGED_BYTES_MAX <= self.encoder.body_bytes()
