@@ -24,7 +24,7 @@ const HELD: usize = 1_000;
 const MESSAGE: u64 = 1_000;
 const CALLERS: usize = 64;
 /// From the first hold to the second in which all of them end; filling must be done by then.
-const LEAD: Millis = Millis::from_secs(60);
+const LEAD: Millis = Millis::from_secs(30);
 const BEFORE: Duration = Duration::from_secs(5);
 
 /// Which histogram a latency belongs to.
@@ -108,7 +108,8 @@ async fn round() -> Round {
             ))
         })
         .collect();
-    tokio::time::sleep_until((start - BEFORE).into()).await;
+    let lead = start.saturating_duration_since(Instant::now());
+    tokio::time::sleep(lead.saturating_sub(BEFORE)).await;
     phase.store(QUIET, Ordering::Relaxed);
     tokio::time::sleep_until(start.into()).await;
     phase.store(STORM, Ordering::Relaxed);

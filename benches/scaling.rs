@@ -10,7 +10,7 @@
 mod common;
 
 use common::report::{Aim, Report, Samples, Unit};
-use common::{ROUNDS, all_done, directory, machine, payload, play, role};
+use common::{all_done, directory, machine, payload, play, role};
 use holdfast_runtime::{Router, Runtime, Settings};
 use plotters::prelude::{
     BLUE, ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, RED, SVGBackend, WHITE,
@@ -22,6 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Of every point; they take turns.
+const ROUNDS: usize = 3;
 const MESSAGE: u64 = 1_000;
 const IN_FLIGHT: usize = 4;
 const TIMED: u64 = 20_000;
