@@ -29,6 +29,10 @@ use holdfast_ledger::Batch;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
+/// Expiries that one commit takes along: who reserves while a million holds lapse waits for a
+/// commit, and must not wait for all of them.
+const EXPIRIES_PER_COMMIT: usize = 2_000;
+
 /// What is past its retention is looked for this often.
 const FORGET_EVERY: Millis = Millis::from_secs(1);
 
@@ -41,6 +45,8 @@ pub struct Shard {
     carts: Carts,
     /// What is still to do; the head may have been begun.
     work: VecDeque<Input>,
+    /// Expiries that sweeps have staged for the next batch.
+    swept: usize,
     /// When something was last forgotten.
     forgot: Timestamp,
     is_draining: bool,
@@ -67,6 +73,7 @@ impl Shard {
             core,
             carts: Carts::new(carts),
             work: VecDeque::new(),
+            swept: 0,
             forgot: Timestamp::ZERO,
             is_draining: false,
         }
@@ -110,14 +117,16 @@ impl Shard {
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> bool {
         let limit = self.core.engine.policy().expire_per_turn;
         self.core.expiries_left = limit;
+        let room = limit.min(EXPIRIES_PER_COMMIT.saturating_sub(self.swept));
         let mut swept = 0;
-        while !now.paused && !self.core.is_full() && swept < limit {
+        while !now.paused && !self.core.is_full() && swept < room {
             let Some(event) = self.core.engine.due(now.time) else {
                 break;
             };
             self.core.record(&event);
             swept += 1;
         }
+        self.swept += swept;
         let mut forgot = false;
         if self.forgot.after(FORGET_EVERY) <= now.time && !self.core.is_full() {
             let event = self.core.engine.forget(now.time, limit);
@@ -147,7 +156,10 @@ impl Shard {
         } else {
             Timestamp::ZERO
         };
-        let expiry = engine.next_deadline().map(|due| due.max(earliest));
+        // A batch that has its share of expiries is on its way; the next one takes more.
+        let may_sweep = self.swept < EXPIRIES_PER_COMMIT;
+        let expiry = engine.next_deadline().filter(|_| may_sweep);
+        let expiry = expiry.map(|due| due.max(earliest));
         let forget = engine
             .next_forget()
             .map(|due| due.max(self.forgot.after(FORGET_EVERY)));
@@ -159,7 +171,11 @@ impl Shard {
 
     /// What is staged, for the ledger: nothing while a batch is under way.
     pub fn take_batch(&mut self) -> Option<Batch> {
-        self.core.take_batch()
+        let batch = self.core.take_batch();
+        if batch.is_some() {
+            self.swept = 0;
+        }
+        batch
     }
 
     /// The batch under way is durable up to `seq`; `spare` is memory for a later one. The next
