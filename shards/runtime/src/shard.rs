@@ -5,6 +5,7 @@
 //! way, and says when one is durable. The actor does so in a service, simulations do it by hand.
 
 mod core;
+mod mint;
 mod snapshots;
 mod turn;
 
@@ -13,17 +14,16 @@ pub use self::snapshots::SnapshotSettings;
 pub use self::turn::Turn;
 
 use self::core::{Core, KeyFate};
+use self::mint::{id_of, mint};
 use crate::carts::{CartSettings, Carts};
 use crate::clock::Now;
 use crate::message::{AskKey, Input, Job, Jobs, Operation, Read, ReadMany};
 use crate::peer::PeerMessage;
-use crate::placement::{reserve_slot, slot_of};
 use crate::reply::{Found, Told};
 use crate::stats::count;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Command, Engine, Fill, LineUnits, Millis, Opening, Outcome, Reply, ReservationId, Reserve,
-    Timestamp,
+    Command, Engine, Fill, LineUnits, Millis, Opening, Outcome, Reply, Reserve, Timestamp,
 };
 use holdfast_ledger::Batch;
 use std::collections::VecDeque;
@@ -466,51 +466,4 @@ fn is_whole(reserve: &Reserve, turn: &Turn<'_>) -> bool {
         return true;
     }
     reserve.lines.iter().all(|line| turn.is_local(&line.sku))
-}
-
-/// Gives a command that makes something the id it would have.
-fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<ReservationId> {
-    let slot = match command {
-        Command::Reserve(reserve) => reserve_slot(reserve),
-        Command::Receive(_) | Command::Adjust(_) => slot_of(command),
-        Command::Configure(_)
-        | Command::Confirm(_)
-        | Command::Release(_)
-        | Command::Extend(_)
-        | Command::Pin(_)
-        | Command::Try(_)
-        | Command::CreateCart(_)
-        | Command::ConfirmLate(_)
-        | Command::RefuseLate(..)
-        | Command::CloseCart(_)
-        | Command::Settle(_)
-        | Command::DropHold(_) => return None,
-    };
-    let candidate = turn.core.candidate(slot, turn.now);
-    match command {
-        Command::Reserve(reserve) => reserve.id = candidate,
-        Command::Receive(receive) => receive.id = candidate,
-        Command::Adjust(adjust) => adjust.id = candidate,
-        _ => unreachable!("only these three have a slot above"),
-    }
-    Some(candidate)
-}
-
-/// The id of what a command made, if it made something.
-const fn id_of(reply: &Reply) -> Option<ReservationId> {
-    match reply {
-        Reply::Reservation {
-            id,
-            created: true,
-            replayed: false,
-        }
-        | Reply::Movement {
-            id,
-            replayed: false,
-            ..
-        } => Some(*id),
-        Reply::Reservation { .. } | Reply::Movement { .. } | Reply::Sku { .. } | Reply::Part(_) => {
-            None
-        }
-    }
 }

@@ -95,3 +95,32 @@ fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
     }
     assert_eq!(world.shard.fill().open, 20);
 }
+
+#[test]
+fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
+    const SHARE: u64 = 2_000;
+    let mut world = World::new();
+    let tee = sku("TEE-RED-M");
+    world
+        .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
+        .expect("it is made");
+    world
+        .run(receive(&tee, SHARE as u32 + 500))
+        .expect("it is stocked");
+    for _ in 0..SHARE + 500 {
+        view(world.run(reserve_ttl(&tee, 1, TTL)));
+    }
+    world.now.time = Timestamp::after(world.now.time, TTL);
+    let before = world.shard.engine().seq();
+    while world.shard.tick(world.now, &mut world.out) {}
+    assert_eq!(world.shard.engine().seq() - before, SHARE);
+    let is_due = |world: &World| {
+        let due = world.shard.next_deadline(world.now);
+        due.is_some_and(|due| due <= world.now.time)
+    };
+    assert!(!is_due(&world), "it waits for the commit");
+    world.commit();
+    assert!(is_due(&world));
+    while world.shard.tick(world.now, &mut world.out) {}
+    assert_eq!(world.shard.fill().open, 0);
+}

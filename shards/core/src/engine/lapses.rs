@@ -11,17 +11,11 @@ use std::collections::BTreeSet;
 /// A deadline with the number of its hold.
 pub(super) type Lapse = (Timestamp, u64);
 
-/// One deadline lies in the value: there may be a million SKUs with a hold each.
 #[derive(Default)]
-pub(super) enum Lapses {
-    #[default]
-    None,
-    One(Lapse),
-    Many(Box<Inner>),
-}
+pub(super) struct Lapses(Option<Box<Inner>>);
 
 #[derive(Default)]
-pub(super) struct Inner {
+struct Inner {
     /// Ascending; an entry counts while its hold is open with that deadline.
     queue: Queue<Lapse>,
     last: Option<Lapse>,
@@ -32,66 +26,38 @@ pub(super) struct Inner {
 impl Lapses {
     /// The earliest. The head of the queue always counts.
     pub(super) fn first(&self) -> Option<Lapse> {
-        match self {
-            Self::None => None,
-            Self::One(lapse) => Some(*lapse),
-            Self::Many(inner) => {
-                let queued = inner.queue.front();
-                queued.into_iter().chain(inner.tree.first().copied()).min()
-            }
-        }
+        let inner = self.0.as_ref()?;
+        let queued = inner.queue.front();
+        queued.into_iter().chain(inner.tree.first().copied()).min()
     }
 
     pub(super) fn insert(&mut self, lapse: Lapse) {
-        match self {
-            Self::None => *self = Self::One(lapse),
-            Self::One(first) => {
-                let mut inner = Box::<Inner>::default();
-                inner.insert(*first);
-                inner.insert(lapse);
-                *self = Self::Many(inner);
-            }
-            Self::Many(inner) => inner.insert(lapse),
+        let inner = self.0.get_or_insert_default();
+        if inner.last.is_none_or(|last| last < lapse) {
+            inner.last = Some(lapse);
+            inner.queue.push(lapse);
+        } else {
+            inner.tree.insert(lapse);
         }
     }
 
     /// Takes a deadline out; `counts` says of others whether they still do.
     pub(super) fn remove(&mut self, lapse: Lapse, counts: impl Fn(Lapse) -> bool) {
-        let is_empty = match self {
-            Self::None => return,
-            Self::One(one) => *one == lapse || !counts(*one),
-            Self::Many(inner) => inner.remove(lapse, counts),
-        };
-        if is_empty {
-            *self = Self::None;
-        }
-    }
-}
-
-impl Inner {
-    fn insert(&mut self, lapse: Lapse) {
-        if self.last.is_none_or(|last| last < lapse) {
-            self.last = Some(lapse);
-            self.queue.push(lapse);
-        } else {
-            self.tree.insert(lapse);
-        }
-    }
-
-    /// True if nothing is left.
-    fn remove(&mut self, lapse: Lapse, counts: impl Fn(Lapse) -> bool) -> bool {
+        let Some(inner) = &mut self.0 else { return };
         // One that was taken out and put in again may lie in both.
-        if !self.tree.is_empty() {
-            self.tree.remove(&lapse);
+        if !inner.tree.is_empty() {
+            inner.tree.remove(&lapse);
         }
-        while self
+        while inner
             .queue
             .front()
             .is_some_and(|head| head == lapse || !counts(head))
         {
-            self.queue.pop();
+            inner.queue.pop();
         }
-        self.queue.front().is_none() && self.tree.is_empty()
+        if inner.queue.front().is_none() && inner.tree.is_empty() {
+            self.0 = None;
+        }
     }
 }
 

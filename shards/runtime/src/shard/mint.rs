@@ -1,0 +1,52 @@
+//! The ids of what commands make: a candidate before the decision, taken if something was made.
+
+use super::Turn;
+use crate::placement::{reserve_slot, slot_of};
+use holdfast_core::{Command, Reply, ReservationId};
+
+/// Gives a command that makes something the id it would have.
+pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<ReservationId> {
+    let slot = match command {
+        Command::Reserve(reserve) => reserve_slot(reserve),
+        Command::Receive(_) | Command::Adjust(_) => slot_of(command),
+        Command::Configure(_)
+        | Command::Confirm(_)
+        | Command::Release(_)
+        | Command::Extend(_)
+        | Command::Pin(_)
+        | Command::Try(_)
+        | Command::CreateCart(_)
+        | Command::ConfirmLate(_)
+        | Command::RefuseLate(..)
+        | Command::CloseCart(_)
+        | Command::Settle(_)
+        | Command::DropHold(_) => return None,
+    };
+    let candidate = turn.core.candidate(slot, turn.now);
+    match command {
+        Command::Reserve(reserve) => reserve.id = candidate,
+        Command::Receive(receive) => receive.id = candidate,
+        Command::Adjust(adjust) => adjust.id = candidate,
+        _ => unreachable!("only these three have a slot above"),
+    }
+    Some(candidate)
+}
+
+/// The id of what a command made, if it made something.
+pub(super) const fn id_of(reply: &Reply) -> Option<ReservationId> {
+    match reply {
+        Reply::Reservation {
+            id,
+            created: true,
+            replayed: false,
+        }
+        | Reply::Movement {
+            id,
+            replayed: false,
+            ..
+        } => Some(*id),
+        Reply::Reservation { .. } | Reply::Movement { .. } | Reply::Sku { .. } | Reply::Part(_) => {
+            None
+        }
+    }
+}
