@@ -14,7 +14,6 @@ mod call;
 mod edge;
 mod edge_body;
 pub mod json;
-mod json_write;
 mod keys;
 mod limits;
 mod listener;

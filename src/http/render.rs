@@ -10,7 +10,6 @@ use holdfast_core::{Answer, MovementView, Refusal, SkuView, Timestamp};
 use holdfast_runtime::{Fate, Unavailable};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::json_write;
 use super::problem::{self, Code, Outcome, Problem};
 use super::render_refusal::{Made, refused};
 use super::render_shape::Refused;
@@ -226,7 +225,7 @@ fn json(
     bytes: usize,
 ) -> Response {
     let mut text = Vec::with_capacity(bytes);
-    json_write::write(&mut text, body);
+    serde_json::to_writer(&mut text, body).expect("the shapes have text keys and a Vec takes all");
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response
