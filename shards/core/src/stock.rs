@@ -164,3 +164,12 @@ pub struct SkuConfig {
     /// name. A location absent from a non-empty order sells only when named.
     pub location_order: Vec<Location>,
 }
+
+impl SkuConfig {
+    /// Whether it sells at this time: it is not paused, and its sale has begun and not ended.
+    pub fn is_on_sale(&self, now: Timestamp) -> bool {
+        !self.paused
+            && self.opens_at.is_none_or(|opens| opens <= now)
+            && self.closes_at.is_none_or(|closes| now < closes)
+    }
+}

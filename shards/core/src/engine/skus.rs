@@ -246,10 +246,8 @@ impl SkuEntry {
     /// Whether it sells now, to anybody, in the default order of locations.
     pub(super) fn sells_plainly(&self, now: Timestamp) -> bool {
         let config = &self.config;
-        !config.paused
+        config.is_on_sale(now)
             && config.customer_limit.is_none()
-            && config.opens_at.is_none_or(|opens| opens <= now)
-            && config.closes_at.is_none_or(|closes| now < closes)
             && config.location_order.is_empty()
     }
 

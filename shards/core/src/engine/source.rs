@@ -163,13 +163,15 @@ impl Engine {
     pub(super) fn sale_refusal(&self, sku: SkuIndex, now: Timestamp) -> Option<Refusal> {
         let entry = self.skus.get(sku);
         let config = &entry.config;
-        if config.paused {
-            return Some(Refusal::SalePaused(vec![entry.sku.clone()]));
+        if config.is_on_sale(now) {
+            return None;
         }
-        let opens_later = config.opens_at.is_some_and(|opens| now < opens);
-        let has_closed = config.closes_at.is_some_and(|closes| closes <= now);
-        let window = (entry.sku.clone(), config.opens_at, config.closes_at);
-        (opens_later || has_closed).then(|| Refusal::SaleClosed(vec![window]))
+        let sku = entry.sku.clone();
+        Some(if config.paused {
+            Refusal::SalePaused(vec![sku])
+        } else {
+            Refusal::SaleClosed(vec![(sku, config.opens_at, config.closes_at)])
+        })
     }
 
     fn check_limits(
