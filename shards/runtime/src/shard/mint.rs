@@ -1,14 +1,16 @@
 //! The ids of what commands make: a candidate before the decision, taken if something was made.
 
 use super::Turn;
-use crate::placement::{reserve_slot, slot_of};
+use crate::placement::slot_of;
 use holdfast_core::{Command, Reply, ReservationId};
 
 /// Gives a command that makes something the id it would have.
 pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<ReservationId> {
-    let slot = match command {
-        Command::Reserve(reserve) => reserve_slot(reserve),
-        Command::Receive(_) | Command::Adjust(_) => slot_of(command),
+    let slot = slot_of(command);
+    let id = match command {
+        Command::Reserve(reserve) => &mut reserve.id,
+        Command::Receive(receive) => &mut receive.id,
+        Command::Adjust(adjust) => &mut adjust.id,
         Command::Configure(_)
         | Command::Confirm(_)
         | Command::Release(_)
@@ -22,14 +24,8 @@ pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<Reserva
         | Command::Settle(_)
         | Command::DropHold(_) => return None,
     };
-    let candidate = turn.core.candidate(slot, turn.now);
-    match command {
-        Command::Reserve(reserve) => reserve.id = candidate,
-        Command::Receive(receive) => receive.id = candidate,
-        Command::Adjust(adjust) => adjust.id = candidate,
-        _ => unreachable!("only these three have a slot above"),
-    }
-    Some(candidate)
+    *id = turn.core.candidate(slot, turn.now);
+    Some(*id)
 }
 
 /// The id of what a command made, if it made something.
