@@ -212,7 +212,9 @@ async fn play(
     let is_apart = !matches!(options.target, Choice::InProcess { .. });
     let facts = RunFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        server_version: None,
+        server_version: target
+            .is_own()
+            .then(|| env!("CARGO_PKG_VERSION").to_owned()),
         seed: scenario.seed,
         machine: Machine::here(),
         started_at: options.now.to_string(),
