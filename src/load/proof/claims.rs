@@ -112,41 +112,47 @@ fn oversell(evidence: &Evidence<'_>, sums: &Sums) -> Claim {
     })
 }
 
+/// What the counters of a SKU say against what its buyers were told; the units of calls that were
+/// never answered which would explain a difference.
+fn counters(against: &mut Against, sum: &Sum, sku: &str, units: i64) -> i64 {
+    let Sum { counted, held, .. } = *sum;
+    if sum.received != units {
+        let received = sum.received;
+        against.note(|| format!("{sku}: {received} units were received of {units} sent"));
+    }
+    let explained = counted.on_hand + counted.sold + counted.other;
+    if explained != sum.received {
+        let vanished = sum.received - explained;
+        against.note(|| format!("{sku}: {vanished} units have vanished"));
+    }
+    if counted.available != (counted.on_hand - counted.reserved).max(0) {
+        let available = counted.available;
+        against.note(|| format!("{sku}: {available} are available, which its counters deny"));
+    }
+    if sum.agrees() {
+        return 0;
+    }
+    if sum.may_agree() {
+        return sum.unsure;
+    }
+    let sold = sum.sold;
+    against.note(|| {
+        format!(
+            "{sku}: buyers have {sold} and hold {held}, the counters say {} and {}",
+            counted.sold, counted.reserved
+        )
+    });
+    0
+}
+
 fn undersell(evidence: &Evidence<'_>, sums: &Sums) -> Claim {
     let name = "no undersell: every unit is sold, held, available or explained";
     let mut against = Against::default();
     against.misfits(evidence, Misfit::Denied);
     let mut unsure = 0;
-    for (sum, sku) in sums.all.iter().zip(&evidence.names.skus) {
-        let Sum { counted, held, .. } = *sum;
-        if evidence.look.after.is_empty() {
-            break;
-        }
-        if sum.received != evidence.units as i64 {
-            let (received, units) = (sum.received, evidence.units);
-            against.note(|| format!("{sku}: {received} units were received of {units} sent"));
-        }
-        let explained = counted.on_hand + counted.sold + counted.other;
-        if explained != sum.received {
-            let vanished = sum.received - explained;
-            against.note(|| format!("{sku}: {vanished} units have vanished"));
-        }
-        if counted.available != (counted.on_hand - counted.reserved).max(0) {
-            let available = counted.available;
-            against.note(|| format!("{sku}: {available} are available, which its counters deny"));
-        }
-        if !sum.agrees() {
-            if sum.may_agree() {
-                unsure += sum.unsure;
-            } else {
-                let sold = sum.sold;
-                against.note(|| {
-                    format!(
-                        "{sku}: buyers have {sold} and hold {held}, the counters say {} and {}",
-                        counted.sold, counted.reserved
-                    )
-                });
-            }
+    if !evidence.look.after.is_empty() {
+        for (sum, sku) in sums.all.iter().zip(&evidence.names.skus) {
+            unsure += counters(&mut against, sum, sku, evidence.units as i64);
         }
     }
     against.judge(name, || {
