@@ -38,6 +38,20 @@ struct Round {
     commit_ms: f64,
 }
 
+/// What the rounds came to.
+#[derive(Default)]
+struct Measured {
+    hot: Samples,
+    spread: Samples,
+    bare: Samples,
+    /// Reserves in a commit, and its milliseconds, with the hot SKU.
+    events: Samples,
+    millis: Samples,
+    /// Milliseconds of one reserve at a time, and of a bare commit of the same bytes.
+    alone: Samples,
+    bare_alone: Samples,
+}
+
 fn main() {
     let messages = std::env::var("BENCH_MESSAGES")
         .ok()
@@ -49,82 +63,78 @@ fn main() {
         .build()
         .expect("threads");
     let (one, many) = (payload::skus(1), payload::skus(payload::SPREAD));
-    let [
-        mut hot,
-        mut spread,
-        mut bare,
-        mut events,
-        mut millis,
-        mut alone,
-        mut bare_alone,
-    ] = [(); 7].map(|()| Samples::default());
+    let mut all = Measured::default();
     for _ in 0..ROUNDS {
         let dir = directory();
-        let round = tokio.block_on(round(dir.path(), &one, messages));
-        hot.push(round.rate);
-        events.push(round.commit_events);
-        millis.push(round.commit_ms);
+        let hot = tokio.block_on(round(dir.path(), &one, messages));
+        all.hot.push(hot.rate);
+        all.events.push(hot.commit_events);
+        all.millis.push(hot.commit_ms);
         let commits = commit_bare(dir.path());
-        bare.push((messages * MESSAGE) as f64 / commits.iter().sum::<f64>());
+        all.bare
+            .push((messages * MESSAGE) as f64 / commits.iter().sum::<f64>());
         drop(dir);
         let dir = directory();
-        alone.push(1000.0 * tokio.block_on(one_by_one(dir.path(), &one)));
-        bare_alone.push(1000.0 * median(commit_bare(dir.path())));
+        let alone = tokio.block_on(one_by_one(dir.path(), &one));
+        all.alone.push(1000.0 * alone);
+        all.bare_alone
+            .push(1000.0 * median(commit_bare(dir.path())));
         drop(dir);
         let dir = directory();
-        spread.push(
-            tokio
-                .block_on(self::round(dir.path(), &many, messages))
-                .rate,
+        let spread = tokio.block_on(round(dir.path(), &many, messages));
+        all.spread.push(spread.rate);
+    }
+    all.show(&mut report);
+    report.end();
+}
+
+impl Measured {
+    fn show(&self, report: &mut Report) {
+        let beside = format!(
+            "bare redb, the same records: {}; {:.0} reserves and {:.1} ms a commit",
+            self.bare.show(Unit::PerSecond),
+            self.events.median(),
+            self.millis.median(),
+        );
+        report.figure(
+            "router to disk, messages of 1,000, one shard, one hot SKU",
+            Aim::Least(1_000_000.0),
+            Unit::PerSecond,
+            &self.hot,
+            beside,
+        );
+        report.figure(
+            "the same over the bare redb",
+            Aim::None,
+            Unit::Ratio,
+            &self.hot.over(&self.bare),
+            String::new(),
+        );
+        let beside = format!(
+            "hot {}, spread {}",
+            self.hot.show(Unit::PerSecond),
+            self.spread.show(Unit::PerSecond)
+        );
+        report.figure(
+            "hot SKU over 10,000 SKUs, one shard",
+            Aim::Least(0.9),
+            Unit::Ratio,
+            &self.hot.over(&self.spread),
+            beside,
+        );
+        let beside = format!(
+            "medians: a reserve {}, a commit {}",
+            self.alone.show(Unit::Millis),
+            self.bare_alone.show(Unit::Millis)
+        );
+        report.figure(
+            "one reserve on an idle server over a bare redb commit of the same bytes",
+            Aim::Most(1.5),
+            Unit::Ratio,
+            &self.alone.over(&self.bare_alone),
+            beside,
         );
     }
-    let each = format!(
-        "bare redb, the same records: {}; {:.0} reserves and {:.1} ms a commit",
-        bare.show(Unit::PerSecond),
-        events.median(),
-        millis.median(),
-    );
-    let aim = Aim::Least(1_000_000.0);
-    report.figure(
-        "router to disk, messages of 1,000, one shard, one hot SKU",
-        aim,
-        Unit::PerSecond,
-        &hot,
-        each,
-    );
-    report.figure(
-        "the same over the bare redb",
-        Aim::None,
-        Unit::Ratio,
-        &hot.over(&bare),
-        String::new(),
-    );
-    let partner = format!(
-        "hot {}, spread {}",
-        hot.show(Unit::PerSecond),
-        spread.show(Unit::PerSecond)
-    );
-    let ratio = hot.over(&spread);
-    report.figure(
-        "hot SKU over 10,000 SKUs, one shard",
-        Aim::Least(0.9),
-        Unit::Ratio,
-        &ratio,
-        partner,
-    );
-    let partner = format!(
-        "medians: a reserve {}, a commit {}",
-        alone.show(Unit::Millis),
-        bare_alone.show(Unit::Millis)
-    );
-    report.figure(
-        "one reserve on an idle server over a bare redb commit of the same bytes",
-        Aim::Most(1.5),
-        Unit::Ratio,
-        &alone.over(&bare_alone),
-        partner,
-    );
-    report.end();
 }
 
 fn median(of: Vec<f64>) -> f64 {

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, http::StatusCode, routing::post, serve::ListenerExt as _};
+use axum::http::StatusCode;
 use common::{
     ROUNDS, play,
     report::{Aim, Report, Samples, Unit},
@@ -44,7 +44,7 @@ const MADE: &str =
 
 fn main() {
     if role().is_some() {
-        return serve_nothing();
+        return common::empty::serve(StatusCode::CREATED, MADE);
     }
     if Command::new("wrk").arg("-v").output().is_err() {
         println!("wrk is not installed: nothing to compare with, nothing measured");
@@ -73,27 +73,6 @@ fn main() {
         partner,
     );
     report.end();
-}
-
-/// An axum handler that does nothing, as a process.
-fn serve_nothing() {
-    let tokio = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("threads");
-    tokio.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        println!("empty serves http://{address}");
-        let listener = listener.tap_io(|stream| {
-            stream.set_nodelay(true).expect("it is TCP");
-        });
-        let made = async || (StatusCode::CREATED, MADE);
-        let routes = Router::new().route("/v1/reservations", post(made));
-        axum::serve(listener, routes).await.expect("it serves");
-    });
 }
 
 /// Answers a second, by the generator.

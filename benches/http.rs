@@ -8,10 +8,7 @@
 mod common;
 mod http_load;
 
-use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::serve::ListenerExt as _;
 use common::payload::SPREAD;
 use common::report::{Aim, Report, Samples, Unit};
 use common::server::Server;
@@ -46,7 +43,7 @@ const RECORD: [u8; 110] = [7; 110];
 
 fn main() {
     if role().is_some() {
-        return serve_nothing();
+        return common::empty::serve(StatusCode::OK, "");
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let is_wanted = |group: &str| {
@@ -330,24 +327,4 @@ fn assert_held(server: &Server, units: u64) {
     let (_, body) = server.call("GET", "/v1/skus/SKU-00000000", "none", "");
     let held = format!("\"reserved\":{units},");
     assert!(body.contains(&held), "{units} were answered: {body}");
-}
-
-/// An axum handler that does nothing, as a process.
-fn serve_nothing() {
-    let tokio = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("threads");
-    tokio.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        println!("empty serves http://{address}");
-        let listener = listener.tap_io(|stream| {
-            stream.set_nodelay(true).expect("it is TCP");
-        });
-        let routes = Router::new().route("/v1/reservations", post(async || StatusCode::OK));
-        axum::serve(listener, routes).await.expect("it serves");
-    });
 }

@@ -1,8 +1,10 @@
-//! What the benches share: the payload, how figures are kept and shown, the machine, a server.
+//! What the benches share: the payload, how figures are kept and shown, the machine, a server, and
+//! one that does nothing.
 //!
 //! Deliberately absent: statistics beyond median and spread. A figure that needs more to look good
 //! is not good.
 
+pub(crate) mod empty;
 pub(crate) mod machine;
 pub(crate) mod payload;
 pub(crate) mod report;
