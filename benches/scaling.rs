@@ -13,7 +13,8 @@ use common::report::{Aim, Report, Samples, Unit};
 use common::{all_done, directory, machine, payload, play, role};
 use holdfast_runtime::{Router, Runtime, Settings};
 use plotters::prelude::{
-    BLUE, ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, RED, SVGBackend, WHITE,
+    BLACK, BLUE, ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, RED, SVGBackend,
+    SeriesLabelPosition, WHITE,
 };
 use std::io::Read as _;
 use std::path::Path;
@@ -64,11 +65,12 @@ fn main() {
         let first = &points[0].rate;
         for point in points {
             let beside = format!(
-                "{} of that at 1,000; {} B each resident",
+                "{} of that at 1,000; of each {} resident",
                 point.rate.over(first).show(Unit::Ratio),
-                point.bytes.show(Unit::Bytes).trim_end_matches(" B"),
+                point.bytes.show(Unit::Bytes),
             );
-            let figure = format!("reserves beside {} {name}", point.count);
+            let count = Unit::Count.show(point.count as f64);
+            let figure = format!("reserves beside {count} {name}");
             report.figure(figure, Aim::None, Unit::PerSecond, &point.rate, beside);
         }
     }
@@ -198,10 +200,11 @@ fn draw(page: &Path, holds: &[Point], skus: &[Point]) -> Drawn {
             .build_cartesian_2d((800.0..1_250_000.0).log_scale(), 0.0..top)?;
         chart
             .configure_mesh()
+            .light_line_style(WHITE)
             .x_labels(4)
             .x_desc("how many there are")
-            .x_label_formatter(&|count: &f64| format!("{count:.0}"))
-            .y_label_formatter(&|value: &f64| format!("{value:.0}"))
+            .x_label_formatter(&|count: &f64| Unit::Count.show(*count))
+            .y_label_formatter(&|value: &f64| Unit::Count.show(*value))
             .draw()?;
         for (points, name, colour) in curves {
             let line = || {
@@ -217,8 +220,9 @@ fn draw(page: &Path, holds: &[Point], skus: &[Point]) -> Drawn {
         }
         chart
             .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE)
-            .border_style(plotters::prelude::BLACK)
+            .border_style(BLACK)
             .draw()?;
     }
     area.present()?;

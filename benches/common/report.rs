@@ -23,6 +23,7 @@ pub(crate) enum Aim {
 /// How a number is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
+    Count,
     PerSecond,
     Bytes,
     Seconds,
@@ -82,20 +83,21 @@ impl Samples {
 impl Unit {
     fn number(self, value: f64) -> String {
         match self {
-            Self::PerSecond => thousands(value),
+            Self::Count | Self::PerSecond => thousands(value),
             Self::Bytes => format!("{value:.0}"),
             Self::Seconds | Self::Ratio | Self::Millis => format!("{value:.2}"),
         }
     }
 
-    fn show(self, value: f64) -> String {
+    /// A number with its unit.
+    pub(crate) fn show(self, value: f64) -> String {
         let number = self.number(value);
         match self {
             Self::PerSecond => format!("{number}/s"),
             Self::Bytes => format!("{number} B"),
             Self::Seconds => format!("{number} s"),
             Self::Millis => format!("{number} ms"),
-            Self::Ratio => number,
+            Self::Count | Self::Ratio => number,
         }
     }
 }
