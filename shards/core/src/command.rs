@@ -3,11 +3,12 @@
 //! The first group comes from the contract; the second are the steps of a cart over several
 //! shards, which a cart on one shard takes in one turn.
 
-use crate::event::KeyTag;
+use crate::drift::DriftRecord;
+use crate::event::{FeedMark, KeyTag, Note};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::snapshot::Shortage;
-use crate::stock::CustomerLimit;
+use crate::stock::{Counter, Counters, CustomerLimit, OnShortfall, Sourcing};
 use crate::time::{Millis, Timestamp};
 use crate::units::Units;
 use smallvec::SmallVec;
@@ -26,10 +27,10 @@ pub struct Request {
 pub enum Command {
     /// Create or configure a SKU.
     Configure(Box<Configure>),
-    /// Book a receipt: a fact.
-    Receive(Box<Receive>),
-    /// Adjust stock: a decision.
-    Adjust(Box<Adjust>),
+    /// Move stock: a fact or a decision.
+    Movement(Box<Movement>),
+    /// Declare or configure a location on this shard.
+    Location(Box<ConfigureLocation>),
     /// Set units aside, all lines on this shard.
     Reserve(Box<Reserve>),
     /// Sell what is held.
@@ -40,6 +41,16 @@ pub enum Command {
     Extend(Extend),
     /// Protect a payment in progress.
     Pin(Pin),
+    /// Take back units that were confirmed and not shipped.
+    Cancel(Box<Cancel>),
+    /// Move held units to another location.
+    MoveHold(Box<MoveHold>),
+    /// Let a quarantined stream go on.
+    LiftStream(Box<LiftStream>),
+    /// Record a difference to another truth.
+    OpenDrift(Box<OpenDrift>),
+    /// Approve or dismiss a drift.
+    DecideDrift(Box<DecideDrift>),
     /// A cart's part: take tentative holds for a home on another shard.
     Try(Box<Try>),
     /// A cart's home: record it, its parts being held.
@@ -87,46 +98,279 @@ pub struct Configure {
     pub low_at: Patch<u32>,
     /// Order in which locations sell.
     pub location_order: Patch<Vec<Location>>,
+    /// How unnamed lines choose among them.
+    pub sourcing: Patch<Sourcing>,
+    /// What happens to holds that a shortfall leaves without units.
+    pub on_shortfall: Patch<OnShortfall>,
     /// Why, for the record.
     pub reason: Option<Text>,
     /// Refuse unless the SKU's `config_version` is this (`If-Match`); 0: it must not exist.
     pub expected_version: Option<u64>,
 }
 
-/// A receipt of sellable units.
+/// A movement of stock: a physical or bookkeeping fact, or a decision about stock.
+///
+/// Facts (`Opening`, `Receive`, `Ship`, `Return`, `Damage`, `Count`) are applied as far as the
+/// counters allow, and what is left opens a drift. Decisions (`Restock`, `WriteOff`, `Adjust`,
+/// `Transfer`) that don't fit are refused.
 #[derive(Clone, Debug)]
-pub struct Receive {
-    /// A candidate id for the movement.
-    pub id: ReservationId,
-    /// What came.
-    pub sku: Sku,
-    /// Where; becomes known to the SKU.
-    pub location: Location,
-    /// How much.
-    pub units: Units,
-    /// Refuse unless the SKU's `stock_version` is this.
-    pub expected_version: Option<u64>,
-    /// Paper trail: reason, document, source.
-    pub note: crate::event::Note,
-}
-
-/// A correction of `on_hand`, signed.
-#[derive(Clone, Debug)]
-pub struct Adjust {
-    /// A candidate id for the movement.
+pub struct Movement {
+    /// A candidate id for the movement, and for the drift it may open.
     pub id: ReservationId,
     /// Of what.
     pub sku: Sku,
-    /// Where.
+    /// Where; a fact makes it known to the SKU.
     pub location: Location,
-    /// By how much; not 0, at most [`crate::UNITS_MAX`] either way.
-    pub delta: i64,
-    /// Allow `on_hand` to fall below `reserved` (a shortfall).
-    pub force: bool,
+    /// What happened, or is to happen.
+    pub kind: MovementKind,
+    /// Its place in its source's stream for this SKU and location. The source stands in the note.
+    pub feed: Option<FeedMark>,
+    /// The source's own id of the message, which it never gives to another one.
+    pub message: Option<Text>,
     /// Refuse unless the SKU's `stock_version` is this.
     pub expected_version: Option<u64>,
-    /// Paper trail: reason, document, source.
-    pub note: crate::event::Note,
+    /// Paper trail: reason, document, source, time.
+    pub note: Note,
+}
+
+/// What a movement does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MovementKind {
+    /// What was there when the SKU began here; once, while its counters there are all 0.
+    Opening(OpeningBalance),
+    /// Sellable units came in.
+    Receive(Units),
+    /// Units left.
+    Ship {
+        /// How many.
+        units: Units,
+        /// The sale they belong to, where the caller names one.
+        sale: Option<Box<Sale>>,
+    },
+    /// Units came back and wait for a decision.
+    Return {
+        /// How many.
+        units: Units,
+        /// The reservation they were sold under, for the record.
+        reservation: Option<ReservationId>,
+    },
+    /// Units can't be sold any more.
+    Damage {
+        /// How many.
+        units: Units,
+        /// Which ones: `OnHand` or `Returned`.
+        from: Place,
+    },
+    /// Somebody counted: an absolute.
+    Count(Box<Count>),
+    /// Units that came back are sold again.
+    Restock(Units),
+    /// Units are given up.
+    WriteOff {
+        /// How many.
+        units: Units,
+        /// Which ones.
+        from: Place,
+    },
+    /// `on_hand` is corrected.
+    Adjust {
+        /// By how much; not 0, at most [`crate::UNITS_MAX`] either way.
+        delta: i64,
+        /// Allow `on_hand` to fall below `reserved` (a shortfall).
+        force: bool,
+    },
+    /// Units go to another location, in one record.
+    Transfer {
+        /// How many.
+        units: Units,
+        /// Where to; becomes known to the SKU.
+        to: Location,
+        /// Allow `on_hand` to fall below `reserved` (a shortfall).
+        force: bool,
+    },
+}
+
+/// What was there when a SKU began at a location, in units: `received` is their sum, `sold` is
+/// `unshipped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpeningBalance {
+    /// Units that can be sold.
+    pub on_hand: u32,
+    /// Units sold before and still here.
+    pub unshipped: u32,
+    /// Units that came back and wait for a decision.
+    pub returned: u32,
+    /// Units that can't be sold.
+    pub damaged: u32,
+}
+
+/// Where units of a SKU lie within a location.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Among those that can be sold.
+    #[default]
+    OnHand,
+    /// Among those that came back.
+    Returned,
+    /// Among those that can't be sold.
+    Damaged,
+}
+
+impl Place {
+    /// The counter of these units.
+    pub const fn counter(self) -> Counter {
+        match self {
+            Self::OnHand => Counter::OnHand,
+            Self::Returned => Counter::Returned,
+            Self::Damaged => Counter::Damaged,
+        }
+    }
+}
+
+/// A sale that a shipment names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// The reservation.
+    pub id: ReservationId,
+    /// What its home said of its lines of this SKU just before, where home is another shard; empty
+    /// where it is this one.
+    pub lines: Vec<SaleLine>,
+}
+
+/// A line of a sale as its home saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaleLine {
+    /// Where its units lay.
+    pub location: Location,
+    /// Home's decision on the hold, settled here first if it has not come yet.
+    pub settle: Settle,
+    /// Units cancelled and shipped so far, as home knows.
+    pub after: [u32; 2],
+}
+
+/// A physical count, or what somebody believes is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// What was counted, in units.
+    pub counted: u64,
+    /// What the counter counted.
+    pub measure: Measure,
+    /// Whether units that came back were left out.
+    pub excludes_returned: bool,
+    /// Whether damaged units were left out.
+    pub excludes_damaged: bool,
+    /// The past it speaks of; absent: now.
+    pub then: Option<CountThen>,
+}
+
+/// The counters at the moment a count was taken, read from the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountThen {
+    /// The last event before the count.
+    pub seq: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The counters then, with the corrections of counts taken at or before it and the facts that
+    /// happened before it, even if these were recorded later.
+    pub counters: Counters,
+    /// The SKU's `stock_version` when this was read; a count that meets another one asks again.
+    pub stock_version: u64,
+}
+
+/// What a count measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    /// Everything on the shelf: `on_hand + unshipped + returned + damaged`.
+    #[default]
+    Physical,
+    /// What can be sold: `on_hand`.
+    Sellable,
+    /// What can be promised: `on_hand − reserved`; speaks of a position.
+    Available,
+}
+
+/// `PUT /v1/locations/{name}`, on one shard.
+#[derive(Clone, Debug)]
+pub struct ConfigureLocation {
+    /// The location; declared by this.
+    pub location: Location,
+    /// Whether reserves may take from it.
+    pub selling: Patch<bool>,
+    /// Why, for the record.
+    pub reason: Option<Text>,
+}
+
+/// `POST /v1/reservations/{id}/cancel`.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    /// Which reservation.
+    pub id: ReservationId,
+    /// Which units; all that are confirmed and not shipped if absent.
+    pub lines: Option<Vec<LineUnits>>,
+    /// Why, for the record.
+    pub reason: Option<Text>,
+}
+
+/// `POST /v1/reservations/{id}/move`.
+#[derive(Clone, Debug)]
+pub struct MoveHold {
+    /// Which reservation.
+    pub id: ReservationId,
+    /// Which SKU.
+    pub sku: Sku,
+    /// Where its units are held.
+    pub from: Location,
+    /// Where they are to be held.
+    pub to: Location,
+    /// How many; all open ones there if absent.
+    pub units: Option<Units>,
+}
+
+/// Somebody has looked at a quarantined stream: it goes on.
+#[derive(Clone, Debug)]
+pub struct LiftStream {
+    /// The stream's SKU.
+    pub sku: Sku,
+    /// Its location.
+    pub location: Location,
+    /// Its source.
+    pub source: Text,
+    /// Why, for the record.
+    pub reason: Option<Text>,
+}
+
+/// A difference that a reconciliation found.
+#[derive(Clone, Debug)]
+pub struct OpenDrift {
+    /// The drift; its id is a candidate. Opening a drift that is open already, of the same kind,
+    /// place and numbers, changes nothing.
+    pub drift: DriftRecord,
+    /// Who found it.
+    pub note: Note,
+}
+
+/// A decision on a drift.
+#[derive(Clone, Debug)]
+pub struct DecideDrift {
+    /// The drift.
+    pub id: ReservationId,
+    /// Its SKU.
+    pub sku: Sku,
+    /// A candidate id for the correcting movement.
+    pub movement: ReservationId,
+    /// Approve its correction, or dismiss it.
+    pub verdict: Verdict,
+    /// Why, for the record.
+    pub reason: Option<Text>,
+}
+
+/// What is decided on a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Record the proposed correction.
+    Approve,
+    /// Leave the ledger as it is.
+    Dismiss,
 }
 
 /// What a reserve does about lines it can't cover.
@@ -312,6 +556,8 @@ pub struct Settle {
     pub released: u32,
     /// Units expired so far.
     pub expired: u32,
+    /// Of the confirmed units, those cancelled so far.
+    pub cancelled: u32,
     /// The cart's deadline now.
     pub deadline: Timestamp,
 }

@@ -4,9 +4,10 @@
 //! a hold). An effect carries absolute new values and can be applied knowing that entry
 //! alone, so recovery may start every chunk of state from a different point.
 
+use crate::drift::DriftRecord;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
-use crate::snapshot::{HoldPhase, HoldRecord, HomeRecord, LateHold, LineRecord};
+use crate::snapshot::{HoldPhase, HoldRecord, HomeRecord, LateHold, LineRecord, LocationRecord};
 use crate::stock::{Counter, SkuConfig};
 use crate::time::{Millis, Timestamp};
 use smallvec::{SmallVec, smallvec};
@@ -50,6 +51,12 @@ pub enum EventKind {
     ReservationExpired = 6,
     /// It can't be confirmed late any more.
     ReservationClosed = 7,
+    /// Confirmed units were taken back before they left.
+    ReservationCancelled = 8,
+    /// Held units went to another location.
+    ReservationMoved = 9,
+    /// Home learnt that units of a cart left another shard's location.
+    ReservationShipped = 10,
     /// A part took tentative holds for a cart of another shard.
     CartHeld = 16,
     /// A part learnt that its cart was created.
@@ -60,25 +67,59 @@ pub enum EventKind {
     CartDropped = 19,
     /// Home knows that every part has settled.
     CartClosed = 20,
+    /// A part knows that home has heard of what was shipped.
+    CartTold = 21,
     /// Units came in.
     StockReceived = 32,
     /// `on_hand` was corrected.
     StockAdjusted = 33,
     /// Fewer units are there than are held.
     StockShortfall = 34,
+    /// What was there when the SKU began here.
+    StockOpened = 35,
+    /// Units left.
+    StockShipped = 36,
+    /// Units came back.
+    StockReturned = 37,
+    /// Units that came back are sold again.
+    StockRestocked = 38,
+    /// Units can't be sold any more.
+    StockDamaged = 39,
+    /// Units were given up.
+    StockWrittenOff = 40,
+    /// Somebody counted.
+    StockCounted = 41,
+    /// Units went to another location.
+    StockTransferred = 42,
     /// A SKU was created or configured.
     SkuConfigured = 48,
+    /// A location was declared or configured, on this shard.
+    LocationConfigured = 49,
     /// The shard opened after downtime.
     ShardResumed = 64,
     /// Entries past their retention were forgotten.
     Forgotten = 65,
-    /// A decided confirm met missing units; somebody must look.
+    /// The ledger and another truth differ; somebody must look.
     DriftOpened = 66,
+    /// A drift's correction was recorded.
+    DriftCorrected = 67,
+    /// A drift was dismissed.
+    DriftDismissed = 68,
+    /// A message of a source's stream came after later ones, and applied.
+    FeedLate = 80,
+    /// A message of a source's stream was too old to apply.
+    FeedStale = 81,
+    /// A source that leaves no gaps left one.
+    FeedGap = 82,
+    /// A source contradicted itself; its stream waits for somebody to look.
+    FeedQuarantined = 83,
+    /// Somebody has looked: the stream goes on.
+    FeedLifted = 84,
 }
 
 impl EventKind {
     /// All kinds in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 39] = [
         Self::ReservationCreated,
         Self::ReservationExtended,
         Self::ReservationPinned,
@@ -86,18 +127,38 @@ impl EventKind {
         Self::ReservationReleased,
         Self::ReservationExpired,
         Self::ReservationClosed,
+        Self::ReservationCancelled,
+        Self::ReservationMoved,
+        Self::ReservationShipped,
         Self::CartHeld,
         Self::CartBound,
         Self::CartSettled,
         Self::CartDropped,
         Self::CartClosed,
+        Self::CartTold,
         Self::StockReceived,
         Self::StockAdjusted,
         Self::StockShortfall,
+        Self::StockOpened,
+        Self::StockShipped,
+        Self::StockReturned,
+        Self::StockRestocked,
+        Self::StockDamaged,
+        Self::StockWrittenOff,
+        Self::StockCounted,
+        Self::StockTransferred,
         Self::SkuConfigured,
+        Self::LocationConfigured,
         Self::ShardResumed,
         Self::Forgotten,
         Self::DriftOpened,
+        Self::DriftCorrected,
+        Self::DriftDismissed,
+        Self::FeedLate,
+        Self::FeedStale,
+        Self::FeedGap,
+        Self::FeedQuarantined,
+        Self::FeedLifted,
     ];
 
     /// The kind with this number.
@@ -149,6 +210,144 @@ pub enum Effect {
     Resumed(Resumed),
     /// All keys below this index are forgotten.
     KeysForgotten(u64),
+    /// What became of a confirmed hold changed; one that has all ended is gone.
+    HoldAfter(HoldAfter),
+    /// A reservation's lines changed places.
+    HomeLines(Box<HomeLines>),
+    /// A location was declared or configured.
+    Location(LocationRecord),
+    /// A source's stream for a SKU and location went on.
+    Stream(Box<StreamEffect>),
+    /// A stream was not heard of for long.
+    StreamForgotten(Box<StreamKey>),
+    /// A count was taken at a location.
+    Counted(Box<CountedEffect>),
+    /// A drift opened, or was decided.
+    Drift(Box<DriftRecord>),
+    /// A decided drift's retention is over.
+    DriftForgotten(Box<(Sku, ReservationId)>),
+    /// A message of a source was seen.
+    Message(Box<MessageEffect>),
+    /// Messages of this SKU's sources seen before this time are forgotten.
+    MessagesForgotten(Box<(Sku, Timestamp)>),
+}
+
+/// What became of a hold's confirmed units, on the shard of the SKU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldAfter {
+    /// Which.
+    pub number: u64,
+    /// Units cancelled, and units shipped.
+    pub after: [u32; 2],
+    /// Units shipped that its home has heard of.
+    pub told: u32,
+}
+
+/// A reservation's lines after one of them moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeLines {
+    /// Which.
+    pub id: ReservationId,
+    /// Raised by every decision.
+    pub version: u32,
+    /// All its lines.
+    pub lines: SmallVec<[LineRecord; 1]>,
+}
+
+/// A source's stream: its messages about one SKU at one location.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamKey {
+    /// The SKU.
+    pub sku: Sku,
+    /// The location.
+    pub location: Location,
+    /// Who sends.
+    pub source: Text,
+}
+
+/// Where a message stands in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedMark {
+    /// Raised by the source when it numbers anew.
+    pub epoch: u64,
+    /// Its number in that epoch.
+    pub sequence: u64,
+    /// Hash of the message's content, without what only numbers it.
+    pub content: u32,
+}
+
+/// How a stream stands after a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamEffect {
+    /// Which.
+    pub key: StreamKey,
+    /// The message now seen, if it counts as seen; an epoch above the stream's begins it anew.
+    pub mark: Option<FeedMark>,
+    /// Sequence and time of the newest absolute that applied.
+    pub absolute: Option<(u64, Timestamp)>,
+    /// Messages so far that came after later ones.
+    pub late: u64,
+    /// Messages so far that were too old.
+    pub stale: u64,
+    /// Why it waits for somebody to look.
+    pub quarantined: Option<Quarantine>,
+    /// When it was last heard of.
+    pub at: Timestamp,
+}
+
+/// Why a stream waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// What its source did.
+    pub cause: QuarantineCause,
+    /// The epoch of the message that showed it.
+    pub epoch: u64,
+    /// Its sequence.
+    pub sequence: u64,
+}
+
+/// What a source did to have its stream stopped; its number is what the journal writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum QuarantineCause {
+    /// The same epoch and sequence came with other content.
+    Contradiction = 0,
+    /// An epoch came that was over.
+    FellBack = 1,
+}
+
+impl QuarantineCause {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Contradiction => "contradiction",
+            Self::FellBack => "fell-back",
+        }
+    }
+}
+
+/// A count was taken at a location: facts from before it that come later are superseded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedEffect {
+    /// The SKU.
+    pub sku: Sku,
+    /// The location.
+    pub location: Location,
+    /// When the newest count there was taken.
+    pub taken_at: Timestamp,
+    /// The last event before it.
+    pub taken_seq: u64,
+}
+
+/// A message of a source was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageEffect {
+    /// The SKU it was about.
+    pub sku: Sku,
+    /// Hash of source and message id.
+    pub hash: u64,
+    /// When it was seen.
+    pub at: Timestamp,
 }
 
 /// What most carts come to: a reservation of one line, granted whole from one location of its own
@@ -220,6 +419,8 @@ impl Reserved {
             totals: [0; 3],
             counted: None,
             graced: false,
+            after: [0; 2],
+            told: 0,
         }
     }
 
@@ -287,6 +488,8 @@ pub struct HomeExtra {
     pub shortages: Vec<crate::snapshot::Shortage>,
     /// Units taken again on other shards for a late confirm.
     pub late_holds: Vec<LateHold>,
+    /// Per line, in the lines' order, units cancelled and units shipped; empty while there are none.
+    pub after: Vec<[u32; 2]>,
 }
 
 /// New values of a hold.
@@ -389,11 +592,21 @@ pub enum KeyOutcome {
     SkuCreated = 9,
     SkuConfigured = 10,
     Moved = 11,
+    MovedPartly = 12,
+    MovedLate = 13,
+    MovedSuperseded = 14,
+    MovedStale = 15,
+    Cancelled = 16,
+    HoldMoved = 17,
+    StreamLifted = 18,
+    DriftOpened = 19,
+    DriftCorrected = 20,
+    DriftDismissed = 21,
 }
 
 impl KeyOutcome {
     /// All outcomes in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 22] = [
         Self::Created,
         Self::Confirmed,
         Self::ConfirmedLate,
@@ -406,6 +619,16 @@ impl KeyOutcome {
         Self::SkuCreated,
         Self::SkuConfigured,
         Self::Moved,
+        Self::MovedPartly,
+        Self::MovedLate,
+        Self::MovedSuperseded,
+        Self::MovedStale,
+        Self::Cancelled,
+        Self::HoldMoved,
+        Self::StreamLifted,
+        Self::DriftOpened,
+        Self::DriftCorrected,
+        Self::DriftDismissed,
     ];
 }
 
@@ -416,7 +639,7 @@ pub enum KeyTarget {
     Reservation(ReservationId),
     /// A SKU.
     Sku(Sku),
-    /// A movement of a SKU.
+    /// A movement of a SKU, or a drift of it.
     Movement(ReservationId, Sku),
 }
 
@@ -435,4 +658,12 @@ pub struct Note {
     pub movement: Option<ReservationId>,
     /// The payment of a confirm.
     pub payment: Option<Text>,
+    /// The reservation that a movement is about.
+    pub reservation: Option<ReservationId>,
+    /// The drift that this opened, corrects or dismisses.
+    pub drift: Option<ReservationId>,
+    /// Its place in its source's stream.
+    pub feed: Option<FeedMark>,
+    /// The source's own id of the message.
+    pub message: Option<Text>,
 }

@@ -9,8 +9,8 @@
 //! knows how events and chunks look on disk.
 
 mod command;
+mod drift;
 mod engine;
-
 mod event;
 mod id;
 mod name;
@@ -23,18 +23,21 @@ mod units;
 mod view;
 
 pub use command::{
-    Adjust, Command, Configure, Confirm, CreateCart, DropHold, Extend, HeldLine, Late, LineUnits,
-    Mode, Patch, Pin, Receive, Release, Remainder, Request, Reserve, ReserveLine, Settle, Try,
-    TryLate,
+    Cancel, Command, Configure, ConfigureLocation, Confirm, Count, CountThen, CreateCart,
+    DecideDrift, DropHold, Extend, HeldLine, Late, LiftStream, LineUnits, Measure, Mode, MoveHold,
+    Movement, MovementKind, OpenDrift, OpeningBalance, Patch, Pin, Place, Release, Remainder,
+    Request, Reserve, ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
 };
-
+pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};
 pub use engine::{
     Decision, Engine, FatalEvent, Fill, ForeignHold, InvariantBroken, Outcome, OwnCheck, PartHold,
     Reply, Seen,
 };
 pub use event::{
-    Effect, Effects, Event, EventKind, HoldChange, HomeChange, HomeExtra, KeyEffect, KeyOutcome,
-    KeyTag, KeyTarget, Note, Reserved, Resumed, SkuEffect, StockEffect, Versions,
+    CountedEffect, Effect, Effects, Event, EventKind, FeedMark, HoldAfter, HoldChange, HomeChange,
+    HomeExtra, HomeLines, KeyEffect, KeyOutcome, KeyTag, KeyTarget, MessageEffect, Note,
+    Quarantine, QuarantineCause, Reserved, Resumed, SkuEffect, StockEffect, StreamEffect,
+    StreamKey, Versions,
 };
 pub use id::{Opening, ReservationId};
 pub use name::{Location, Malformed, Sku, Slot, Text};
@@ -42,9 +45,13 @@ pub use policy::Policy;
 pub use refusal::{ExpiredReason, LineAt, OverLimit, Refusal, ShortLine, StockThen};
 pub use snapshot::{
     CHUNK_ENTRIES, ChunkId, ChunkState, HoldPhase, HoldRecord, HomeRecord, KeyRecord, LateHold,
-    LineRecord, ShardRecord, Shortage, ShortageReason, SkuRecord,
+    LevelRecord, LineRecord, LocationRecord, STREAM_WINDOW, ShardRecord, Shortage, ShortageReason,
+    SkuRecord, StreamRecord,
 };
-pub use stock::{Counter, Counters, CustomerLimit, SkuConfig};
+pub use stock::{Counter, Counters, CustomerLimit, OnShortfall, SkuConfig, Sourcing};
 pub use time::{Millis, Timestamp};
 pub use units::{UNITS_MAX, Units};
-pub use view::{Answer, LineView, MovementView, ReservationView, SkuView, Status};
+pub use view::{
+    Answer, DriftView, LineView, LocationView, MovementView, Outcome as MovementOutcome,
+    ReservationView, SkuView, Status,
+};

@@ -1,6 +1,7 @@
 //! Refusals: business answers that changed nothing.
 
-use crate::event::KeyOutcome;
+use crate::drift::DriftState;
+use crate::event::{KeyOutcome, Quarantine, StreamKey};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::snapshot::ShortageReason;
@@ -149,11 +150,13 @@ pub enum Refusal {
         /// Until when.
         until: Timestamp,
     },
-    /// An adjustment below zero.
+    /// A decision that would take a counter below zero.
     WouldGoNegative {
-        /// What is on hand.
-        on_hand: i64,
-        /// The adjustment.
+        /// Which counter.
+        counter: Counter,
+        /// What it is.
+        value: i64,
+        /// The change asked for.
         delta: i64,
     },
     /// An adjustment below what is reserved, not forced.
@@ -174,6 +177,41 @@ pub enum Refusal {
     },
     /// The key was used with other content.
     KeyReused,
+    /// More than was confirmed and not cancelled before.
+    OverCancel(Vec<LineAt>),
+    /// Units to cancel that have left already.
+    AlreadyShipped(Vec<LineAt>),
+    /// More than is open where it is to be moved from.
+    OverMove(Vec<LineAt>),
+    /// An opening balance where something has happened before.
+    AlreadyOpened {
+        /// Of what.
+        sku: Sku,
+        /// Where.
+        location: Location,
+    },
+    /// Locations that were closed for selling.
+    LocationClosed(Vec<(Sku, Location)>),
+    /// A location that was not declared, where that is demanded.
+    UndeclaredLocation(Location),
+    /// The stream of a source waits for somebody to look.
+    StreamQuarantined {
+        /// Which.
+        stream: Box<StreamKey>,
+        /// Why.
+        quarantine: Quarantine,
+    },
+    /// There is no such quarantined stream.
+    UnknownStream(Box<StreamKey>),
+    /// There is no such drift.
+    UnknownDrift(ReservationId),
+    /// A drift was decided before, or its correction fits no more.
+    DriftConflict {
+        /// Which.
+        id: ReservationId,
+        /// What became of it, or of what it was about.
+        state: DriftState,
+    },
 }
 
 /// How far a customer is over a limit.
@@ -235,7 +273,17 @@ impl ExpiredReason {
             | KeyOutcome::Pinned
             | KeyOutcome::SkuCreated
             | KeyOutcome::SkuConfigured
-            | KeyOutcome::Moved => None,
+            | KeyOutcome::Moved
+            | KeyOutcome::MovedPartly
+            | KeyOutcome::MovedLate
+            | KeyOutcome::MovedSuperseded
+            | KeyOutcome::MovedStale
+            | KeyOutcome::Cancelled
+            | KeyOutcome::HoldMoved
+            | KeyOutcome::StreamLifted
+            | KeyOutcome::DriftOpened
+            | KeyOutcome::DriftCorrected
+            | KeyOutcome::DriftDismissed => None,
         }
     }
 }
@@ -252,11 +300,12 @@ impl Refusal {
             Self::ReservationPinned { .. } => 4,
             Self::UnknownSku(_) => 5,
             Self::UnknownLocation(_) => 6,
-            Self::SalePaused(_) => 7,
-            Self::SaleClosed(_) => 8,
-            Self::CustomerRequired(_) => 9,
-            Self::CustomerLimit(_) => 10,
-            Self::InsufficientStock(_) => 11,
+            Self::LocationClosed(_) => 7,
+            Self::SalePaused(_) => 8,
+            Self::SaleClosed(_) => 9,
+            Self::CustomerRequired(_) => 10,
+            Self::CustomerLimit(_) => 11,
+            Self::InsufficientStock(_) => 12,
             Self::UnknownReservation(_)
             | Self::ReservationForgotten(_)
             | Self::ReservationExpired { .. }
@@ -269,7 +318,16 @@ impl Refusal {
             | Self::AlreadyPinned { .. }
             | Self::WouldGoNegative { .. }
             | Self::BelowReserved { .. }
-            | Self::VersionChanged { .. } => 12,
+            | Self::VersionChanged { .. }
+            | Self::OverCancel(_)
+            | Self::AlreadyShipped(_)
+            | Self::OverMove(_)
+            | Self::AlreadyOpened { .. }
+            | Self::UndeclaredLocation(_)
+            | Self::StreamQuarantined { .. }
+            | Self::UnknownStream(_)
+            | Self::UnknownDrift(_)
+            | Self::DriftConflict { .. } => 13,
         }
     }
 
@@ -277,10 +335,10 @@ impl Refusal {
     /// missing stock, nothing else.
     pub const fn as_shortage(&self) -> Option<ShortageReason> {
         match self.class() {
-            7 => Some(ShortageReason::SalePaused),
-            8 => Some(ShortageReason::SaleClosed),
-            10 => Some(ShortageReason::CustomerLimit),
-            11 => Some(ShortageReason::InsufficientStock),
+            8 => Some(ShortageReason::SalePaused),
+            9 => Some(ShortageReason::SaleClosed),
+            11 => Some(ShortageReason::CustomerLimit),
+            12 => Some(ShortageReason::InsufficientStock),
             _ => None,
         }
     }
@@ -291,13 +349,18 @@ impl Refusal {
             Self::UnknownSku(skus) | Self::SalePaused(skus) | Self::CustomerRequired(skus) => {
                 skus.iter().any(is_such)
             }
-            Self::UnknownLocation(lines) => lines.iter().any(|(sku, _)| is_such(sku)),
+            Self::UnknownLocation(lines) | Self::LocationClosed(lines) => {
+                lines.iter().any(|(sku, _)| is_such(sku))
+            }
             Self::SaleClosed(lines) => lines.iter().any(|(sku, ..)| is_such(sku)),
             Self::CustomerLimit(lines) => lines.iter().any(|line| is_such(&line.sku)),
             Self::InsufficientStock(lines) => lines.iter().any(|line| is_such(&line.sku)),
-            Self::Shortfall(lines) | Self::OverConfirm(lines) | Self::OverRelease(lines) => {
-                lines.iter().any(|line| is_such(&line.sku))
-            }
+            Self::Shortfall(lines)
+            | Self::OverConfirm(lines)
+            | Self::OverRelease(lines)
+            | Self::OverCancel(lines)
+            | Self::AlreadyShipped(lines)
+            | Self::OverMove(lines) => lines.iter().any(|line| is_such(&line.sku)),
             Self::KeyReused
             | Self::TtlLimit { .. }
             | Self::ReplaceMismatch(_)
@@ -312,7 +375,13 @@ impl Refusal {
             | Self::AlreadyPinned { .. }
             | Self::WouldGoNegative { .. }
             | Self::BelowReserved { .. }
-            | Self::VersionChanged { .. } => false,
+            | Self::VersionChanged { .. }
+            | Self::AlreadyOpened { .. }
+            | Self::UndeclaredLocation(_)
+            | Self::StreamQuarantined { .. }
+            | Self::UnknownStream(_)
+            | Self::UnknownDrift(_)
+            | Self::DriftConflict { .. } => false,
         }
     }
 
@@ -328,6 +397,10 @@ impl Refusal {
             (Self::UnknownLocation(mut a), Self::UnknownLocation(b)) => {
                 a.extend(b);
                 Self::UnknownLocation(a)
+            }
+            (Self::LocationClosed(mut a), Self::LocationClosed(b)) => {
+                a.extend(b);
+                Self::LocationClosed(a)
             }
             (Self::SalePaused(mut a), Self::SalePaused(b)) => {
                 a.extend(b);

@@ -3,7 +3,8 @@
 //! A chunk holds records in exchange form (names, not indexes). Sorted, the records of all
 //! chunks are the canonical form of a shard's state (INV-6).
 
-use crate::event::{HomeExtra, KeyOutcome, KeyTag, KeyTarget, Versions};
+use crate::drift::DriftRecord;
+use crate::event::{HomeExtra, KeyOutcome, KeyTag, KeyTarget, Quarantine, Versions};
 use crate::id::{Opening, ReservationId};
 use crate::name::{Location, Sku, Slot, Text};
 use crate::stock::{Counters, SkuConfig};
@@ -87,8 +88,8 @@ impl ChunkState {
     }
 }
 
-/// What belongs to a shard as a whole: numbers that are never given twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What belongs to a shard as a whole: numbers that are never given twice, and the locations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardRecord {
     /// The next hold's number.
     pub next_hold: u64,
@@ -96,6 +97,19 @@ pub struct ShardRecord {
     pub next_key: u64,
     /// Keys below this index are forgotten.
     pub first_key: u64,
+    /// Locations that were declared, by name.
+    pub locations: Vec<LocationRecord>,
+}
+
+/// A location that was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationRecord {
+    /// Its name.
+    pub location: Location,
+    /// Whether reserves may take from it.
+    pub selling: bool,
+    /// Raised by every change.
+    pub version: u64,
 }
 
 /// A SKU with its counters.
@@ -107,9 +121,52 @@ pub struct SkuRecord {
     pub config: SkuConfig,
     /// Its versions.
     pub versions: Versions,
-    /// Counters per location, by name.
-    pub levels: Vec<(Location, Counters)>,
+    /// Its locations, by name.
+    pub levels: Vec<LevelRecord>,
+    /// What its sources have sent, by location and source.
+    pub streams: Vec<StreamRecord>,
+    /// Messages seen, by the hash of source and id.
+    pub messages: Vec<(u64, Timestamp)>,
+    /// Its drifts, by id.
+    pub drifts: Vec<DriftRecord>,
 }
+
+/// A SKU at one location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LevelRecord {
+    /// Which location.
+    pub location: Location,
+    /// Its counters there.
+    pub counters: Counters,
+    /// When the newest count there was taken, and the last event before it.
+    pub counted: Option<(Timestamp, u64)>,
+}
+
+/// A source's stream: what was seen is everything below the window, and what the window lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRecord {
+    /// Its location.
+    pub location: Location,
+    /// Its source.
+    pub source: Text,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Sequences seen within the window, ascending, with a hash of their content.
+    pub seen: Vec<(u64, u32)>,
+    /// Sequence and time of the newest absolute that applied.
+    pub absolute: Option<(u64, Timestamp)>,
+    /// Messages that came after later ones.
+    pub late: u64,
+    /// Messages that were too old.
+    pub stale: u64,
+    /// Why it waits for somebody to look.
+    pub quarantined: Option<Quarantine>,
+    /// When it was last heard of.
+    pub at: Timestamp,
+}
+
+/// How far below a stream's highest sequence a message may still be new.
+pub const STREAM_WINDOW: u64 = 1_024;
 
 /// A reservation at its home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,6 +306,10 @@ pub struct HoldRecord {
     pub counted: Option<(Text, Timestamp)>,
     /// Whether downtime has moved its deadline.
     pub graced: bool,
+    /// Units cancelled, and units shipped, of those confirmed.
+    pub after: [u32; 2],
+    /// Units shipped that its home, on another shard, has heard of.
+    pub told: u32,
 }
 
 impl HoldRecord {

@@ -109,6 +109,19 @@ impl Counters {
         if missing > 0 { missing } else { 0 }
     }
 
+    /// Units sold and still here: `sold − shipped`.
+    pub const fn unshipped(&self) -> i64 {
+        self.get(Counter::Sold) - self.get(Counter::Shipped)
+    }
+
+    /// What a person would count on the shelf: `on_hand + unshipped + returned + damaged`.
+    pub const fn physical(&self) -> i64 {
+        self.get(Counter::OnHand)
+            + self.unshipped()
+            + self.get(Counter::Returned)
+            + self.get(Counter::Damaged)
+    }
+
     /// Adds another location's counters, for sums over a SKU.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
@@ -163,6 +176,72 @@ pub struct SkuConfig {
     /// Locations in the order in which unnamed lines take from them. Empty: `main`, then by
     /// name. A location absent from a non-empty order sells only when named.
     pub location_order: Vec<Location>,
+    /// How unnamed lines choose among these.
+    pub sourcing: Sourcing,
+    /// What happens to holds that a shortfall leaves without units.
+    pub on_shortfall: OnShortfall,
+}
+
+/// How a line that names no location chooses among those that sell; its number is what the journal
+/// writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Sourcing {
+    /// The first in order that covers the whole line; failing that, split in order.
+    #[default]
+    WholeLine = 0,
+    /// In order, each as much as it has.
+    Priority = 1,
+    /// From where most is available, then in order; one location where it covers the line.
+    MostAvailable = 2,
+    /// One location for all lines of the cart on this shard that ask for it, if one covers them;
+    /// failing that as `WholeLine`.
+    WholeCart = 3,
+}
+
+impl Sourcing {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 4] = [
+        Self::WholeLine,
+        Self::Priority,
+        Self::MostAvailable,
+        Self::WholeCart,
+    ];
+
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WholeLine => "whole_line",
+            Self::Priority => "priority",
+            Self::MostAvailable => "most_available",
+            Self::WholeCart => "whole_cart",
+        }
+    }
+}
+
+/// What happens to holds that a shortfall leaves without units; its number is what the journal
+/// writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum OnShortfall {
+    /// Holds stay, and the first that confirm get the units.
+    #[default]
+    FirstConfirms = 0,
+    /// The newest that are not pinned are released.
+    ReleaseNewest = 1,
+}
+
+impl OnShortfall {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::FirstConfirms, Self::ReleaseNewest];
+
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstConfirms => "first_confirms",
+            Self::ReleaseNewest => "release_newest",
+        }
+    }
 }
 
 impl SkuConfig {

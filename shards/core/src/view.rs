@@ -1,10 +1,11 @@
 //! Views: what answers show, built from state and owned by the caller.
 
-use crate::event::Versions;
+use crate::drift::DriftRecord;
+use crate::event::{KeyOutcome, Versions};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
-use crate::snapshot::Shortage;
+use crate::snapshot::{LocationRecord, Shortage};
 use crate::stock::{Counter, Counters, SkuConfig};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -34,6 +35,20 @@ pub enum Answer {
     Movement {
         /// The movement and its SKU.
         view: Box<MovementView>,
+        /// Whether this repeats an earlier outcome.
+        replayed: bool,
+    },
+    /// A drift was opened or decided.
+    Drift {
+        /// The drift.
+        view: Box<DriftView>,
+        /// Whether this repeats an earlier outcome.
+        replayed: bool,
+    },
+    /// A location was declared or configured.
+    Location {
+        /// The location.
+        view: Box<LocationView>,
         /// Whether this repeats an earlier outcome.
         replayed: bool,
     },
@@ -144,6 +159,10 @@ pub struct LineView {
     pub released: u32,
     /// Units whose time passed.
     pub expired: u32,
+    /// Of those sold, units taken back before they left.
+    pub cancelled: u32,
+    /// Of those sold, units that left.
+    pub shipped: u32,
 }
 
 /// A SKU as it stands.
@@ -205,4 +224,106 @@ pub struct MovementView {
     pub id: ReservationId,
     /// The SKU as it stands now.
     pub sku: SkuView,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Units that fitted, where not all did and the drift is still known.
+    pub applied: Option<i64>,
+    /// The drift that the rest opened.
+    pub drift: Option<ReservationId>,
+}
+
+/// What came of a movement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was booked whole.
+    #[default]
+    Applied,
+    /// It was booked as far as the counters allowed; the rest opened a drift.
+    Partly,
+    /// It came after later messages of its stream, and was booked.
+    Late,
+    /// A count was taken after it: it was booked, and taken out of `on_hand` again.
+    Superseded,
+    /// It is older than what was applied, and changed nothing.
+    Stale,
+    /// It was seen before, and changed nothing.
+    Duplicate,
+}
+
+impl Outcome {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Partly => "partly",
+            Self::Late => "late",
+            Self::Superseded => "superseded",
+            Self::Stale => "stale",
+            Self::Duplicate => "duplicate",
+        }
+    }
+
+    /// What a key remembers of a movement; none if it was about something else.
+    pub const fn of_key(outcome: KeyOutcome) -> Option<Self> {
+        match outcome {
+            KeyOutcome::Moved => Some(Self::Applied),
+            KeyOutcome::MovedPartly => Some(Self::Partly),
+            KeyOutcome::MovedLate => Some(Self::Late),
+            KeyOutcome::MovedSuperseded => Some(Self::Superseded),
+            KeyOutcome::MovedStale => Some(Self::Stale),
+            KeyOutcome::Created
+            | KeyOutcome::Confirmed
+            | KeyOutcome::ConfirmedLate
+            | KeyOutcome::Released
+            | KeyOutcome::Extended
+            | KeyOutcome::Pinned
+            | KeyOutcome::ClosedSoldOut
+            | KeyOutcome::ClosedCustomerLimit
+            | KeyOutcome::ClosedLateRefused
+            | KeyOutcome::SkuCreated
+            | KeyOutcome::SkuConfigured
+            | KeyOutcome::Cancelled
+            | KeyOutcome::HoldMoved
+            | KeyOutcome::StreamLifted
+            | KeyOutcome::DriftOpened
+            | KeyOutcome::DriftCorrected
+            | KeyOutcome::DriftDismissed => None,
+        }
+    }
+
+    /// What a key is to remember; a duplicate keeps none.
+    pub const fn to_key(self) -> KeyOutcome {
+        match self {
+            Self::Applied | Self::Duplicate => KeyOutcome::Moved,
+            Self::Partly => KeyOutcome::MovedPartly,
+            Self::Late => KeyOutcome::MovedLate,
+            Self::Superseded => KeyOutcome::MovedSuperseded,
+            Self::Stale => KeyOutcome::MovedStale,
+        }
+    }
+
+    /// Whether anything was booked.
+    pub const fn is_recorded(self) -> bool {
+        !matches!(self, Self::Stale | Self::Duplicate)
+    }
+}
+
+/// A drift as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftView {
+    /// The drift.
+    pub drift: DriftRecord,
+    /// Sequence of the shard's ledger this stands for.
+    pub seq: u64,
+    /// Ledger time this stands for.
+    pub at: Timestamp,
+}
+
+/// A location as a shard knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationView {
+    /// The location.
+    pub record: LocationRecord,
+    /// Ledger time this stands for.
+    pub at: Timestamp,
 }

@@ -237,12 +237,12 @@ impl Engine {
         }
         let mut events = SmallVec::from_buf([draft.finish(None)]);
         if missing > 0 {
-            events.push(self.drift(command, (hold.sku, hold.location), missing, now));
+            events.push(self.drift_event(command, (hold.sku, hold.location), missing, now));
         }
         Some(events)
     }
 
-    fn drift(
+    fn drift_event(
         &self,
         command: &Settle,
         (sku, location): super::skus::LevelKey,

@@ -50,11 +50,20 @@ impl Engine {
                 .filter(|late| late.line as usize == at)
                 .map(|late| late.units)
                 .sum();
+            // Units cancelled are first those of the hold that was confirmed first.
+            let confirmed = line.confirmed() - again;
+            let [mut cancelled, _] = home.after(at);
+            let mut cancels = |confirmed: u32| {
+                let here = cancelled.min(confirmed);
+                cancelled -= here;
+                here
+            };
             let settle = Settle {
                 id,
                 hold: line.hold,
                 version: home.version,
-                confirmed: line.confirmed() - again,
+                confirmed,
+                cancelled: cancels(confirmed),
                 released: line.released(),
                 expired: line.expired() + again,
                 deadline: home.expires_at,
@@ -65,6 +74,7 @@ impl Engine {
                 .map(|late| Settle {
                     hold: late.hold,
                     confirmed: late.units,
+                    cancelled: cancels(late.units),
                     released: 0,
                     expired: 0,
                     ..settle.clone()

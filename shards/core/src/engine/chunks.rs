@@ -5,8 +5,8 @@ use super::{Engine, holds::Hold};
 use crate::id::Opening;
 use crate::name::{Slot, Text};
 use crate::snapshot::{
-    CHUNK_ENTRIES, ChunkId, ChunkState, HoldPhase, HoldRecord, HomeRecord, KeyRecord, LineRecord,
-    ShardRecord, SkuRecord,
+    CHUNK_ENTRIES, ChunkId, ChunkState, HoldPhase, HoldRecord, HomeRecord, KeyRecord, LevelRecord,
+    LineRecord, ShardRecord, SkuRecord,
 };
 use crate::time::Timestamp;
 
@@ -41,6 +41,7 @@ impl Engine {
                 next_hold: self.holds.next,
                 next_key: self.keys.next,
                 first_key: self.keys.first,
+                locations: self.skus.locations_declared().cloned().collect(),
             }),
             ChunkId::Skus(slot) => ChunkState::Skus(self.sku_records(slot)),
             ChunkId::Homes(opening, block) => ChunkState::Homes(self.home_records(opening, block)),
@@ -81,6 +82,9 @@ impl Engine {
                 self.holds.next = record.next_hold;
                 self.keys.next = record.next_key;
                 self.keys.first = record.first_key;
+                for location in &record.locations {
+                    self.skus.set_location(location);
+                }
             }
             ChunkState::Skus(records) => records.iter().for_each(|record| self.load_sku(record)),
             ChunkState::Homes(records) => {
@@ -133,10 +137,11 @@ impl Engine {
         self.skus.make_known(sku);
         self.skus.set_config(sku, &record.config);
         self.skus.get_mut(sku).versions = record.versions;
-        for (location, counters) in &record.levels {
-            let location = self.skus.intern_location(location);
-            self.skus.level_mut(sku, location).counters = counters.into();
+        for level in &record.levels {
+            let location = self.skus.intern_location(&level.location);
+            self.skus.level_mut(sku, location).counters = (&level.counters).into();
         }
+        self.load_life(record);
     }
 
     fn load_key(&mut self, record: &KeyRecord) {
@@ -161,22 +166,23 @@ impl Engine {
             .map(|index| self.skus.get(*index));
         let mut records: Vec<SkuRecord> = entries
             .map(|entry| {
-                let mut levels: Vec<_> = entry
-                    .levels
-                    .iter()
-                    .map(|level| {
-                        (
-                            self.skus.location(level.location).clone(),
-                            level.counters.all(),
-                        )
-                    })
-                    .collect();
-                levels.sort_by(|(a, _), (b, _)| a.cmp(b));
+                let life = entry.life.as_deref();
+                let levels = entry.levels.iter().map(|level| LevelRecord {
+                    location: self.skus.location(level.location).clone(),
+                    counters: level.counters.all(),
+                    counted: life.and_then(|life| life.counted(level.location)),
+                });
+                let mut levels: Vec<_> = levels.collect();
+                levels.sort_by(|a, b| a.location.cmp(&b.location));
+                let messages = life.into_iter().flat_map(|life| &life.messages);
                 SkuRecord {
                     sku: entry.sku.clone(),
                     config: (*entry.config).clone(),
                     versions: entry.versions,
                     levels,
+                    streams: life.map_or_else(Vec::new, |life| self.stream_records(life)),
+                    messages: messages.map(|(hash, at)| (*hash, *at)).collect(),
+                    drifts: life.map_or_else(Vec::new, |life| life.drifts.clone()),
                 }
             })
             .collect();
@@ -254,6 +260,8 @@ impl Engine {
             totals: hold.totals(),
             counted: hold.counted().cloned(),
             graced: hold.graced,
+            after: hold.after(),
+            told: hold.told(),
         }
     }
 

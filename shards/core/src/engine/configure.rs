@@ -127,5 +127,8 @@ fn patched(config: &SkuConfig, command: &Configure) -> SkuConfig {
         low_at: optional(config.low_at.as_ref(), &command.low_at),
         location_order: optional(Some(&config.location_order), &command.location_order)
             .unwrap_or_default(),
+        sourcing: optional(Some(&config.sourcing), &command.sourcing).unwrap_or_default(),
+        on_shortfall: optional(Some(&config.on_shortfall), &command.on_shortfall)
+            .unwrap_or_default(),
     }
 }

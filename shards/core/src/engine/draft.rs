@@ -235,7 +235,17 @@ impl Draft<'_> {
     const fn versions_after(&self, before: Versions) -> Versions {
         let is_stock = matches!(
             self.kind,
-            EventKind::StockReceived | EventKind::StockAdjusted | EventKind::StockShortfall
+            EventKind::StockReceived
+                | EventKind::StockAdjusted
+                | EventKind::StockShortfall
+                | EventKind::StockOpened
+                | EventKind::StockShipped
+                | EventKind::StockReturned
+                | EventKind::StockRestocked
+                | EventKind::StockDamaged
+                | EventKind::StockWrittenOff
+                | EventKind::StockCounted
+                | EventKind::StockTransferred
         );
         let stock = if is_stock {
             before.stock + 1

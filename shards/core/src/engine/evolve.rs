@@ -11,12 +11,14 @@ use super::lists::list_lapse;
 use super::seen::Seen;
 use super::skus::SkuEntry;
 use crate::event::{
-    Effect, Event, HoldChange, HomeChange, KeyEffect, KeyTarget, Reserved, Resumed, SkuEffect,
-    StockEffect, Versions,
+    Effect, Event, HoldAfter, HoldChange, HomeChange, HomeLines, KeyEffect, KeyTarget, Reserved,
+    Resumed, SkuEffect, StockEffect, Versions,
 };
 use crate::id::{Opening, ReservationId};
 use crate::name::Text;
-use crate::snapshot::{CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord};
+use crate::snapshot::{
+    CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord, LocationRecord,
+};
 use crate::stock::Counter;
 use crate::time::Timestamp;
 use std::fmt;
@@ -105,6 +107,16 @@ impl Engine {
             Effect::Sku(effect) => self.sku_configured(effect, event.seq),
             Effect::Resumed(resumed) => self.resumed(*resumed, event.seq, seen),
             Effect::KeysForgotten(below) => self.keys_forgotten(*below, event.seq, seen),
+            Effect::HoldAfter(after) => self.hold_after(*after),
+            Effect::HomeLines(change) => self.home_lines(change, event.seq),
+            Effect::Location(record) => self.location_changed(record),
+            Effect::Stream(effect) => self.stream_changed(effect),
+            Effect::StreamForgotten(key) => self.stream_forgotten(key),
+            Effect::Counted(effect) => self.counted(effect),
+            Effect::Drift(drift) => self.drift_changed(drift),
+            Effect::DriftForgotten(which) => self.drift_forgotten(&which.0, which.1),
+            Effect::Message(effect) => self.message_seen(effect),
+            Effect::MessagesForgotten(which) => self.messages_forgotten(&which.0, which.1),
         }
     }
 
@@ -263,13 +275,58 @@ impl Engine {
             "INV-5: more ended than was held"
         );
         hold.settle(change.version, change.totals);
-        let is_gone = hold.open() == 0 && (hold.counted().is_none() || hold.counts() == 0);
-        if is_gone {
+        if hold.is_over() {
             self.holds.remove(number);
         } else {
             self.hold_enters(number);
         }
         self.hold_dirty(number);
+    }
+
+    /// What was confirmed is cancelled or leaves; a hold of which nothing is left to come is gone.
+    fn hold_after(&mut self, change: HoldAfter) {
+        let number = change.number;
+        self.hold_leaves(number);
+        let hold = self
+            .holds
+            .get_mut(number)
+            .expect("changed holds are stored");
+        hold.set_after(change.after, change.told);
+        if hold.is_over() {
+            self.holds.remove(number);
+        } else {
+            self.hold_enters(number);
+        }
+        self.hold_dirty(number);
+    }
+
+    /// A reservation's lines changed places; its holds have effects of their own.
+    fn home_lines(&mut self, change: &HomeLines, seq: u64) {
+        let place = HomeRef::of(change.id);
+        self.home_leaves(place);
+        let lines = change.lines.iter().map(|line| {
+            let kept = Line {
+                hold: line.hold,
+                sku: self.skus.intern(&line.sku),
+                units: line.units,
+                totals: line.totals,
+                location: self.skus.intern_location(&line.location),
+                foreign: line.foreign,
+            };
+            (kept, line.requested)
+        });
+        let lines = Lines::new(lines);
+        let home = self.homes.at_mut(place).expect("moved lines have a home");
+        home.version = change.version;
+        home.seq = seq;
+        home.lines = lines;
+        self.home_enters(place);
+        self.home_dirty(place);
+    }
+
+    fn location_changed(&mut self, record: &LocationRecord) {
+        self.skus.set_location(record);
+        self.shard_dirty();
     }
 
     fn hold_forgotten(&mut self, number: u64) {
@@ -395,6 +452,16 @@ fn chunk_of(effect: &Effect) -> Option<ChunkId> {
         Effect::HoldForgotten(number) => ChunkId::Holds(number / CHUNK_ENTRIES),
         Effect::Stock(effect) => ChunkId::Skus(effect.sku.slot()),
         Effect::Sku(effect) => ChunkId::Skus(effect.sku.slot()),
+        Effect::HoldAfter(after) => ChunkId::Holds(after.number / CHUNK_ENTRIES),
+        Effect::HomeLines(change) => home(change.id),
+        Effect::Location(_) => ChunkId::Shard,
+        Effect::Stream(effect) => ChunkId::Skus(effect.key.sku.slot()),
+        Effect::StreamForgotten(key) => ChunkId::Skus(key.sku.slot()),
+        Effect::Counted(effect) => ChunkId::Skus(effect.sku.slot()),
+        Effect::Drift(drift) => ChunkId::Skus(drift.sku.slot()),
+        Effect::DriftForgotten(which) => ChunkId::Skus(which.0.slot()),
+        Effect::Message(effect) => ChunkId::Skus(effect.sku.slot()),
+        Effect::MessagesForgotten(which) => ChunkId::Skus(which.0.slot()),
         // A plain reserve belongs to three, and is spelled out before this is asked.
         Effect::Reserved(_) | Effect::Resumed(_) | Effect::KeysForgotten(_) => return None,
     })

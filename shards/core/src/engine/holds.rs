@@ -50,6 +50,10 @@ pub(super) struct HoldExtra {
     version: u32,
     /// Confirmed, released, expired.
     totals: [u32; 3],
+    /// Of the confirmed ones, cancelled and shipped.
+    after: [u32; 2],
+    /// Shipped ones that its home, on another shard, has heard of.
+    told: u32,
 }
 
 impl Hold {
@@ -73,6 +77,9 @@ impl Hold {
             extra.counted.clone_from(&record.counted);
         }
         hold.settle(record.version, record.totals);
+        if record.after != [0; 2] {
+            hold.set_after(record.after, record.told);
+        }
         hold
     }
 
@@ -85,6 +92,8 @@ impl Hold {
                 counted: None,
                 version: 1,
                 totals: [0; 3],
+                after: [0; 2],
+                told: 0,
             })
         })
     }
@@ -110,15 +119,44 @@ impl Hold {
         self.extra.as_ref().map_or([0; 3], |extra| extra.totals)
     }
 
+    /// Of the confirmed units, cancelled and shipped ones.
+    pub(super) fn after(&self) -> [u32; 2] {
+        self.extra.as_ref().map_or([0; 2], |extra| extra.after)
+    }
+
+    /// Shipped units that its home has heard of.
+    pub(super) fn told(&self) -> u32 {
+        self.extra.as_ref().map_or(0, |extra| extra.told)
+    }
+
+    pub(super) fn set_after(&mut self, after: [u32; 2], told: u32) {
+        let extra = self.extra_mut();
+        extra.after = after;
+        extra.told = told;
+    }
+
+    /// Whether nothing is left to come of it, here or for a limit. What another shard's cart sold
+    /// here is kept until it has left or was cancelled, or home has forgotten it.
+    pub(super) fn is_over(&self) -> bool {
+        let [confirmed, ..] = self.totals();
+        let [cancelled, shipped] = self.after();
+        let is_kept_for_home = self.phase == HoldPhase::Bound
+            && self.after() != [0; 2]
+            && (cancelled + shipped < confirmed || self.told() < shipped);
+        let counts = self.counted().is_some() && self.counts() > 0;
+        self.open() == 0 && !counts && !is_kept_for_home
+    }
+
     pub(super) fn open(&self) -> u32 {
         let [confirmed, released, expired] = self.totals();
         self.units - confirmed - released - expired
     }
 
-    /// Units that count for the customer's limit: open and confirmed ones.
+    /// Units that count for the customer's limit: open and confirmed ones, less cancelled ones.
     pub(super) fn counts(&self) -> u32 {
         let [_, released, expired] = self.totals();
-        self.units - released - expired
+        let [cancelled, _] = self.after();
+        self.units - released - expired - cancelled
     }
 
     pub(super) fn counted(&self) -> Option<&(Text, Timestamp)> {

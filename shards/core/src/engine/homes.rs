@@ -248,6 +248,13 @@ impl Home {
         self.extra.as_ref()?.pinned_until
     }
 
+    /// Of a line's confirmed units, cancelled and shipped ones.
+    pub(super) fn after(&self, line: usize) -> [u32; 2] {
+        let extra = self.extra.as_ref();
+        let after = extra.and_then(|extra| extra.after.get(line));
+        after.copied().unwrap_or_default()
+    }
+
     /// Where its longest lifetime is counted from.
     pub(super) fn chain_start(&self) -> Timestamp {
         let first = self.extra.as_ref().and_then(|extra| extra.chain_start);

@@ -24,13 +24,13 @@ pub(super) struct Keys {
 pub(super) struct Key {
     pub(super) tag: KeyTag,
     pub(super) at: Timestamp,
-    /// 1 bit that is set, 4 of outcome, 2 of what the target is, the target in the rest.
+    /// 1 bit that is set, 5 of outcome, 2 of what the target is, the target in the rest.
     packed: NonZeroU64,
 }
 
 const TAKEN: u64 = 1 << 63;
-const OUTCOME_SHIFT: u32 = 59;
-const KIND_SHIFT: u32 = 57;
+const OUTCOME_SHIFT: u32 = 58;
+const KIND_SHIFT: u32 = 56;
 
 /// Where a key lies: the low half of its index, and as much of its hash as its table needs to grow
 /// without a look at the keys themselves, which would be a miss of the cache for each.
@@ -63,7 +63,7 @@ pub(super) enum Target {
 
 impl Key {
     pub(super) fn outcome(&self) -> KeyOutcome {
-        KeyOutcome::ALL[(self.packed.get() >> OUTCOME_SHIFT & 0b1111) as usize]
+        KeyOutcome::ALL[(self.packed.get() >> OUTCOME_SHIFT & 0b1_1111) as usize]
     }
 }
 

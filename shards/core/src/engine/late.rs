@@ -322,6 +322,8 @@ impl Engine {
             totals: [units, 0, 0],
             counted: Some((customer, home.created_at())),
             graced: false,
+            after: [0; 2],
+            told: 0,
         })));
     }
 

@@ -5,7 +5,6 @@
 //! what time has brought, `chunks` takes state apart and puts it together, `invariants`
 //! checks it, `render` shows it; the tables (`skus`, `homes`, `holds`, `keys`) store it.
 
-mod adjust;
 mod cart;
 mod cart_told;
 mod chunks;
@@ -23,7 +22,9 @@ mod keys;
 mod lapses;
 mod late;
 mod level;
+mod life;
 mod lists;
+mod movement;
 mod queue;
 mod release;
 mod render;
@@ -44,11 +45,12 @@ pub use seen::Seen;
 use crate::command::{Command, HeldLine, LineUnits, Request};
 use crate::event::{Event, KeyOutcome, KeyTag, KeyTarget};
 use crate::id::ReservationId;
-use crate::name::Sku;
+use crate::name::{Location, Sku};
 use crate::policy::Policy;
 use crate::refusal::{ExpiredReason, Refusal};
 use crate::snapshot::{ChunkId, Shortage};
 use crate::time::Timestamp;
+use crate::view::Outcome as MovementOutcome;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -63,6 +65,8 @@ pub struct Engine {
     homes: homes::Homes,
     holds: holds::Holds,
     keys: keys::Keys,
+    /// Where drifts, messages and streams lie.
+    life: life::LifeIndex,
     /// Earliest deadline of each SKU and location that has local holds.
     lapses: BTreeSet<(Timestamp, skus::LevelKey)>,
     /// Chunks that changed since their last snapshot, by the sequence that first did.
@@ -135,9 +139,22 @@ pub enum Reply {
         id: ReservationId,
         /// Of what.
         sku: Sku,
+        /// What came of it.
+        outcome: MovementOutcome,
         /// Whether this is a repeat.
         replayed: bool,
     },
+    /// A drift.
+    Drift {
+        /// Which.
+        id: ReservationId,
+        /// Of what.
+        sku: Sku,
+        /// Whether this is a repeat.
+        replayed: bool,
+    },
+    /// A location.
+    Location(Location),
     /// A step of a cart.
     Part(PartHold),
 }
@@ -173,6 +190,7 @@ impl Engine {
             homes: homes::Homes::default(),
             holds: holds::Holds::default(),
             keys: keys::Keys::default(),
+            life: life::LifeIndex::default(),
             lapses: BTreeSet::new(),
             dirty: VecDeque::new(),
             shard_is_dirty: false,
@@ -209,8 +227,13 @@ impl Engine {
         let key = request.key.as_ref();
         match &request.command {
             Command::Configure(command) => self.decide_configure(command, key, now),
-            Command::Receive(command) => self.decide_receive(command, key, now),
-            Command::Adjust(command) => self.decide_adjust(command, key, now),
+            Command::Movement(command) => self.decide_movement(command, key, now),
+            Command::Location(_)
+            | Command::Cancel(_)
+            | Command::MoveHold(_)
+            | Command::LiftStream(_)
+            | Command::OpenDrift(_)
+            | Command::DecideDrift(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
             Command::Reserve(command) => self.decide_reserve(command, key, now),
             Command::Confirm(command) => self.decide_confirm(command, key, now),
             Command::Release(command) => self.decide_release(command, key, now),
@@ -270,12 +293,18 @@ impl Engine {
                 (self.sku_seq(sku), Outcome::Done(reply))
             }
             KeyTarget::Movement(id, sku) => {
-                let reply = Reply::Movement {
-                    id: *id,
-                    sku: sku.clone(),
-                    replayed,
+                let (id, sku) = (*id, sku.clone());
+                let read = self.sku_seq(&sku);
+                let reply = match MovementOutcome::of_key(outcome) {
+                    Some(outcome) => Reply::Movement {
+                        id,
+                        sku,
+                        outcome,
+                        replayed,
+                    },
+                    None => Reply::Drift { id, sku, replayed },
                 };
-                (self.sku_seq(sku), Outcome::Done(reply))
+                (read, Outcome::Done(reply))
             }
         };
         Some(Decision::outcome(outcome, read))

@@ -6,7 +6,9 @@ use super::{Engine, Reply};
 use crate::id::ReservationId;
 use crate::name::{Sku, Text};
 use crate::time::Timestamp;
-use crate::view::{Answer, LineView, MovementView, ReservationView, SkuView, Status};
+use crate::view::{
+    Answer, DriftView, LineView, LocationView, MovementView, ReservationView, SkuView, Status,
+};
 
 impl Engine {
     /// What to tell the caller, from the state after the decision's events.
@@ -41,15 +43,57 @@ impl Engine {
                     replayed,
                 }
             }
-            Reply::Movement { id, sku, replayed } => {
-                let sku = self.sku(&sku).expect("the reply names what was decided on");
-                Answer::Movement {
-                    view: Box::new(MovementView { id, sku }),
+            Reply::Movement {
+                id,
+                sku,
+                outcome,
+                replayed,
+            } => Answer::Movement {
+                view: Box::new(self.movement_view(id, &sku, outcome)),
+                replayed,
+            },
+            Reply::Drift { id, replayed, .. } => {
+                let view = self.drift(id).expect("the reply names what was decided on");
+                Answer::Drift {
+                    view: Box::new(view),
                     replayed,
+                }
+            }
+            Reply::Location(name) => {
+                let record = self.skus.declared(&name).expect("it was just declared");
+                let (record, at) = (record.clone(), self.at);
+                Answer::Location {
+                    view: Box::new(LocationView { record, at }),
+                    replayed: false,
                 }
             }
             Reply::Part(part) => Answer::Part(part),
         }
+    }
+
+    fn movement_view(
+        &self,
+        id: ReservationId,
+        sku: &Sku,
+        outcome: crate::view::Outcome,
+    ) -> MovementView {
+        // A drift that a movement opened has its id, and says how much of it fitted.
+        let drift = self.drift(id).map(|view| view.drift);
+        MovementView {
+            id,
+            sku: self.sku(sku).expect("the reply names what was decided on"),
+            outcome,
+            applied: drift.as_ref().map(|drift| drift.expected),
+            drift: drift.map(|drift| drift.id),
+        }
+    }
+
+    /// A drift as it stands.
+    pub fn drift(&self, id: ReservationId) -> Option<DriftView> {
+        let sku = self.skus.get(*self.life.drifts.get(&id)?);
+        let drift = sku.life.as_ref()?.drift(id)?.clone();
+        let (seq, at) = (sku.seq, self.at);
+        Some(DriftView { drift, seq, at })
     }
 
     /// A reservation as it stands; a lapsed one is shown as expired from its deadline on.
@@ -80,6 +124,8 @@ impl Engine {
                 confirmed: line.confirmed(),
                 released: line.released(),
                 expired: line.expired() + if is_lapsed { line.open() } else { 0 },
+                cancelled: home.after(at)[0],
+                shipped: home.after(at)[1],
             })
             .collect();
         let has_confirmed = lines.iter().any(|line| line.confirmed > 0);

@@ -292,6 +292,8 @@ impl Engine {
                 .filter(|_| is_limited)
                 .map(|name| (name.clone(), new.id.at())),
             graced: false,
+            after: [0; 2],
+            told: 0,
         }
     }
 

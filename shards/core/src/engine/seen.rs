@@ -24,7 +24,10 @@ impl Seen {
         let gives = |effect: &Effect| {
             matches!(
                 effect,
-                Effect::Reserved(_) | Effect::HoldCreated(_) | Effect::KeysForgotten(_)
+                Effect::Reserved(_)
+                    | Effect::HoldCreated(_)
+                    | Effect::KeysForgotten(_)
+                    | Effect::Location(_)
             )
         };
         let is_numbered = event.key.is_some() || event.effects.iter().any(gives);

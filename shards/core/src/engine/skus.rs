@@ -6,11 +6,13 @@
 
 use super::lapses::Lapses;
 use super::level::LevelCounters;
+use super::life::Life;
 use super::slab::Slab;
 use super::subtables::SubTables;
 use crate::event::Versions;
 use crate::name::{Location, Sku, Slot};
-use crate::stock::SkuConfig;
+use crate::snapshot::LocationRecord;
+use crate::stock::{SkuConfig, Sourcing};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -31,6 +33,10 @@ pub(super) struct Skus {
     slots_dirty: Vec<bool>,
     locations: Vec<Location>,
     location_index: BTreeMap<Location, LocationIndex>,
+    /// Locations that were declared.
+    declared: BTreeMap<Location, LocationRecord>,
+    /// Locations that were closed for selling.
+    closed: Vec<LocationIndex>,
     plain: Arc<SkuConfig>,
     known: usize,
     /// The SKU interned last: the effects of an event mostly name one.
@@ -46,6 +52,8 @@ pub(super) struct SkuEntry {
     pub(super) config: Arc<SkuConfig>,
     /// `main` first, then by name: the default selling order.
     pub(super) levels: SmallVec<[Level; 1]>,
+    /// Streams, counts and drifts, where it has any.
+    pub(super) life: Option<Box<Life>>,
     /// Whether it was created here, not just named by a cart.
     pub(super) known: bool,
 }
@@ -68,6 +76,8 @@ impl Default for Skus {
             slots_dirty: vec![false; usize::from(Slot::COUNT)],
             locations: Vec::new(),
             location_index: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            closed: Vec::new(),
             plain: Arc::default(),
             known: 0,
             last: 0,
@@ -126,6 +136,7 @@ impl Skus {
             versions: Versions::default(),
             config,
             levels: SmallVec::new(),
+            life: None,
             known: false,
         };
         self.entries.insert(u64::from(index), |_| entry);
@@ -216,6 +227,30 @@ impl Skus {
         index
     }
 
+    /// A location was declared or configured.
+    pub(super) fn set_location(&mut self, record: &LocationRecord) {
+        let index = self.intern_location(&record.location);
+        self.closed.retain(|closed| *closed != index);
+        if !record.selling {
+            self.closed.push(index);
+        }
+        self.declared.insert(record.location.clone(), record.clone());
+    }
+
+    /// Whether reserves may take from a location.
+    pub(super) fn is_selling(&self, location: LocationIndex) -> bool {
+        self.closed.is_empty() || !self.closed.contains(&location)
+    }
+
+    pub(super) fn declared(&self, location: &Location) -> Option<&LocationRecord> {
+        self.declared.get(location)
+    }
+
+    /// Locations that were declared, by name.
+    pub(super) fn locations_declared(&self) -> impl Iterator<Item = &LocationRecord> {
+        self.declared.values()
+    }
+
     pub(super) fn level_mut(&mut self, index: SkuIndex, location: LocationIndex) -> &mut Level {
         let entry = self.get(index);
         let found = entry
@@ -249,6 +284,7 @@ impl SkuEntry {
         config.is_on_sale(now)
             && config.customer_limit.is_none()
             && config.location_order.is_empty()
+            && config.sourcing == Sourcing::WholeLine
     }
 
     pub(super) fn level(&self, location: LocationIndex) -> Option<&Level> {

@@ -4,7 +4,8 @@
 //! the canonical form of a shard's state (INV-6). An empty chunk has no bytes at all.
 
 use holdfast_core::{
-    CHUNK_ENTRIES, ChunkId, ChunkState, HoldRecord, HomeRecord, KeyRecord, ShardRecord, SkuRecord,
+    CHUNK_ENTRIES, ChunkId, ChunkState, HoldRecord, HomeRecord, KeyRecord, LevelRecord,
+    ShardRecord, SkuRecord, StreamRecord,
 };
 
 use super::key::Key;
@@ -33,6 +34,10 @@ pub fn encode(state: &ChunkState) -> Vec<u8> {
             encoder.varint(record.next_hold);
             encoder.varint(record.next_key);
             encoder.varint(record.first_key);
+            encoder.varint(record.locations.len() as u64);
+            for location in &record.locations {
+                encoder.location_record(location);
+            }
         }
         ChunkState::Skus(records) => {
             encoder.records(KIND_SKUS, records, Encoder::sku_record);
@@ -86,10 +91,42 @@ impl Encoder {
         self.config(&record.config);
         self.versions(record.versions);
         self.varint(record.levels.len() as u64);
-        for (location, counters) in &record.levels {
-            self.location(location);
-            self.counters(counters);
+        for level in &record.levels {
+            self.location(&level.location);
+            self.counters(&level.counters);
         }
+        self.life(record);
+    }
+
+    /// What few SKUs have; one byte for all the others.
+    fn life(&mut self, record: &SkuRecord) {
+        let counted = record.levels.iter().any(|level| level.counted.is_some());
+        let has_life = counted
+            || !record.streams.is_empty()
+            || !record.messages.is_empty()
+            || !record.drifts.is_empty();
+        self.byte(u8::from(has_life));
+        if !has_life {
+            return;
+        }
+        for level in &record.levels {
+            self.optional(level.counted, |encoder, (at, seq)| {
+                encoder.time(at);
+                encoder.varint(seq);
+            });
+        }
+        self.varint(record.streams.len() as u64);
+        record
+            .streams
+            .iter()
+            .for_each(|stream| self.stream_record(stream));
+        self.varint(record.messages.len() as u64);
+        for (hash, at) in &record.messages {
+            self.array(hash.to_le_bytes());
+            self.time(*at);
+        }
+        self.varint(record.drifts.len() as u64);
+        record.drifts.iter().for_each(|drift| self.drift(drift));
     }
 
     fn home_record(&mut self, record: &HomeRecord) {
@@ -123,6 +160,7 @@ impl Decoder<'_> {
                 next_hold: self.varint()?,
                 next_key: self.varint()?,
                 first_key: self.varint()?,
+                locations: self.list(Self::location_record)?,
             }),
             (ChunkId::Skus(slot), KIND_SKUS) => {
                 let records = self.records(Self::sku_record)?;
@@ -173,15 +211,51 @@ impl Decoder<'_> {
         let (sku, config, versions) = (self.sku()?, self.config()?, self.versions()?);
         let mut levels = Vec::new();
         for _ in 0..self.count()? {
-            levels.push((self.location()?, self.counters()?));
+            levels.push(LevelRecord {
+                location: self.location()?,
+                counters: self.counters()?,
+                counted: None,
+            });
         }
-        in_place(levels.is_sorted_by(|(a, _), (b, _)| a < b))?;
-        Ok(SkuRecord {
+        in_place(levels.is_sorted_by(|a, b| a.location < b.location))?;
+        let mut record = SkuRecord {
             sku,
             config,
             versions,
             levels,
-        })
+            streams: Vec::new(),
+            messages: Vec::new(),
+            drifts: Vec::new(),
+        };
+        match self.byte()? {
+            0 => {}
+            1 => self.life(&mut record)?,
+            _ => return Err(Fault::Unknown),
+        }
+        Ok(record)
+    }
+
+    fn life(&mut self, record: &mut SkuRecord) -> Read<()> {
+        for level in &mut record.levels {
+            level.counted = self.optional(|decoder| Ok((decoder.time()?, decoder.varint()?)))?;
+        }
+        record.streams = self.list(Self::stream_record)?;
+        record.messages =
+            self.list(|decoder| Ok((u64::from_le_bytes(decoder.array()?), decoder.time()?)))?;
+        record.drifts = self.list(Self::drift)?;
+        let by_place = |stream: &StreamRecord| (stream.location.clone(), stream.source.clone());
+        in_place(record.streams.is_sorted_by(|a, b| by_place(a) < by_place(b)))?;
+        in_place(record.messages.is_sorted_by(|(a, _), (b, _)| a < b))?;
+        in_place(record.drifts.is_sorted_by(|a, b| a.id < b.id))
+    }
+
+    /// A number, and that many.
+    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+        let mut list = Vec::new();
+        for _ in 0..self.count()? {
+            list.push(read(self)?);
+        }
+        Ok(list)
     }
 
     fn home_record(&mut self) -> Read<HomeRecord> {

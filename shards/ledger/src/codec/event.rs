@@ -30,14 +30,20 @@ const TAG_SKU: u8 = 7;
 const TAG_RESUMED: u8 = 8;
 const TAG_KEYS_FORGOTTEN: u8 = 9;
 const TAG_RESERVED: u8 = 10;
+/// A rare effect, whose own tag follows.
+const TAG_MORE: u8 = 15;
 
-const NOTE_REASON: u8 = 1;
-const NOTE_DOCUMENT: u8 = 1 << 1;
-const NOTE_SOURCE: u8 = 1 << 2;
-const NOTE_OCCURRED: u8 = 1 << 3;
-const NOTE_MOVEMENT: u8 = 1 << 4;
-const NOTE_PAYMENT: u8 = 1 << 5;
-const NOTE_ALL: u8 = (1 << 6) - 1;
+const NOTE_REASON: u64 = 1;
+const NOTE_DOCUMENT: u64 = 1 << 1;
+const NOTE_SOURCE: u64 = 1 << 2;
+const NOTE_OCCURRED: u64 = 1 << 3;
+const NOTE_MOVEMENT: u64 = 1 << 4;
+const NOTE_PAYMENT: u64 = 1 << 5;
+const NOTE_FEED: u64 = 1 << 6;
+const NOTE_RESERVATION: u64 = 1 << 7;
+const NOTE_DRIFT: u64 = 1 << 8;
+const NOTE_MESSAGE: u64 = 1 << 9;
+const NOTE_ALL: u64 = (1 << 10) - 1;
 
 /// Writes the bodies of records, one after the other. Keeping it keeps its small tables.
 #[derive(Debug)]
@@ -243,25 +249,47 @@ impl Encoder {
                 self.byte(TAG_KEYS_FORGOTTEN);
                 self.varint(*below);
             }
+            rare => {
+                let is_rare = self.more(TAG_MORE, rare);
+                debug_assert!(is_rare, "the others are matched above");
+            }
         }
     }
 
     fn note(&mut self, note: &Note) {
-        self.byte(
-            flag(note.reason.is_some(), NOTE_REASON)
-                | flag(note.document.is_some(), NOTE_DOCUMENT)
-                | flag(note.source.is_some(), NOTE_SOURCE)
-                | flag(note.occurred_at.is_some(), NOTE_OCCURRED)
-                | flag(note.movement.is_some(), NOTE_MOVEMENT)
-                | flag(note.payment.is_some(), NOTE_PAYMENT),
-        );
-        let texts = [&note.reason, &note.document, &note.source, &note.payment];
+        let presence = [
+            (note.reason.is_some(), NOTE_REASON),
+            (note.document.is_some(), NOTE_DOCUMENT),
+            (note.source.is_some(), NOTE_SOURCE),
+            (note.occurred_at.is_some(), NOTE_OCCURRED),
+            (note.movement.is_some(), NOTE_MOVEMENT),
+            (note.payment.is_some(), NOTE_PAYMENT),
+            (note.feed.is_some(), NOTE_FEED),
+            (note.reservation.is_some(), NOTE_RESERVATION),
+            (note.drift.is_some(), NOTE_DRIFT),
+            (note.message.is_some(), NOTE_MESSAGE),
+        ];
+        let set = presence.iter().filter(|(set, _)| *set);
+        self.varint(set.map(|(_, bit)| bit).sum());
+        let texts = [
+            &note.reason,
+            &note.document,
+            &note.source,
+            &note.payment,
+            &note.message,
+        ];
         texts.into_iter().flatten().for_each(|text| self.text(text));
         if let Some(occurred_at) = note.occurred_at {
             self.time(occurred_at);
         }
-        if let Some(movement) = note.movement {
-            self.id(movement);
+        for id in [note.movement, note.reservation, note.drift]
+            .into_iter()
+            .flatten()
+        {
+            self.id(id);
+        }
+        if let Some(mark) = note.feed {
+            self.feed_mark(mark);
         }
     }
 }
@@ -328,12 +356,13 @@ impl Decoder<'_> {
                 grace: Millis::new(self.varint()?),
             }),
             TAG_KEYS_FORGOTTEN => Effect::KeysForgotten(self.varint()?),
+            TAG_MORE => self.more()?,
             _ => return Err(Fault::Unknown),
         })
     }
 
     fn note(&mut self) -> Read<Note> {
-        let flags = self.byte()?;
+        let flags = self.varint()?;
         if flags & !NOTE_ALL != 0 {
             return Err(Fault::Unknown);
         }
@@ -343,6 +372,7 @@ impl Decoder<'_> {
             (NOTE_DOCUMENT, &mut note.document),
             (NOTE_SOURCE, &mut note.source),
             (NOTE_PAYMENT, &mut note.payment),
+            (NOTE_MESSAGE, &mut note.message),
         ] {
             if flags & bit != 0 {
                 *text = Some(self.text()?);
@@ -351,8 +381,17 @@ impl Decoder<'_> {
         if flags & NOTE_OCCURRED != 0 {
             note.occurred_at = Some(self.time()?);
         }
-        if flags & NOTE_MOVEMENT != 0 {
-            note.movement = Some(self.id()?);
+        for (bit, id) in [
+            (NOTE_MOVEMENT, &mut note.movement),
+            (NOTE_RESERVATION, &mut note.reservation),
+            (NOTE_DRIFT, &mut note.drift),
+        ] {
+            if flags & bit != 0 {
+                *id = Some(self.id()?);
+            }
+        }
+        if flags & NOTE_FEED != 0 {
+            note.feed = Some(self.feed_mark()?);
         }
         Ok(note)
     }

@@ -17,7 +17,8 @@ const EXTRA_GRACED: u64 = 1 << 8;
 const EXTRA_SETTLED: u64 = 1 << 9;
 const EXTRA_SHORTAGES: u64 = 1 << 10;
 const EXTRA_LATE_HOLDS: u64 = 1 << 11;
-const EXTRA_ALL: u64 = (1 << 12) - 1;
+const EXTRA_AFTER: u64 = 1 << 12;
+const EXTRA_ALL: u64 = (1 << 13) - 1;
 
 /// Its place in this list is a reason's number.
 const EXPIRED_REASONS: [ExpiredReason; 6] = [
@@ -53,6 +54,7 @@ impl Encoder {
             (extra.settled, EXTRA_SETTLED),
             (!extra.shortages.is_empty(), EXTRA_SHORTAGES),
             (!extra.late_holds.is_empty(), EXTRA_LATE_HOLDS),
+            (!extra.after.is_empty(), EXTRA_AFTER),
         ];
         self.varint(
             presence
@@ -93,6 +95,10 @@ impl Encoder {
                 .late_holds
                 .iter()
                 .for_each(|late| self.late_hold(late));
+        }
+        if !extra.after.is_empty() {
+            self.varint(extra.after.len() as u64);
+            extra.after.iter().for_each(|after| self.after(*after));
         }
         self.recent.id = Some(id);
     }
@@ -157,6 +163,11 @@ impl Decoder<'_> {
         if has(EXTRA_LATE_HOLDS) {
             for _ in 0..self.count()? {
                 extra.late_holds.push(self.late_hold()?);
+            }
+        }
+        if has(EXTRA_AFTER) {
+            for _ in 0..self.count()? {
+                extra.after.push(self.after()?);
             }
         }
         self.recent.id = Some(id);

@@ -40,6 +40,9 @@ const CHANGE_DEADLINE: u8 = 1 << 5;
 const CHANGE_TOTALS: u8 = 1 << 6;
 const CHANGE_PHASE: u8 = 1 << 7;
 
+/// In place of the phase of a whole record: bound, and what became of its units follows at the end.
+const PHASE_AFTER: u16 = 3;
+
 /// Its place in this list is a phase's number.
 const PHASES: [HoldPhase; 3] = [HoldPhase::Local, HoldPhase::Tentative, HoldPhase::Bound];
 
@@ -69,7 +72,17 @@ impl Basis {
             | Effect::Stock(_)
             | Effect::Sku(_)
             | Effect::Resumed(_)
-            | Effect::KeysForgotten(_) => {}
+            | Effect::KeysForgotten(_)
+            | Effect::HoldAfter(_)
+            | Effect::HomeLines(_)
+            | Effect::Location(_)
+            | Effect::Stream(_)
+            | Effect::StreamForgotten(_)
+            | Effect::Counted(_)
+            | Effect::Drift(_)
+            | Effect::DriftForgotten(_)
+            | Effect::Message(_)
+            | Effect::MessagesForgotten(_) => {}
         }
     }
 
@@ -114,6 +127,7 @@ fn follows(hold: &HoldRecord, home: &HomeRecord, line: &LineRecord) -> bool {
         && hold.deadline == home.expires_at
         && hold.totals == line.totals
         && !hold.graced
+        && hold.after == [0; 2]
         && hold.sku == line.sku
         && hold.location == line.location
 }
@@ -166,11 +180,21 @@ impl Encoder {
         let place = self.place_flags(&hold.sku, &hold.location);
         let when = |set: bool, bit: u16| if set { bit } else { 0 };
         let since = hold.counted.as_ref().map(|(_, since)| since.ms());
+        let has_after = hold.after != [0; 2] || hold.told != 0;
+        assert!(
+            !has_after || hold.phase == HoldPhase::Bound,
+            "INV-5: what became of a local hold is told by its reservation"
+        );
+        let phase = if has_after {
+            PHASE_AFTER
+        } else {
+            hold.phase as u16
+        };
         let flags = u16::from(place)
             | when(Some(hold.id) != self.recent.id, HOLD_ID)
             | when(number != 1, HOLD_NUMBER)
             | when(hold.attempt != 0, HOLD_ATTEMPT)
-            | (hold.phase as u16) << HOLD_PHASE_SHIFT
+            | phase << HOLD_PHASE_SHIFT
             | when(hold.requested != 1, HOLD_REQUESTED)
             | when(hold.units != hold.requested, HOLD_UNITS)
             | when(hold.totals != [0; 3], HOLD_TOTALS)
@@ -208,6 +232,10 @@ impl Encoder {
             if flags & HOLD_SINCE != 0 {
                 self.delta(since.ms(), born);
             }
+        }
+        if has_after {
+            self.after(hold.after);
+            self.varint(u64::from(hold.told));
         }
         self.recent.ttl = ttl;
         self.recent.hold = hold.number;
@@ -290,13 +318,21 @@ impl Decoder<'_> {
             totals: line.totals,
             counted,
             graced: false,
+            after: [0; 2],
+            told: 0,
         })
     }
 
     pub(super) fn hold(&mut self) -> Read<HoldRecord> {
         let flags = u16::from_le_bytes(self.array()?);
         let has = |bit| flags & bit != 0;
-        let phase = phase(((flags & HOLD_PHASE) >> HOLD_PHASE_SHIFT) as u8)?;
+        let number = (flags & HOLD_PHASE) >> HOLD_PHASE_SHIFT;
+        let has_after = number == PHASE_AFTER;
+        let phase = if has_after {
+            HoldPhase::Bound
+        } else {
+            phase(number as u8)?
+        };
         if has(HOLD_SINCE) && !has(HOLD_COUNTED) {
             return Err(Fault::Unknown);
         }
@@ -356,6 +392,11 @@ impl Decoder<'_> {
         } else {
             None
         };
+        let (after, told) = if has_after {
+            (self.after()?, self.varint_u32()?)
+        } else {
+            ([0; 2], 0)
+        };
         let deadline = Timestamp::from_ms(born.wrapping_add(ttl));
         let number = self.recent.hold.wrapping_add(step);
         let graced = has(HOLD_GRACED);
@@ -375,6 +416,8 @@ impl Decoder<'_> {
             totals,
             counted,
             graced,
+            after,
+            told,
         })
     }
 

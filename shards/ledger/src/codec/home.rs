@@ -75,7 +75,7 @@ impl Encoder {
         }
     }
 
-    fn line(&mut self, line: &LineRecord) {
+    pub(super) fn line(&mut self, line: &LineRecord) {
         assert!(
             totals_fit(&line.totals, line.units),
             "INV-5: totals of a line are within its units"
@@ -210,7 +210,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn line(&mut self) -> Read<LineRecord> {
+    pub(super) fn line(&mut self) -> Read<LineRecord> {
         let flags = self.byte()?;
         let place = self.place(flags)?;
         let foreign = flags & LINE_FOREIGN != 0;

@@ -9,7 +9,8 @@ const KEY_OUTCOME: u8 = 0b1111;
 const KEY_TARGET_SHIFT: u8 = 4;
 const KEY_TARGET: u8 = 0b11;
 const KEY_INDEX: u8 = 1 << 6;
-const KEY_ALL: u8 = KEY_OUTCOME | KEY_TARGET << KEY_TARGET_SHIFT | KEY_INDEX;
+/// The fifth bit of the outcome.
+const KEY_OUTCOME_HIGH: u8 = 1 << 7;
 
 /// Two words of the key's hash and one of the content's.
 const TAG_BYTES: usize = 24;
@@ -35,7 +36,13 @@ impl Encoder {
             KeyTarget::Sku(_) => TARGET_SKU,
             KeyTarget::Movement(..) => TARGET_MOVEMENT,
         };
-        self.byte(key.outcome as u8 | target << KEY_TARGET_SHIFT | flag(step != 1, KEY_INDEX));
+        let outcome = key.outcome as u8;
+        self.byte(
+            outcome & KEY_OUTCOME
+                | flag(outcome & !KEY_OUTCOME != 0, KEY_OUTCOME_HIGH)
+                | target << KEY_TARGET_SHIFT
+                | flag(step != 1, KEY_INDEX),
+        );
         if step != 1 {
             self.signed(step as i64);
         }
@@ -59,10 +66,8 @@ impl Encoder {
 impl Decoder<'_> {
     pub(super) fn key(&mut self) -> Read<KeyEffect> {
         let head = self.byte()?;
-        if head & !KEY_ALL != 0 {
-            return Err(Fault::Unknown);
-        }
-        let outcome = usize::from(head & KEY_OUTCOME);
+        let high = if head & KEY_OUTCOME_HIGH == 0 { 0 } else { KEY_OUTCOME + 1 };
+        let outcome = usize::from(high | head & KEY_OUTCOME);
         let outcome = *KeyOutcome::ALL.get(outcome).ok_or(Fault::Unknown)?;
         let step = if head & KEY_INDEX == 0 {
             1

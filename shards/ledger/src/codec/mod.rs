@@ -19,6 +19,7 @@ mod extra;
 mod hold;
 mod home;
 mod key;
+mod life;
 mod names;
 mod reserved;
 mod stock;

@@ -1,6 +1,9 @@
 //! Counters, versions and configurations of SKUs.
 
-use holdfast_core::{Counter, Counters, CustomerLimit, Millis, SkuConfig, SkuEffect, StockEffect};
+use holdfast_core::{
+    Counter, Counters, CustomerLimit, Millis, OnShortfall, SkuConfig, SkuEffect, Sourcing,
+    StockEffect,
+};
 use smallvec::SmallVec;
 
 use super::Fault;
@@ -22,7 +25,9 @@ const CONFIG_CLOSES: u8 = 1 << 2;
 const CONFIG_PAUSED: u8 = 1 << 3;
 const CONFIG_LOW: u8 = 1 << 4;
 const CONFIG_ORDER: u8 = 1 << 5;
-const CONFIG_ALL: u8 = (1 << 6) - 1;
+/// How lines choose locations, and what a shortfall does, in four bits each.
+const CONFIG_POLICIES: u8 = 1 << 6;
+const CONFIG_ALL: u8 = (1 << 7) - 1;
 
 impl Encoder {
     /// Writes new values of counters, with the effect's head.
@@ -65,8 +70,10 @@ impl Encoder {
     }
 
     pub(super) fn config(&mut self, config: &SkuConfig) {
+        let policies = config.sourcing as u8 | (config.on_shortfall as u8) << 4;
         self.byte(
-            flag(config.customer_limit.is_some(), CONFIG_LIMIT)
+            flag(policies != 0, CONFIG_POLICIES)
+                | flag(config.customer_limit.is_some(), CONFIG_LIMIT)
                 | flag(config.opens_at.is_some(), CONFIG_OPENS)
                 | flag(config.closes_at.is_some(), CONFIG_CLOSES)
                 | flag(config.paused, CONFIG_PAUSED)
@@ -89,6 +96,9 @@ impl Encoder {
                 .location_order
                 .iter()
                 .for_each(|location| self.location(location));
+        }
+        if policies != 0 {
+            self.byte(policies);
         }
     }
 
@@ -178,6 +188,13 @@ impl Decoder<'_> {
             for _ in 0..self.count()? {
                 config.location_order.push(self.location()?);
             }
+        }
+        if has(CONFIG_POLICIES) {
+            let policies = self.byte()?;
+            let sourcing = Sourcing::ALL.get(usize::from(policies & 0b1111));
+            config.sourcing = *sourcing.ok_or(Fault::Unknown)?;
+            let shortfall = OnShortfall::ALL.get(usize::from(policies >> 4));
+            config.on_shortfall = *shortfall.ok_or(Fault::Unknown)?;
         }
         Ok(config)
     }
