@@ -9,8 +9,8 @@ use holdfast::show::Paint;
 use holdfast::verify::{Report, verify};
 use holdfast_core::{
     ChunkState, Command, Configure, Counter, Effect, Engine, Event, EventKind, Location, Millis,
-    Mode, Note, Opening, Patch, Policy, Receive, Request, ReservationId, Reserve, ReserveLine, Sku,
-    Text, Timestamp, Units,
+    Mode, Movement, MovementKind, Note, Opening, Patch, Policy, Request, ReservationId, Reserve,
+    ReserveLine, Sku, Text, Timestamp, Units,
 };
 use holdfast_ledger::codec::{Events, RecordEncoder, chunk};
 use holdfast_ledger::{Batch, Chunk, DataDir, Log, Options};
@@ -251,16 +251,14 @@ fn commands() -> Vec<Command> {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     };
-    let receive = Receive {
+    let receive = Movement {
         id: id(0),
-        sku: sku.clone(),
-        location: Location::main(),
-        units: units(5),
-        expected_version: None,
-        note: Note::default(),
+        ..Movement::new(sku.clone(), MovementKind::Receive(units(5)))
     };
     let reserve = Reserve {
         id: id(1),
@@ -277,7 +275,7 @@ fn commands() -> Vec<Command> {
     };
     vec![
         Command::Configure(Box::new(configure)),
-        Command::Receive(Box::new(receive)),
+        Command::Movement(Box::new(receive)),
         Command::Reserve(Box::new(reserve)),
     ]
 }

@@ -2,8 +2,8 @@
 //! reference, a 12-byte customer and a 12-byte SKU.
 
 use holdfast_core::{
-    Command, Configure, KeyTag, Location, Millis, Mode, Note, Patch, Receive, ReservationId,
-    Reserve, ReserveLine, Sku, Text, Units,
+    Command, Configure, KeyTag, Location, Millis, Mode, Movement, MovementKind, Note, Patch,
+    ReservationId, Reserve, ReserveLine, Sku, Text, Units,
 };
 use holdfast_runtime::Operation;
 use smallvec::smallvec;
@@ -72,6 +72,8 @@ pub(crate) fn configure(sku: &Sku) -> Command {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     }))
@@ -79,13 +81,12 @@ pub(crate) fn configure(sku: &Sku) -> Command {
 
 /// What stocks a SKU with more than any bench reserves; `id` is minted here or by its shard.
 pub(crate) fn receive(sku: &Sku, id: ReservationId) -> Command {
-    Command::Receive(Box::new(Receive {
+    Command::Movement(Box::new(Movement {
         id,
-        sku: sku.clone(),
-        location: Location::main(),
-        units: Units::new(1_000_000_000).expect("a quantity"),
-        expected_version: None,
-        note: Note::default(),
+        ..Movement::new(
+            sku.clone(),
+            MovementKind::Receive(Units::new(1_000_000_000).expect("a quantity")),
+        )
     }))
 }
 

@@ -7,8 +7,9 @@
 
 use axum::http::HeaderName;
 use holdfast_core::{
-    Adjust, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
-    Mode, Note, Patch, Pin, Receive, Release, Remainder, Reserve, ReserveLine, Text,
+    Cancel, Command, Configure, Confirm, Count, CustomerLimit, DecideDrift, Extend, KeyTag, Late,
+    LiftStream, LineUnits, Location, Measure, Mode, MoveHold, Movement, MovementKind, Note,
+    OpeningBalance, Patch, Pin, Release, Remainder, Reserve, ReserveLine, Text, Verdict,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -116,8 +117,58 @@ impl Canonical {
                 self.id(*id);
                 self.number(duration.ms());
             }
-            Command::Receive(receive) => self.receive(receive),
-            Command::Adjust(adjust) => self.adjust(adjust),
+            Command::Movement(movement) => self.movement(movement),
+            Command::Cancel(cancel) => {
+                let Cancel { id, lines, reason } = &**cancel;
+                self.byte(7);
+                self.id(*id);
+                self.optional(lines.as_ref(), |to, lines| to.lines(lines));
+                self.optional_text(reason.as_ref());
+            }
+            Command::MoveHold(moved) => {
+                let MoveHold {
+                    id,
+                    sku,
+                    from,
+                    to,
+                    units,
+                } = &**moved;
+                self.byte(9);
+                self.id(*id);
+                self.text(sku.as_str());
+                self.text(from.as_str());
+                self.text(to.as_str());
+                self.optional_number(units.map(|units| u64::from(units.get())));
+            }
+            Command::LiftStream(lift) => {
+                let LiftStream {
+                    sku,
+                    location,
+                    source,
+                    reason,
+                } = &**lift;
+                self.byte(10);
+                self.text(sku.as_str());
+                self.text(location.as_str());
+                self.text(source.as_str());
+                self.optional_text(reason.as_ref());
+            }
+            Command::DecideDrift(decide) => {
+                let DecideDrift {
+                    id,
+                    sku: _,
+                    movement: _,
+                    verdict,
+                    reason,
+                } = &**decide;
+                self.byte(11);
+                self.id(*id);
+                self.byte(match verdict {
+                    Verdict::Approve => 0,
+                    Verdict::Dismiss => 1,
+                });
+                self.optional_text(reason.as_ref());
+            }
             Command::Configure(configure) => self.configure(configure),
             Command::Try(_)
             | Command::CreateCart(_)
@@ -125,7 +176,9 @@ impl Canonical {
             | Command::RefuseLate(..)
             | Command::CloseCart(_)
             | Command::Settle(_)
-            | Command::DropHold(_) => unreachable!("shards send these to each other without keys"),
+            | Command::DropHold(_)
+            | Command::Location(_)
+            | Command::OpenDrift(_) => unreachable!("shards and jobs send these without keys"),
         }
     }
 
@@ -206,40 +259,104 @@ impl Canonical {
         }
     }
 
-    fn receive(&mut self, receive: &Receive) {
-        let Receive {
+    fn movement(&mut self, movement: &Movement) {
+        let Movement {
             id: _,
             sku,
             location,
-            units,
+            kind,
+            feed,
+            message,
             expected_version,
             note,
-        } = receive;
+        } = movement;
         self.byte(6);
         self.text(sku.as_str());
         self.text(location.as_str());
-        self.number(u64::from(units.get()));
+        self.kind(kind);
+        self.optional(*feed, |to, mark| {
+            to.number(mark.epoch);
+            to.number(mark.sequence);
+        });
+        self.optional_text(message.as_ref());
         self.optional_number(*expected_version);
         self.note(note);
     }
 
-    fn adjust(&mut self, adjust: &Adjust) {
-        let Adjust {
-            id: _,
-            sku,
-            location,
-            delta,
-            force,
-            expected_version,
-            note,
-        } = adjust;
-        self.byte(7);
-        self.text(sku.as_str());
-        self.text(location.as_str());
-        self.number(*delta as u64);
-        self.byte(u8::from(*force));
-        self.optional_number(*expected_version);
-        self.note(note);
+    fn kind(&mut self, kind: &MovementKind) {
+        match kind {
+            MovementKind::Receive(units) => {
+                self.byte(0);
+                self.number(u64::from(units.get()));
+            }
+            MovementKind::Adjust { delta, force } => {
+                self.byte(1);
+                self.number(*delta as u64);
+                self.byte(u8::from(*force));
+            }
+            MovementKind::Opening(balance) => {
+                self.byte(2);
+                let OpeningBalance {
+                    on_hand,
+                    unshipped,
+                    returned,
+                    damaged,
+                } = balance;
+                for units in [on_hand, unshipped, returned, damaged] {
+                    self.number(u64::from(*units));
+                }
+            }
+            MovementKind::Ship { units, sale } => {
+                self.byte(3);
+                self.number(u64::from(units.get()));
+                self.optional(sale.as_ref().map(|sale| sale.id), Self::id);
+            }
+            MovementKind::Return { units, reservation } => {
+                self.byte(4);
+                self.number(u64::from(units.get()));
+                self.optional(*reservation, Self::id);
+            }
+            MovementKind::Damage { units, from } => {
+                self.byte(5);
+                self.number(u64::from(units.get()));
+                self.byte(from.counter() as u8);
+            }
+            MovementKind::Count(count) => self.count(count),
+            MovementKind::Restock(units) => {
+                self.byte(7);
+                self.number(u64::from(units.get()));
+            }
+            MovementKind::WriteOff { units, from } => {
+                self.byte(8);
+                self.number(u64::from(units.get()));
+                self.byte(from.counter() as u8);
+            }
+            MovementKind::Transfer { units, to, force } => {
+                self.byte(9);
+                self.number(u64::from(units.get()));
+                self.text(to.as_str());
+                self.byte(u8::from(*force));
+            }
+        }
+    }
+
+    fn count(&mut self, count: &Count) {
+        let Count {
+            counted,
+            measure,
+            excludes_returned,
+            excludes_damaged,
+            then: _,
+        } = count;
+        self.byte(6);
+        self.number(*counted);
+        self.byte(match measure {
+            Measure::Physical => 0,
+            Measure::Sellable => 1,
+            Measure::Available => 2,
+        });
+        self.byte(u8::from(*excludes_returned));
+        self.byte(u8::from(*excludes_damaged));
     }
 
     fn note(&mut self, note: &Note) {
@@ -248,8 +365,12 @@ impl Canonical {
             document,
             source,
             occurred_at,
+            reservation: _,
             movement: _,
             payment: _,
+            drift: _,
+            feed: _,
+            message: _,
         } = note;
         self.optional_text(reason.as_ref());
         self.optional_text(document.as_ref());
@@ -268,6 +389,8 @@ impl Canonical {
             paused,
             low_at,
             location_order,
+            sourcing,
+            on_shortfall,
             reason,
             expected_version: _,
         } = configure;
@@ -288,6 +411,8 @@ impl Canonical {
                 to.text(name.as_str());
             }
         });
+        self.patch(sourcing, |to, sourcing| to.byte(*sourcing as u8));
+        self.patch(on_shortfall, |to, policy| to.byte(*policy as u8));
         self.optional_text(reason.as_ref());
     }
 

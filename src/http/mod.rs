@@ -29,6 +29,8 @@ pub mod probes;
 pub mod problem;
 mod refusals;
 mod render;
+mod render_fact;
+mod render_lines;
 mod render_refusal;
 mod render_shape;
 mod request_id;

@@ -94,6 +94,24 @@ codes! {
     OverConfirm 409 "over-confirm" "More than is open was to be confirmed"
     /// More than is open was to be released.
     OverRelease 409 "over-release" "More than is open was to be released"
+    /// More than was sold was to be cancelled.
+    OverCancel 409 "over-cancel" "More than was sold was to be cancelled"
+    /// What was to be cancelled has left.
+    AlreadyShipped 409 "already-shipped" "The units have left already"
+    /// More than is held there was to be moved.
+    OverMove 409 "over-move" "More than is held there was to be moved"
+    /// An opening balance comes first, and once.
+    AlreadyOpened 409 "already-opened" "Stock has been recorded there before"
+    /// The location does not sell.
+    LocationClosed 409 "location-closed" "The location is closed for selling"
+    /// The source contradicted itself, and somebody must look.
+    StreamQuarantined 409 "stream-quarantined" "The source's stream is quarantined"
+    /// The stream is not known, or not quarantined.
+    UnknownStream 404 "unknown-stream" "No such stream is quarantined"
+    /// No drift has this id.
+    UnknownDrift 404 "unknown-drift" "The drift is unknown"
+    /// The drift was decided, or has changed since.
+    DriftConflict 409 "drift-conflict" "The drift was decided, or has changed since"
     /// The first try with this key is still running.
     IdempotencyInProgress 409 "idempotency-in-progress" "The first try with this key is running"
     /// A counter would fall below zero.

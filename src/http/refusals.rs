@@ -182,8 +182,11 @@ impl Asker {
                 }
             }
             Command::Configure(configure) => sku("configure", &configure.sku),
-            Command::Receive(receive) => sku("movement", &receive.sku),
-            Command::Adjust(adjust) => sku("movement", &adjust.sku),
+            Command::Movement(movement) => sku("movement", &movement.sku),
+            Command::LiftStream(lift) => sku("lift", &lift.sku),
+            Command::DecideDrift(decide) => sku("drift", &decide.sku),
+            Command::Cancel(cancel) => reservation("cancel", cancel.id),
+            Command::MoveHold(moved) => reservation("move", moved.id),
             Command::Confirm(confirm) => reservation("confirm", confirm.id),
             Command::Release(release) => reservation("release", release.id),
             Command::Extend(extend) => reservation("extend", extend.id),
@@ -194,7 +197,9 @@ impl Asker {
             | Command::RefuseLate(..)
             | Command::CloseCart(_)
             | Command::Settle(_)
-            | Command::DropHold(_) => unreachable!("shards tell this to each other"),
+            | Command::DropHold(_)
+            | Command::Location(_)
+            | Command::OpenDrift(_) => unreachable!("shards tell this to each other"),
         }
     }
 }
@@ -232,13 +237,16 @@ fn trim(refusal: &mut Refusal) -> usize {
         Refusal::UnknownSku(skus) | Refusal::SalePaused(skus) | Refusal::CustomerRequired(skus) => {
             cut(skus)
         }
-        Refusal::UnknownLocation(places) => cut(places),
+        Refusal::UnknownLocation(places) | Refusal::LocationClosed(places) => cut(places),
         Refusal::SaleClosed(windows) => cut(windows),
         Refusal::CustomerLimit(lines) => cut(lines),
         Refusal::InsufficientStock(lines) => cut(lines),
-        Refusal::Shortfall(lines) | Refusal::OverConfirm(lines) | Refusal::OverRelease(lines) => {
-            cut(lines)
-        }
+        Refusal::Shortfall(lines)
+        | Refusal::OverConfirm(lines)
+        | Refusal::OverRelease(lines)
+        | Refusal::OverCancel(lines)
+        | Refusal::AlreadyShipped(lines)
+        | Refusal::OverMove(lines) => cut(lines),
         Refusal::KeyReused
         | Refusal::TtlLimit { .. }
         | Refusal::ReplaceMismatch(_)
@@ -253,7 +261,13 @@ fn trim(refusal: &mut Refusal) -> usize {
         | Refusal::AlreadyPinned { .. }
         | Refusal::WouldGoNegative { .. }
         | Refusal::BelowReserved { .. }
-        | Refusal::VersionChanged { .. } => 0,
+        | Refusal::VersionChanged { .. }
+        | Refusal::AlreadyOpened { .. }
+        | Refusal::UndeclaredLocation(_)
+        | Refusal::StreamQuarantined { .. }
+        | Refusal::UnknownStream(_)
+        | Refusal::UnknownDrift(_)
+        | Refusal::DriftConflict { .. } => 0,
     }
 }
 

@@ -76,6 +76,28 @@ pub(crate) struct Values<'a> {
     pub(super) on_hand: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reserved: Option<i64>,
+    /// The counter that would have gone below 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) counter: Option<&'static str>,
+    /// What it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<i64>,
+    /// The location concerned.
+    #[schema(value_type = Option<LocationName>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) location: Option<&'a str>,
+    /// The source of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<&'a str>,
+    /// The epoch of the message that had a stream stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) epoch: Option<u64>,
+    /// Its sequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sequence: Option<u64>,
+    /// The drift concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) drift: Option<Id>,
     /// By how much stock was to be adjusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) delta: Option<i64>,
@@ -113,6 +135,9 @@ pub(crate) struct RefusedLine<'a> {
     /// Units that could be released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) releasable: Option<u64>,
+    /// Units that could be cancelled, or moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) possible: Option<u64>,
     /// Units a customer may have within the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<u32>,

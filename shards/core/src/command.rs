@@ -133,6 +133,22 @@ pub struct Movement {
     pub note: Note,
 }
 
+impl Movement {
+    /// A movement at `main` of which nothing else is said; its shard gives it an id.
+    pub fn new(sku: Sku, kind: MovementKind) -> Self {
+        Self {
+            id: ReservationId::UNMINTED,
+            sku,
+            location: Location::main(),
+            kind,
+            feed: None,
+            message: None,
+            expected_version: None,
+            note: Note::default(),
+        }
+    }
+}
+
 /// What a movement does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MovementKind {

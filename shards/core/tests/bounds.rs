@@ -3,8 +3,9 @@
 //! Deliberately absent: ordinary quantities; stories and properties have those.
 
 use holdfast_core::{
-    Command, Configure, Engine, Location, Mode, Opening, Outcome, Patch, Policy, Receive, Refusal,
-    Request, ReservationId, Reserve, ReserveLine, Sku, Slot, Timestamp, UNITS_MAX, Units,
+    Command, Configure, Engine, Location, Mode, Movement, MovementKind, Opening, Outcome, Patch,
+    Policy, Refusal, Request, ReservationId, Reserve, ReserveLine, Sku, Slot, Timestamp, UNITS_MAX,
+    Units,
 };
 use std::iter::repeat_n;
 
@@ -41,6 +42,8 @@ fn configure(sku: &str, locations: impl Iterator<Item = String>) -> Command {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     }))
@@ -52,15 +55,15 @@ fn stocked(locations: &[&str]) -> Engine {
     ask(&mut engine, configure("TEE", std::iter::empty()));
     for name in locations {
         for _ in 0..9 {
-            let receive = Receive {
+            let receive = Movement {
                 id: id(0),
-                sku: sku(),
                 location: Location::parse(name).expect("a name"),
-                units: Units::new(UNITS_MAX).expect("the most"),
-                expected_version: None,
-                note: holdfast_core::Note::default(),
+                ..Movement::new(
+                    sku(),
+                    MovementKind::Receive(Units::new(UNITS_MAX).expect("the most")),
+                )
             };
-            ask(&mut engine, Command::Receive(Box::new(receive)));
+            ask(&mut engine, Command::Movement(Box::new(receive)));
         }
     }
     engine

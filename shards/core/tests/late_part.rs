@@ -3,9 +3,9 @@
 //! refuse with `customer-required`, which a paid buyer can do nothing about.
 
 use holdfast_core::{
-    Command, Configure, CustomerLimit, Engine, Location, Millis, Mode, Note, Opening, Outcome,
-    Patch, Policy, Receive, Refusal, Request, ReservationId, ReserveLine, Sku, Slot, Timestamp,
-    Try, Units,
+    Command, Configure, CustomerLimit, Engine, Location, Millis, Mode, Movement, MovementKind,
+    Note, Opening, Outcome, Patch, Policy, Refusal, Request, ReservationId, ReserveLine, Sku, Slot,
+    Timestamp, Try, Units,
 };
 
 fn id(counter: u64) -> ReservationId {
@@ -40,19 +40,20 @@ fn part() -> Engine {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     };
-    let receive = Receive {
+    let receive = Movement {
         id: id(0),
-        sku,
-        location: Location::main(),
-        units: Units::new(5).expect("some units"),
-        expected_version: None,
-        note: Note::default(),
+        ..Movement::new(
+            sku,
+            MovementKind::Receive(Units::new(5).expect("some units")),
+        )
     };
     ask(&mut engine, Command::Configure(Box::new(configure)));
-    ask(&mut engine, Command::Receive(Box::new(receive)));
+    ask(&mut engine, Command::Movement(Box::new(receive)));
     engine
 }
 

@@ -94,12 +94,19 @@ impl Group {
 
 pub(crate) const fn class_of(command: &Command) -> Class {
     match command {
-        Command::Configure(_) | Command::Receive(_) | Command::Adjust(_) => Class::Config,
+        Command::Configure(_)
+        | Command::Movement(_)
+        | Command::Location(_)
+        | Command::LiftStream(_)
+        | Command::OpenDrift(_)
+        | Command::DecideDrift(_) => Class::Config,
         Command::Reserve(_)
         | Command::Confirm(_)
         | Command::Release(_)
         | Command::Extend(_)
         | Command::Pin(_)
+        | Command::Cancel(_)
+        | Command::MoveHold(_)
         | Command::Try(_)
         | Command::CreateCart(_)
         | Command::ConfirmLate(_)

@@ -73,8 +73,14 @@ pub fn reserve_slot(reserve: &Reserve) -> Slot {
 pub fn slot_of(command: &Command) -> Slot {
     match command {
         Command::Configure(configure) => configure.sku.slot(),
-        Command::Receive(receive) => receive.sku.slot(),
-        Command::Adjust(adjust) => adjust.sku.slot(),
+        Command::Movement(movement) => movement.sku.slot(),
+        Command::LiftStream(lift) => lift.sku.slot(),
+        Command::OpenDrift(open) => open.drift.sku.slot(),
+        Command::DecideDrift(decide) => decide.sku.slot(),
+        Command::Cancel(cancel) => cancel.id.slot(),
+        Command::MoveHold(moved) => moved.id.slot(),
+        // It goes to every shard; the slot only names one to begin with.
+        Command::Location(_) => Slot::new(0).expect("0 is a slot"),
         Command::Reserve(reserve) => reserve_slot(reserve),
         Command::Confirm(confirm) => confirm.id.slot(),
         Command::Release(release) => release.id.slot(),

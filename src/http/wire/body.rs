@@ -1,8 +1,9 @@
 //! The bodies of the reservation, movement and availability calls, and how they become commands.
 
 use holdfast_core::{
-    Adjust, Command, Confirm, Extend, Late, LineUnits, Location, Millis, Mode, Note, Pin, Receive,
-    Release, Remainder, ReservationId, Reserve, ReserveLine, Sku, UNITS_MAX, Units,
+    Command, Confirm, Extend, Late, LineUnits, Location, Millis, Mode, Movement,
+    MovementKind as Fact, Note, Pin, Release, Remainder, ReservationId, Reserve, ReserveLine, Sku,
+    UNITS_MAX, Units,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -318,6 +319,18 @@ impl MovementBody {
             ..Note::default()
         };
         let expected_version = self.expected_version;
+        let movement = |kind| {
+            Command::Movement(Box::new(Movement {
+                id,
+                sku,
+                location,
+                kind,
+                feed: None,
+                message: None,
+                expected_version,
+                note,
+            }))
+        };
         match self.kind {
             MovementKind::Receive => {
                 if self.force.is_some() {
@@ -331,15 +344,7 @@ impl MovementBody {
                         let detail = format!("{} is not 1 to {UNITS_MAX} units", self.qty);
                         Problem::invalid("qty", detail)
                     })?;
-                let receive = Receive {
-                    id,
-                    sku,
-                    location,
-                    units,
-                    expected_version,
-                    note,
-                };
-                Ok(Command::Receive(Box::new(receive)))
+                Ok(movement(Fact::Receive(units)))
             }
             MovementKind::Adjust => {
                 let delta = self.qty;
@@ -348,16 +353,7 @@ impl MovementBody {
                     return Err(Problem::invalid("qty", detail));
                 }
                 let force = self.force.unwrap_or(false);
-                let adjust = Adjust {
-                    id,
-                    sku,
-                    location,
-                    delta,
-                    force,
-                    expected_version,
-                    note,
-                };
-                Ok(Command::Adjust(Box::new(adjust)))
+                Ok(movement(Fact::Adjust { delta, force }))
             }
         }
     }

@@ -152,6 +152,8 @@ impl ConfigureBody {
             paused: set(self.paused, Ok)?,
             low_at: set(self.low_at, |number| units("low_at", number))?,
             location_order: set(self.location_order, order)?,
+            sourcing: Patch::Keep,
+            on_shortfall: Patch::Keep,
             reason: self.reason.map(|text| text.0),
             expected_version,
         })))

@@ -337,16 +337,19 @@ impl Asked {
     /// Of a command, if it is a movement.
     pub(crate) fn of(command: &Command) -> Option<Self> {
         match command {
-            Command::Receive(receive) => Some(Self {
-                kind: MovementKind::Receive,
-                qty: i64::from(receive.units.get()),
-                location: receive.location.clone(),
-            }),
-            Command::Adjust(adjust) => Some(Self {
-                kind: MovementKind::Adjust,
-                qty: adjust.delta,
-                location: adjust.location.clone(),
-            }),
+            Command::Movement(movement) => match &movement.kind {
+                holdfast_core::MovementKind::Receive(units) => Some(Self {
+                    kind: MovementKind::Receive,
+                    qty: i64::from(units.get()),
+                    location: movement.location.clone(),
+                }),
+                holdfast_core::MovementKind::Adjust { delta, .. } => Some(Self {
+                    kind: MovementKind::Adjust,
+                    qty: *delta,
+                    location: movement.location.clone(),
+                }),
+                _ => None,
+            },
             Command::Configure(_)
             | Command::Reserve(_)
             | Command::Confirm(_)
@@ -359,7 +362,13 @@ impl Asked {
             | Command::RefuseLate(..)
             | Command::CloseCart(_)
             | Command::Settle(_)
-            | Command::DropHold(_) => None,
+            | Command::DropHold(_)
+            | Command::Location(_)
+            | Command::Cancel(_)
+            | Command::MoveHold(_)
+            | Command::LiftStream(_)
+            | Command::OpenDrift(_)
+            | Command::DecideDrift(_) => None,
         }
     }
 }

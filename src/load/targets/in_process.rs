@@ -11,8 +11,8 @@ use std::{
 };
 
 use holdfast_core::{
-    Answer, Command, Configure, Confirm, Counter, CustomerLimit, KeyTag, Late, Location, Millis,
-    Mode, Note, Patch, Receive, Refusal, Release, ReservationId, ReservationView, Reserve,
+    Answer, Command, Configure, Confirm, Counter, CustomerLimit, KeyTag, Late, Millis, Mode,
+    Movement, MovementKind, Patch, Refusal, Release, ReservationId, ReservationView, Reserve,
     ReserveLine, Sku, SkuView, Status, Text, Units as Qty,
 };
 use holdfast_runtime::{Deadline, Fate, Operation, Router, Runtime, Told};
@@ -360,20 +360,18 @@ fn configure(name: &str, stocking: Stocking) -> Command {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     }))
 }
 
 fn receive(name: &str, units: Qty) -> Command {
-    Command::Receive(Box::new(Receive {
-        id: ReservationId::UNMINTED,
-        sku: sku(name),
-        location: Location::main(),
-        units,
-        expected_version: None,
-        note: Note::default(),
-    }))
+    Command::Movement(Box::new(Movement::new(
+        sku(name),
+        MovementKind::Receive(units),
+    )))
 }
 
 fn state_of(view: &SkuView) -> State {

@@ -16,9 +16,7 @@ use crate::event::{
 };
 use crate::id::{Opening, ReservationId};
 use crate::name::Text;
-use crate::snapshot::{
-    CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord, LocationRecord,
-};
+use crate::snapshot::{CHUNK_ENTRIES, ChunkId, HoldPhase, HoldRecord, HomeRecord, LocationRecord};
 use crate::stock::Counter;
 use crate::time::Timestamp;
 use std::fmt;

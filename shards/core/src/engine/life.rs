@@ -77,7 +77,8 @@ impl Stream {
 
     /// Sequences up to this one are too old to be told from seen ones.
     pub(super) fn floor(&self) -> u64 {
-        self.highest().map_or(0, |highest| highest.saturating_sub(STREAM_WINDOW))
+        self.highest()
+            .map_or(0, |highest| highest.saturating_sub(STREAM_WINDOW))
     }
 
     fn apply(&mut self, effect: &StreamEffect) {
@@ -88,7 +89,11 @@ impl Stream {
             }
             self.seen.insert(mark.sequence, mark.content);
             let floor = self.floor();
-            while self.seen.first_key_value().is_some_and(|(first, _)| 0 < floor && *first <= floor) {
+            while self
+                .seen
+                .first_key_value()
+                .is_some_and(|(first, _)| 0 < floor && *first <= floor)
+            {
                 self.seen.pop_first();
             }
         }
@@ -183,9 +188,17 @@ impl Engine {
         self.count_marked(sku, location, (effect.taken_at, effect.taken_seq));
     }
 
-    fn count_marked(&mut self, sku: SkuIndex, location: LocationIndex, (at, seq): (Timestamp, u64)) {
+    fn count_marked(
+        &mut self,
+        sku: SkuIndex,
+        location: LocationIndex,
+        (at, seq): (Timestamp, u64),
+    ) {
         self.with_life(sku, |life| {
-            let found = life.counted.iter_mut().find(|(other, ..)| *other == location);
+            let found = life
+                .counted
+                .iter_mut()
+                .find(|(other, ..)| *other == location);
             match found {
                 Some(mark) => *mark = (location, at, seq),
                 None => life.counted.push((location, at, seq)),
@@ -196,7 +209,10 @@ impl Engine {
     pub(super) fn drift_changed(&mut self, drift: &DriftRecord) {
         let sku = self.skus.intern(&drift.sku);
         self.with_life(sku, |life| {
-            match life.drifts.binary_search_by_key(&drift.id, |other| other.id) {
+            match life
+                .drifts
+                .binary_search_by_key(&drift.id, |other| other.id)
+            {
                 Ok(place) => life.drifts[place] = drift.clone(),
                 Err(place) => life.drifts.insert(place, drift.clone()),
             }
@@ -271,7 +287,9 @@ impl Engine {
             self.life.streams.insert(entry);
             self.with_life(sku, |life| life.streams.push(stream));
         }
-        self.with_life(sku, |life| life.messages.extend(record.messages.iter().copied()));
+        self.with_life(sku, |life| {
+            life.messages.extend(record.messages.iter().copied())
+        });
         self.list_messages(sku);
         for drift in &record.drifts {
             self.drift_changed(drift);
@@ -300,7 +318,11 @@ impl Engine {
     }
 
     /// The newest count of a SKU at a location.
-    pub(super) fn counted_at(&self, sku: SkuIndex, location: &Location) -> Option<(Timestamp, u64)> {
+    pub(super) fn counted_at(
+        &self,
+        sku: SkuIndex,
+        location: &Location,
+    ) -> Option<(Timestamp, u64)> {
         let life = self.skus.get(sku).life.as_ref()?;
         life.counted(self.skus.find_location(location)?)
     }

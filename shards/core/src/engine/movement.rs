@@ -40,7 +40,9 @@ impl Engine {
             | MovementKind::Count(_)
             | MovementKind::Restock(_)
             | MovementKind::WriteOff { .. }
-            | MovementKind::Transfer { .. } => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
+            | MovementKind::Transfer { .. } => {
+                Decision::outcome(Outcome::Full("unbuilt"), self.seq)
+            }
         }
     }
 
@@ -126,7 +128,12 @@ impl Engine {
     }
 
     /// Reports that fewer units are there than are held.
-    pub(super) fn shortfall_event(&self, command: &Movement, before: Versions, now: Timestamp) -> Event {
+    pub(super) fn shortfall_event(
+        &self,
+        command: &Movement,
+        before: Versions,
+        now: Timestamp,
+    ) -> Event {
         let versions = Versions {
             all: before.all + 1,
             stock: before.stock + 1,
@@ -146,7 +153,11 @@ impl Engine {
         event
     }
 
-    pub(super) fn find_sku(&self, sku: &Sku, expected: Option<u64>) -> Result<&SkuEntry, Box<Decision>> {
+    pub(super) fn find_sku(
+        &self,
+        sku: &Sku,
+        expected: Option<u64>,
+    ) -> Result<&SkuEntry, Box<Decision>> {
         let Some((_, entry)) = self.skus.find_known(sku) else {
             let refusal = Refusal::UnknownSku(vec![sku.clone()]);
             return Err(Box::new(Decision::refused(refusal, self.seq)));

@@ -234,7 +234,8 @@ impl Skus {
         if !record.selling {
             self.closed.push(index);
         }
-        self.declared.insert(record.location.clone(), record.clone());
+        self.declared
+            .insert(record.location.clone(), record.clone());
     }
 
     /// Whether reserves may take from a location.

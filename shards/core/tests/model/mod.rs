@@ -211,8 +211,7 @@ impl Model {
     fn act(&mut self, command: &Command, now: Timestamp) -> Outcome {
         match command {
             Command::Configure(command) => self.configure(command),
-            Command::Receive(command) => self.receive(command),
-            Command::Adjust(command) => self.adjust(command, now),
+            Command::Movement(command) => self.movement(command, now),
             Command::Reserve(command) => self.reserve(command, now),
             Command::Confirm(command) => self.confirm(command, now),
             Command::Release(command) => self.release(command, now),

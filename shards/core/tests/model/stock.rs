@@ -2,11 +2,20 @@
 
 use super::{Model, Outcome, Shelf, What, add};
 use holdfast_core::{
-    Adjust, Counter, KeyOutcome, KeyTarget, Receive, Refusal, ReservationId, Sku, Timestamp,
+    Counter, KeyOutcome, KeyTarget, Movement, MovementKind, Refusal, ReservationId, Sku, Timestamp,
+    Units,
 };
 
 impl Model {
-    pub(super) fn receive(&mut self, command: &Receive) -> Outcome {
+    pub(super) fn movement(&mut self, command: &Movement, now: Timestamp) -> Outcome {
+        match &command.kind {
+            MovementKind::Receive(units) => self.receive(command, *units),
+            MovementKind::Adjust { delta, force } => self.adjust(command, (*delta, *force), now),
+            other => panic!("the model does not know {other:?} yet"),
+        }
+    }
+
+    fn receive(&mut self, command: &Movement, units: Units) -> Outcome {
         let Some(shelf) = self.skus.get_mut(&command.sku) else {
             return Outcome::refused(Refusal::UnknownSku(vec![command.sku.clone()]));
         };
@@ -14,14 +23,19 @@ impl Model {
             return Outcome::refused(refusal);
         }
         let level = shelf.levels.entry(command.location.clone()).or_default();
-        add(level, Counter::OnHand, i64::from(command.units.get()));
-        add(level, Counter::Received, i64::from(command.units.get()));
+        add(level, Counter::OnHand, i64::from(units.get()));
+        add(level, Counter::Received, i64::from(units.get()));
         shelf.versions.all += 1;
         shelf.versions.stock += 1;
         moved(command.id, &command.sku)
     }
 
-    pub(super) fn adjust(&mut self, command: &Adjust, now: Timestamp) -> Outcome {
+    fn adjust(
+        &mut self,
+        command: &Movement,
+        (delta, force): (i64, bool),
+        now: Timestamp,
+    ) -> Outcome {
         let Some(shelf) = self.skus.get(&command.sku) else {
             return Outcome::refused(Refusal::UnknownSku(vec![command.sku.clone()]));
         };
@@ -32,12 +46,16 @@ impl Model {
             let place = (command.sku.clone(), command.location.clone());
             return Outcome::refused(Refusal::UnknownLocation(vec![place]));
         };
-        let (on_hand, delta) = (level.get(Counter::OnHand), command.delta);
+        let on_hand = level.get(Counter::OnHand);
         let reserved = self.reserved_alive(&command.sku, &command.location, now);
         if on_hand + delta < 0 {
-            return Outcome::refused(Refusal::WouldGoNegative { on_hand, delta });
+            return Outcome::refused(Refusal::WouldGoNegative {
+                counter: Counter::OnHand,
+                value: on_hand,
+                delta,
+            });
         }
-        if delta < 0 && on_hand + delta < reserved && !command.force {
+        if delta < 0 && on_hand + delta < reserved && !force {
             return Outcome::refused(Refusal::BelowReserved {
                 on_hand,
                 reserved,

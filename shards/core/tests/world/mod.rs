@@ -186,7 +186,12 @@ impl<S: Subject> World<S> {
                 created,
                 replayed,
             },
-            Outcome::Done(Reply::Movement { id, sku, replayed }) => Told::Movement {
+            Outcome::Done(Reply::Drift { .. } | Reply::Location(_)) => {
+                panic!("the scripts have no verbs for these yet")
+            }
+            Outcome::Done(Reply::Movement {
+                id, sku, replayed, ..
+            }) => Told::Movement {
                 id,
                 view: Box::new(self.sku(&sku)),
                 replayed,

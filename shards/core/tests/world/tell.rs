@@ -344,7 +344,9 @@ fn refused<S: Subject>(world: &World<S>, refusal: &Refusal) -> String {
         Refusal::OverConfirm(lines) => format!("over-confirm {}", list(lines, |l| at(l, "open"))),
         Refusal::OverRelease(lines) => format!("over-release {}", list(lines, |l| at(l, "open"))),
         Refusal::AlreadyPinned { until, .. } => format!("already-pinned until={}", moment(*until)),
-        Refusal::WouldGoNegative { on_hand, .. } => format!("would-go-negative on_hand={on_hand}"),
+        Refusal::WouldGoNegative { counter, value, .. } => {
+            format!("would-go-negative {}={value}", counter.name())
+        }
         Refusal::BelowReserved {
             on_hand, reserved, ..
         } => {
@@ -354,6 +356,25 @@ fn refused<S: Subject>(world: &World<S>, refusal: &Refusal) -> String {
             format!("version-changed expected={expected} actual={actual}")
         }
         Refusal::KeyReused => "idempotency-key-reused".to_owned(),
+        Refusal::OverCancel(lines) => {
+            format!("over-cancel {}", list(lines, |l| at(l, "cancellable")))
+        }
+        Refusal::AlreadyShipped(lines) => {
+            format!("already-shipped {}", list(lines, |l| at(l, "here")))
+        }
+        Refusal::OverMove(lines) => format!("over-move {}", list(lines, |l| at(l, "open"))),
+        Refusal::AlreadyOpened { sku, location } => format!("already-opened {sku} at={location}"),
+        Refusal::LocationClosed(lines) => format!(
+            "location-closed {}",
+            list(lines, |(sku, location)| format!("{sku} at={location}"))
+        ),
+        Refusal::UndeclaredLocation(location) => format!("undeclared-location {location}"),
+        Refusal::StreamQuarantined { quarantine, .. } => {
+            format!("stream-quarantined {}", quarantine.cause.as_str())
+        }
+        Refusal::UnknownStream(_) => "unknown-stream".to_owned(),
+        Refusal::UnknownDrift(_) => "unknown-drift".to_owned(),
+        Refusal::DriftConflict { .. } => "drift-conflict".to_owned(),
     }
 }
 

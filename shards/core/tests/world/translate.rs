@@ -3,8 +3,8 @@
 use super::{START, Subject, World, opening};
 use crate::script::{Basket, Setting, Verb, Want};
 use holdfast_core::{
-    Adjust, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
-    Millis, Note, Opening, Patch, Pin, Receive, Release, Request, ReservationId, Reserve,
+    Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location, Millis,
+    Movement, MovementKind, Note, Opening, Patch, Pin, Release, Request, ReservationId, Reserve,
     ReserveLine, Sku, Text, Timestamp, Units,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,13 +32,11 @@ impl<S: Subject> World<S> {
                 version,
             } => {
                 let sku = sku_of(sku);
-                Command::Receive(Box::new(Receive {
+                Command::Movement(Box::new(Movement {
                     id: self.mint(&sku),
-                    sku,
                     location: location.as_deref().map_or_else(Location::main, location_of),
-                    units: units_of(*units),
                     expected_version: *version,
-                    note: Note::default(),
+                    ..Movement::new(sku, MovementKind::Receive(units_of(*units)))
                 }))
             }
             Verb::Adjust {
@@ -49,14 +47,17 @@ impl<S: Subject> World<S> {
                 version,
             } => {
                 let sku = sku_of(sku);
-                Command::Adjust(Box::new(Adjust {
+                Command::Movement(Box::new(Movement {
                     id: self.mint(&sku),
-                    sku,
                     location: location.as_deref().map_or_else(Location::main, location_of),
-                    delta: *delta,
-                    force: *force,
                     expected_version: *version,
-                    note: Note::default(),
+                    ..Movement::new(
+                        sku,
+                        MovementKind::Adjust {
+                            delta: *delta,
+                            force: *force,
+                        },
+                    )
                 }))
             }
             Verb::Reserve(basket) => Command::Reserve(Box::new(self.reserve(basket))),
@@ -171,6 +172,8 @@ fn configure(setting: &Setting) -> Configure {
         location_order: map(&setting.order, |names| {
             names.iter().map(|name| location_of(name)).collect()
         }),
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: setting.version,
     }

@@ -244,7 +244,11 @@ impl Decoder<'_> {
             self.list(|decoder| Ok((u64::from_le_bytes(decoder.array()?), decoder.time()?)))?;
         record.drifts = self.list(Self::drift)?;
         let by_place = |stream: &StreamRecord| (stream.location.clone(), stream.source.clone());
-        in_place(record.streams.is_sorted_by(|a, b| by_place(a) < by_place(b)))?;
+        in_place(
+            record
+                .streams
+                .is_sorted_by(|a, b| by_place(a) < by_place(b)),
+        )?;
         in_place(record.messages.is_sorted_by(|(a, _), (b, _)| a < b))?;
         in_place(record.drifts.is_sorted_by(|a, b| a.id < b.id))
     }

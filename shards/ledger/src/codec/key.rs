@@ -66,7 +66,11 @@ impl Encoder {
 impl Decoder<'_> {
     pub(super) fn key(&mut self) -> Read<KeyEffect> {
         let head = self.byte()?;
-        let high = if head & KEY_OUTCOME_HIGH == 0 { 0 } else { KEY_OUTCOME + 1 };
+        let high = if head & KEY_OUTCOME_HIGH == 0 {
+            0
+        } else {
+            KEY_OUTCOME + 1
+        };
         let outcome = usize::from(high | head & KEY_OUTCOME);
         let outcome = *KeyOutcome::ALL.get(outcome).ok_or(Fault::Unknown)?;
         let step = if head & KEY_INDEX == 0 {

@@ -227,6 +227,14 @@ pub(super) fn replayed(answer: Answer) -> Answer {
             view,
             replayed: true,
         },
+        Answer::Drift { view, .. } => Answer::Drift {
+            view,
+            replayed: true,
+        },
+        Answer::Location { view, .. } => Answer::Location {
+            view,
+            replayed: true,
+        },
         other @ (Answer::Refused { .. } | Answer::Full(_) | Answer::Part(_)) => other,
     }
 }

@@ -228,7 +228,17 @@ fn changes(records: &[Record], seen: u64) -> Result<Vec<Change>, codec::CodecErr
                     | Effect::Stock(_)
                     | Effect::Sku(_)
                     | Effect::Resumed(_)
-                    | Effect::KeysForgotten(_) => {}
+                    | Effect::KeysForgotten(_)
+                    | Effect::HoldAfter(_)
+                    | Effect::HomeLines(_)
+                    | Effect::Location(_)
+                    | Effect::Stream(_)
+                    | Effect::StreamForgotten(_)
+                    | Effect::Counted(_)
+                    | Effect::Drift(_)
+                    | Effect::DriftForgotten(_)
+                    | Effect::Message(_)
+                    | Effect::MessagesForgotten(_) => {}
                 }
             }
         }

@@ -213,7 +213,17 @@ impl Core {
                 | Effect::HoldCreated(_)
                 | Effect::HoldChanged(_)
                 | Effect::HoldForgotten(_)
-                | Effect::Resumed(_) => {}
+                | Effect::Resumed(_)
+                | Effect::HoldAfter(_)
+                | Effect::HomeLines(_)
+                | Effect::Location(_)
+                | Effect::Stream(_)
+                | Effect::StreamForgotten(_)
+                | Effect::Counted(_)
+                | Effect::Drift(_)
+                | Effect::DriftForgotten(_)
+                | Effect::Message(_)
+                | Effect::MessagesForgotten(_) => {}
             }
         }
         if event.kind == EventKind::ReservationExpired {

@@ -9,13 +9,18 @@ pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<Reserva
     let slot = slot_of(command);
     let id = match command {
         Command::Reserve(reserve) => &mut reserve.id,
-        Command::Receive(receive) => &mut receive.id,
-        Command::Adjust(adjust) => &mut adjust.id,
+        Command::Movement(movement) => &mut movement.id,
+        Command::OpenDrift(open) => &mut open.drift.id,
+        Command::DecideDrift(decide) => &mut decide.movement,
         Command::Configure(_)
         | Command::Confirm(_)
         | Command::Release(_)
         | Command::Extend(_)
         | Command::Pin(_)
+        | Command::Location(_)
+        | Command::Cancel(_)
+        | Command::MoveHold(_)
+        | Command::LiftStream(_)
         | Command::Try(_)
         | Command::CreateCart(_)
         | Command::ConfirmLate(_)
@@ -40,9 +45,17 @@ pub(super) const fn id_of(reply: &Reply) -> Option<ReservationId> {
             id,
             replayed: false,
             ..
-        } => Some(*id),
-        Reply::Reservation { .. } | Reply::Movement { .. } | Reply::Sku { .. } | Reply::Part(_) => {
-            None
         }
+        | Reply::Drift {
+            id,
+            replayed: false,
+            ..
+        } => Some(*id),
+        Reply::Reservation { .. }
+        | Reply::Movement { .. }
+        | Reply::Drift { .. }
+        | Reply::Location(_)
+        | Reply::Sku { .. }
+        | Reply::Part(_) => None,
     }
 }

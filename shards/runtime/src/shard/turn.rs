@@ -145,6 +145,8 @@ impl Turn<'_> {
             confirmed: 0,
             released: 0,
             expired: 0,
+            cancelled: 0,
+            shipped: 0,
         };
         let view = Box::new(ReservationView {
             id,

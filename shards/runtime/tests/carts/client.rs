@@ -5,9 +5,9 @@ use crate::words;
 use crate::world::World;
 use holdfast_core::Request;
 use holdfast_core::{
-    Adjust, Answer, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits,
-    Location, Millis, Mode, Note, Patch, Pin, Receive, Refusal, Release, Remainder, ReservationId,
-    ReservationView, Reserve, ReserveLine, Sku, Text, Units,
+    Answer, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
+    Millis, Mode, Movement, MovementKind, Note, Patch, Pin, Refusal, Release, Remainder,
+    ReservationId, ReservationView, Reserve, ReserveLine, Sku, Text, Units,
 };
 use holdfast_runtime::message::{Input, Job};
 use holdfast_runtime::{Deadline, Fate, Placement, ReplyTo, Told, reserve_slot, slot_of};
@@ -417,15 +417,13 @@ impl World {
             let sku = self.clients.sku(shard, self.rng.clone().below(3));
             return receive(&sku, Location::main(), 1);
         }
-        Command::Adjust(Box::new(Adjust {
-            id: ReservationId::UNMINTED,
-            sku: self.clients.sku(shard, 2),
-            location: Location::main(),
-            delta: if self.rng.chance(70) { -1 } else { 1 },
-            force: true,
-            expected_version: None,
-            note: Note::default(),
-        }))
+        Command::Movement(Box::new(Movement::new(
+            self.clients.sku(shard, 2),
+            MovementKind::Adjust {
+                delta: if self.rng.chance(70) { -1 } else { 1 },
+                force: true,
+            },
+        )))
     }
 }
 
@@ -472,18 +470,19 @@ pub(crate) fn configure(sku: &Sku, limit: Option<CustomerLimit>) -> Configure {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     }
 }
 
 pub(crate) fn receive(sku: &Sku, location: Location, units: u32) -> Command {
-    Command::Receive(Box::new(Receive {
-        id: ReservationId::UNMINTED,
-        sku: sku.clone(),
+    Command::Movement(Box::new(Movement {
         location,
-        units: Units::new(units).expect("a quantity"),
-        expected_version: None,
-        note: Note::default(),
+        ..Movement::new(
+            sku.clone(),
+            MovementKind::Receive(Units::new(units).expect("a quantity")),
+        )
     }))
 }

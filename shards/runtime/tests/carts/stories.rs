@@ -3,9 +3,9 @@
 use crate::client::{configure, receive};
 use crate::world::{Mood, World};
 use holdfast_core::{
-    Adjust, Answer, Command, Confirm, Counter, ExpiredReason, Late, LineUnits, Location, Millis,
-    Mode, Note, Refusal, Remainder, ReservationId, ReservationView, Reserve, ReserveLine,
-    ShortageReason, Sku, Text, Units,
+    Answer, Command, Confirm, Counter, ExpiredReason, Late, LineUnits, Location, Millis, Mode,
+    Movement, MovementKind, Note, Refusal, Remainder, ReservationId, ReservationView, Reserve,
+    ReserveLine, ShortageReason, Sku, Text, Units,
 };
 use holdfast_runtime::{Told, Unavailable};
 
@@ -181,16 +181,14 @@ fn a_decided_confirm_is_applied_though_units_went_missing_meanwhile() {
     world.commit(0).expect("on disk");
     world.collect().expect("answered");
     assert_eq!(made(&world, sold).lines[1].confirmed, 2);
-    let thief = Adjust {
-        id: ReservationId::UNMINTED,
-        sku: b.clone(),
-        location: Location::main(),
-        delta: -1,
-        force: true,
-        expected_version: None,
-        note: Note::default(),
-    };
-    send(&mut world, Command::Adjust(Box::new(thief)));
+    let thief = Movement::new(
+        b.clone(),
+        MovementKind::Adjust {
+            delta: -1,
+            force: true,
+        },
+    );
+    send(&mut world, Command::Movement(Box::new(thief)));
     world.rest(true).expect("everything fits");
     let counters = &world.account.levels[&(b, Location::main())];
     let of = |counter| counters.get(counter);

@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use holdfast_core::{
-    Answer, Command, Configure, Confirm, KeyTag, Late, Location, Millis, Mode, Note, Patch,
-    Receive, Refusal, Release, ReservationId, ReservationView, Reserve, ReserveLine, Sku, Text,
-    Timestamp, Units,
+    Answer, Command, Configure, Confirm, KeyTag, Late, Location, Millis, Mode, Movement,
+    MovementKind, Note, Patch, Refusal, Release, ReservationId, ReservationView, Reserve,
+    ReserveLine, Sku, Text, Timestamp, Units,
 };
 use holdfast_ledger::{DataDir, Ledger, LedgerError, Options};
 use holdfast_runtime::{
@@ -132,14 +132,10 @@ pub(crate) fn release(id: ReservationId) -> Command {
 }
 
 pub(crate) fn receive(sku: &Sku, units: u32) -> Command {
-    Command::Receive(Box::new(Receive {
-        id: ReservationId::UNMINTED,
-        sku: sku.clone(),
-        location: Location::main(),
-        units: Units::new(units).expect("a quantity"),
-        expected_version: None,
-        note: Note::default(),
-    }))
+    Command::Movement(Box::new(Movement::new(
+        sku.clone(),
+        MovementKind::Receive(Units::new(units).expect("a quantity")),
+    )))
 }
 
 pub(crate) fn configure(sku: &Sku) -> Configure {
@@ -152,6 +148,8 @@ pub(crate) fn configure(sku: &Sku) -> Configure {
         paused: Patch::Keep,
         low_at: Patch::Keep,
         location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
         reason: None,
         expected_version: None,
     }

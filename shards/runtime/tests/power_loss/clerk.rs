@@ -2,9 +2,9 @@
 
 use crate::plan::Plan;
 use holdfast_core::{
-    Adjust, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
-    Millis, Mode, Note, Patch, Pin, Receive, Release, Remainder, ReservationId, ReservationView,
-    Reserve, ReserveLine, Sku, Text, Timestamp, Units,
+    Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location, Millis,
+    Mode, Movement, MovementKind, Note, Patch, Pin, Release, Remainder, ReservationId,
+    ReservationView, Reserve, ReserveLine, Sku, Text, Timestamp, Units,
 };
 use holdfast_ledger::faults::Random;
 use holdfast_runtime::Operation;
@@ -202,13 +202,13 @@ impl Clerk {
     }
 
     fn receive(&mut self, sku: Sku, location: Location, units: u32) -> Command {
-        Command::Receive(Box::new(Receive {
-            id: ReservationId::UNMINTED,
-            sku,
+        Command::Movement(Box::new(Movement {
             location,
-            units: Units::new(units).expect("a few units"),
-            expected_version: None,
             note: self.note(),
+            ..Movement::new(
+                sku,
+                MovementKind::Receive(Units::new(units).expect("a few units")),
+            )
         }))
     }
 
@@ -226,14 +226,16 @@ impl Clerk {
             }
         }
         let (sku, location) = at;
-        Command::Adjust(Box::new(Adjust {
-            id: ReservationId::UNMINTED,
-            sku,
+        Command::Movement(Box::new(Movement {
             location,
-            delta,
-            force: self.random.below(3) > 0,
-            expected_version: None,
             note: self.note(),
+            ..Movement::new(
+                sku,
+                MovementKind::Adjust {
+                    delta,
+                    force: self.random.below(3) > 0,
+                },
+            )
         }))
     }
 
