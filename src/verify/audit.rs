@@ -38,10 +38,11 @@ impl Audit {
                 self.broken.push((Claim::Counters, detail));
             }
         }
-        // Only these take units for a promise; a replaced reservation gives its own back first.
+        // Only these take units for a promise; a replaced reservation gives its own back first, and
+        // one that moves takes them where it goes to.
         let promises = matches!(
             event.kind,
-            EventKind::ReservationCreated | EventKind::CartHeld
+            EventKind::ReservationCreated | EventKind::ReservationMoved | EventKind::CartHeld
         );
         let taken = get(after, Counter::Reserved) - get(before, Counter::Reserved);
         let free = get(after, Counter::OnHand)
@@ -50,6 +51,11 @@ impl Audit {
         if promises && taken > 0 && free < 0 {
             let detail = format!("{}: {taken} taken, {} too many", place(), -free);
             self.broken.push((Claim::Oversell, detail));
+        }
+        let [shipped, sold] = [Counter::Shipped, Counter::Sold].map(|each| get(after, each));
+        if sold < shipped {
+            let detail = format!("{}: {shipped} shipped, {sold} sold", place());
+            self.broken.push((Claim::Holds, detail));
         }
         let flows = get(after, Counter::Received)
             + get(after, Counter::Adjusted)

@@ -5,6 +5,9 @@
 #[path = "../tests/codec/samples.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod samples;
+#[path = "../tests/codec/samples_life.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod samples_life;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};

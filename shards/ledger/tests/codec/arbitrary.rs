@@ -5,15 +5,16 @@
 use holdfast_core::{
     Counter, CustomerLimit, Effect, Event, EventKind, ExpiredReason, HoldChange, HoldPhase,
     HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect, KeyOutcome, KeyTag, KeyTarget,
-    LateHold, LineRecord, Location, Millis, Note, Opening, ReservationId, Reserved, Resumed,
-    Shortage, ShortageReason, Sku, SkuConfig, SkuEffect, Slot, StockEffect, Text, Timestamp,
-    Versions,
+    LateHold, LineRecord, Location, Millis, Note, OnShortfall, Opening, ReservationId, Reserved,
+    Resumed, Shortage, ShortageReason, Sku, SkuConfig, SkuEffect, Slot, Sourcing, StockEffect,
+    Text, Timestamp, Versions,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::arbitrary_life;
 use crate::samples::{self, START};
 
 /// The events of a record with the sequence of the first.
@@ -103,6 +104,7 @@ fn effect() -> impl Strategy<Value = Effect> {
         reserved()
             .boxed()
             .prop_map(|new| Effect::Reserved(Box::new(new))),
+        arbitrary_life::effect(),
     ]
 }
 
@@ -197,7 +199,7 @@ fn settled() -> impl Strategy<Value = Vec<Effect>> {
     })
 }
 
-fn sku() -> BoxedStrategy<Sku> {
+pub(crate) fn sku() -> BoxedStrategy<Sku> {
     let few = select(vec!["SKU-00000042", "SKU-00000043", "MUG"]).prop_map(samples::sku);
     let any = "[A-Za-z0-9][A-Za-z0-9._:-]{0,63}".prop_map(|name| samples::sku(&name));
     prop_oneof![4 => few, 1 => any].boxed()
@@ -209,13 +211,13 @@ pub(crate) fn location() -> BoxedStrategy<Location> {
     prop_oneof![4 => few, 1 => any].boxed()
 }
 
-fn text() -> BoxedStrategy<Text> {
+pub(crate) fn text() -> BoxedStrategy<Text> {
     "[^\\p{Cc}]{1,32}"
         .prop_map(|text| samples::text(&text))
         .boxed()
 }
 
-fn id() -> BoxedStrategy<ReservationId> {
+pub(crate) fn id() -> BoxedStrategy<ReservationId> {
     let slot = prop_oneof![Just(5), 0..Slot::COUNT];
     let opening = prop_oneof![Just(1), 0..Opening::COUNT];
     let counter = prop_oneof![0..20_u64, 0..ReservationId::COUNTER_COUNT];
@@ -229,11 +231,11 @@ fn id() -> BoxedStrategy<ReservationId> {
         .boxed()
 }
 
-fn number() -> impl Strategy<Value = u64> {
+pub(crate) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0..9_u64, 70_000..70_010_u64, any::<u64>()]
 }
 
-fn units() -> impl Strategy<Value = u32> {
+pub(crate) fn units() -> impl Strategy<Value = u32> {
     prop_oneof![Just(1), 0..10_u32, any::<u32>()]
 }
 
@@ -253,7 +255,7 @@ pub(crate) fn versions() -> impl Strategy<Value = Versions> {
 }
 
 prop_compose! {
-    fn line()(
+    pub(crate) fn line()(
         units in units(),
         requested in units(),
         same in any::<bool>(),
@@ -305,12 +307,13 @@ prop_compose! {
         ])),
         shortages in vec(shortage(), 0..3),
         late_holds in vec((any::<u32>(), number(), units()), 0..3),
+        after in vec(any::<[u32; 2]>(), 0..3),
     ) -> HomeExtra {
         let late_holds =
             late_holds.into_iter().map(|(line, hold, units)| LateHold { line, hold, units }).collect();
         HomeExtra {
             chain_start, pinned_until, payments, replaces, replaced_by, reason, late, closed,
-            graced, settled, shortages, late_holds,
+            graced, settled, shortages, late_holds, after,
         }
     }
 }
@@ -362,11 +365,15 @@ prop_compose! {
         deadline in time(),
         counted in of((text(), time())),
         graced in weighted_bool(),
+        after in weighted(0.3, (any::<[u32; 2]>(), units())),
     ) -> HoldRecord {
+        // What became of a hold is kept with it only where its home is on another shard.
+        let phase = if after.is_some() { HoldPhase::Bound } else { phase };
+        let (after, told) = after.unwrap_or_default();
         let LineRecord { sku, location, requested, units, totals, .. } = line;
         HoldRecord {
             number, id, attempt, phase, sku, location, requested, units, version, deadline, totals,
-            counted, graced,
+            counted, graced, after, told,
         }
     }
 }
@@ -409,10 +416,15 @@ prop_compose! {
         paused in any::<bool>(),
         low_at in of(any::<u32>()),
         location_order in vec(location(), 0..4),
+        sourcing in select(Sourcing::ALL.to_vec()),
+        on_shortfall in select(OnShortfall::ALL.to_vec()),
     ) -> SkuConfig {
         let customer_limit =
             limit.map(|(units, window)| CustomerLimit { units, window: Millis::new(window) });
-        SkuConfig { customer_limit, opens_at, closes_at, paused, low_at, location_order }
+        SkuConfig {
+            customer_limit, opens_at, closes_at, paused, low_at, location_order, sourcing,
+            on_shortfall,
+        }
     }
 }
 
@@ -445,9 +457,13 @@ prop_compose! {
     fn note()(
         (reason, document, source) in (of(text()), of(text()), of(text())),
         occurred_at in of(time()),
-        movement in of(id()),
-        payment in of(text()),
+        (movement, reservation, drift) in (of(id()), of(id()), of(id())),
+        (payment, message) in (of(text()), of(text())),
+        feed in of(arbitrary_life::mark()),
     ) -> Note {
-        Note { reason, document, source, occurred_at, movement, payment }
+        Note {
+            reason, document, source, occurred_at, movement, payment, reservation, drift, feed,
+            message,
+        }
     }
 }

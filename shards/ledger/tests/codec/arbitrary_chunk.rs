@@ -1,14 +1,16 @@
 //! Strategies for arbitrary chunks: their records belong to them and are in order.
 
 use holdfast_core::{
-    CHUNK_ENTRIES, ChunkId, ChunkState, Counters, HoldRecord, HomeRecord, KeyRecord, Opening,
-    ReservationId, ShardRecord, Sku, SkuRecord, Slot,
+    CHUNK_ENTRIES, ChunkId, ChunkState, Counters, HoldRecord, HomeRecord, KeyRecord, LevelRecord,
+    Opening, ReservationId, ShardRecord, Sku, SkuRecord, Slot,
 };
 use proptest::collection::btree_map;
+use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::arbitrary::{config, counter, hold, home, key, location, time, versions};
+use crate::arbitrary_life::{life, locations};
 use crate::samples;
 
 /// A chunk of any kind, its records in order.
@@ -23,12 +25,13 @@ pub(crate) fn chunk() -> impl Strategy<Value = (ChunkId, ChunkState)> {
 }
 
 fn shard_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
-    any::<[u64; 3]>()
-        .prop_map(|[next_hold, next_key, first_key]| {
+    (any::<[u64; 3]>(), locations())
+        .prop_map(|([next_hold, next_key, first_key], locations)| {
             let record = ShardRecord {
                 next_hold,
                 next_key,
                 first_key,
+                locations,
             };
             (ChunkId::Shard, ChunkState::Shard(record))
         })
@@ -53,18 +56,29 @@ fn skus_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
     let record = (
         config().boxed(),
         versions(),
-        btree_map(location(), counters, 0..4),
+        btree_map(location(), (counters, of((time(), any::<u64>()))), 0..4),
+        weighted(0.5, life()),
     );
     btree_map(select(skus_of_a_slot()), record, 0..5)
         .prop_map(|records| {
-            let records = records
-                .into_iter()
-                .map(|(sku, (config, versions, levels))| SkuRecord {
+            let records = records.into_iter().map(|(sku, record)| {
+                let (config, versions, levels, life) = record;
+                let (streams, messages, drifts) = life.unwrap_or_default();
+                let level = |(location, (counters, counted))| LevelRecord {
+                    location,
+                    counters,
+                    counted,
+                };
+                SkuRecord {
                     sku,
                     config,
                     versions,
-                    levels: levels.into_iter().collect(),
-                });
+                    levels: levels.into_iter().map(level).collect(),
+                    streams,
+                    messages,
+                    drifts,
+                }
+            });
             let id = ChunkId::Skus(Slot::new(0).expect("0 is a slot"));
             (id, ChunkState::Skus(records.collect()))
         })

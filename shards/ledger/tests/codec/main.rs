@@ -3,9 +3,11 @@
 
 mod arbitrary;
 mod arbitrary_chunk;
+mod arbitrary_life;
 mod damage;
 mod golden;
 mod round_trip;
 mod samples;
 mod samples_chunks;
+mod samples_life;
 mod size;

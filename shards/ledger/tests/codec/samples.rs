@@ -8,6 +8,8 @@ use holdfast_core::{
 };
 use smallvec::smallvec;
 
+use crate::samples_life;
+
 /// 2026-11-27 08:00 UTC, when a sale begins.
 pub(crate) const START: u64 = 1_795_766_400_000;
 
@@ -138,6 +140,8 @@ pub(crate) fn local_hold(home: &HomeRecord, line: usize) -> HoldRecord {
         totals: line.totals,
         counted: None,
         graced: false,
+        after: [0; 2],
+        told: 0,
     }
 }
 
@@ -293,10 +297,33 @@ fn of_kind(kind: EventKind) -> Event {
                 Effect::HoldForgotten(70_001),
                 Effect::HoldForgotten(70_002),
                 Effect::KeysForgotten(50_002),
+                Effect::StreamForgotten(Box::new(samples_life::stream_key(&tee))),
+                Effect::DriftForgotten(Box::new((tee.clone(), id(&tee, 5, 9)))),
+                Effect::MessagesForgotten(Box::new((tee, at(3)))),
             ],
             None,
         ),
-        EventKind::DriftOpened => (None, smallvec![], Some(note(&tee))),
+        EventKind::ReservationCancelled
+        | EventKind::ReservationMoved
+        | EventKind::ReservationShipped
+        | EventKind::CartTold
+        | EventKind::StockOpened
+        | EventKind::StockShipped
+        | EventKind::StockReturned
+        | EventKind::StockRestocked
+        | EventKind::StockDamaged
+        | EventKind::StockWrittenOff
+        | EventKind::StockCounted
+        | EventKind::StockTransferred
+        | EventKind::LocationConfigured
+        | EventKind::DriftOpened
+        | EventKind::DriftCorrected
+        | EventKind::DriftDismissed
+        | EventKind::FeedLate
+        | EventKind::FeedStale
+        | EventKind::FeedGap
+        | EventKind::FeedQuarantined
+        | EventKind::FeedLifted => samples_life::of_kind(kind, &tee),
     };
     let key = key.map(|target| KeyEffect {
         index: 5,
@@ -314,7 +341,7 @@ fn of_kind(kind: EventKind) -> Event {
     }
 }
 
-fn home_changed(sku: &Sku, extra: Option<HomeExtra>) -> Effect {
+pub(crate) fn home_changed(sku: &Sku, extra: Option<HomeExtra>) -> Effect {
     Effect::HomeChanged(Box::new(HomeChange {
         id: id(sku, 100, 77),
         version: 3,
@@ -341,7 +368,7 @@ fn hold_changed(totals: [u32; 3]) -> Effect {
     })
 }
 
-fn stock(sku: &Sku) -> Effect {
+pub(crate) fn stock(sku: &Sku) -> Effect {
     Effect::Stock(Box::new(StockEffect {
         sku: sku.clone(),
         location: location("store-17"),
@@ -354,7 +381,7 @@ fn stock(sku: &Sku) -> Effect {
     }))
 }
 
-fn note(sku: &Sku) -> Note {
+pub(crate) fn note(sku: &Sku) -> Note {
     Note {
         reason: Some(text("delivery")),
         document: Some(text("LS-2026-0815")),
@@ -362,6 +389,7 @@ fn note(sku: &Sku) -> Note {
         occurred_at: Some(at(100_000)),
         movement: Some(id(sku, 5, 9)),
         payment: Some(text("pay_1")),
+        ..Note::default()
     }
 }
 
@@ -376,6 +404,7 @@ pub(crate) fn config() -> SkuConfig {
         paused: true,
         low_at: Some(25),
         location_order: vec![location("store-17"), Location::main(), location("store-2")],
+        ..SkuConfig::default()
     }
 }
 
@@ -402,6 +431,7 @@ pub(crate) fn whole_extra(sku: &Sku) -> HomeExtra {
             hold: 400,
             units: 2,
         }],
+        after: Vec::new(),
     }
 }
 
@@ -420,5 +450,7 @@ pub(crate) fn whole_hold(sku: &Sku) -> HoldRecord {
         totals: [1, 1, 1],
         counted: Some((text("cust-0000007"), at(101))),
         graced: true,
+        after: [0; 2],
+        told: 0,
     }
 }

@@ -3,19 +3,22 @@
 use crate::samples::{
     at, config, id, local_hold, location, reserve, sku, tag, whole_extra, whole_hold,
 };
+use crate::samples_life;
 use holdfast_core::{
     ChunkId, ChunkState, Counter, Counters, Effect, HoldRecord, HomeRecord, KeyOutcome, KeyRecord,
-    KeyTarget, LineRecord, Location, Opening, ShardRecord, Sku, SkuRecord, Slot, Versions,
+    KeyTarget, LevelRecord, LineRecord, Location, Opening, ShardRecord, Sku, SkuRecord, Slot,
+    Versions,
 };
 
 /// A chunk of every kind.
 pub(crate) fn chunks() -> Vec<(ChunkId, ChunkState)> {
-    let tee = sku("TEE-RED-M");
+    let (tee, mug) = (sku("TEE-RED-M"), sku("MUG"));
     let opening = Opening::new(3).expect("3 is an opening");
     let shard = ShardRecord {
         next_hold: 70_078,
         next_key: 50_003,
         first_key: 12,
+        locations: vec![samples_life::closed_store()],
     };
     vec![
         (ChunkId::Shard, ChunkState::Shard(shard)),
@@ -29,6 +32,14 @@ pub(crate) fn chunks() -> Vec<(ChunkId, ChunkState)> {
         (
             ChunkId::Skus(Slot::new(0).expect("0 is a slot")),
             ChunkState::Skus(Vec::new()),
+        ),
+        (
+            ChunkId::Skus(mug.slot()),
+            ChunkState::Skus(vec![samples_life::whole_sku(&mug)]),
+        ),
+        (
+            ChunkId::Holds(0),
+            ChunkState::Holds(vec![samples_life::shipped_hold(&mug)]),
         ),
     ]
 }
@@ -50,15 +61,23 @@ fn sku_record(sku: &Sku) -> SkuRecord {
         stock: 8,
         config: 1,
     };
+    let level = |location, counters| LevelRecord {
+        location,
+        counters,
+        counted: None,
+    };
     let levels = vec![
-        (Location::main(), counters),
-        (location("store-17"), Counters::default()),
+        level(Location::main(), counters),
+        level(location("store-17"), Counters::default()),
     ];
     SkuRecord {
         sku: sku.clone(),
         config: config(),
         versions,
         levels,
+        streams: Vec::new(),
+        messages: Vec::new(),
+        drifts: Vec::new(),
     }
 }
 
