@@ -84,16 +84,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// Ended with units sold.
-    pub(crate) const fn is_order(self) -> bool {
-        matches!(self, Self::Confirmed)
-    }
-
-    /// Ended with nothing sold.
-    pub(crate) const fn is_ended_without_order(self) -> bool {
-        matches!(self, Self::Expired | Self::Released)
-    }
-
     /// The word in answers.
     pub const fn as_str(self) -> &'static str {
         match self {

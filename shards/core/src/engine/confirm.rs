@@ -157,6 +157,16 @@ impl Engine {
         named: &[LineUnits],
         room: fn(&Line) -> u32,
     ) -> Result<PerLine, Vec<LineAt>> {
+        self.per_line_at(home, named, |_, line| room(line))
+    }
+
+    /// The same, where the room of a line depends on its place too.
+    pub(super) fn per_line_at(
+        &self,
+        home: &Home,
+        named: &[LineUnits],
+        room: impl Fn(usize, &Line) -> u32,
+    ) -> Result<PerLine, Vec<LineAt>> {
         let mut units: PerLine = home.lines.iter().map(|_| 0).collect();
         let mut over = Vec::new();
         // Named locations first, so that a line without one does not take their room.
@@ -165,12 +175,12 @@ impl Engine {
         for wanted in placed.into_iter().chain(open) {
             let mut left = wanted.units.get();
             let mut possible = 0;
-            for (line, taken) in home.lines.iter().zip(&mut units) {
+            for (at, (line, taken)) in home.lines.iter().zip(&mut units).enumerate() {
                 let location = self.skus.location(line.location);
                 let is_meant = self.skus.get(line.sku).sku == wanted.sku
                     && wanted.location.as_ref().is_none_or(|name| name == location);
                 if is_meant {
-                    let free = room(line) - *taken;
+                    let free = room(at, line) - *taken;
                     let more = left.min(free);
                     *taken += more;
                     left -= more;

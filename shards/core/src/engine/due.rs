@@ -8,7 +8,6 @@ use super::homes::{Home, HomeRef};
 use super::{Decision, Engine};
 use crate::event::{Effect, Event, EventKind, Resumed};
 use crate::time::{Millis, Timestamp};
-use crate::view::Status;
 
 /// How full the tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,9 +176,8 @@ impl Engine {
             .ordered
             .iter()
             .take_while(|item| due(item, self.policy.order_retention));
-        let ended =
-            ended.filter(|item| self.homes.is_current(*item, Status::is_ended_without_order));
-        let ordered = ordered.filter(|item| self.homes.is_current(*item, Status::is_order));
+        let ended = ended.filter(|item| self.homes.is_current(*item, Home::is_done));
+        let ordered = ordered.filter(|item| self.homes.is_current(*item, Home::is_order));
         let mut places: Vec<HomeRef> = ended
             .chain(ordered)
             .map(|(_, place)| place)

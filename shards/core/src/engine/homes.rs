@@ -44,10 +44,11 @@ pub(super) struct Homes {
     openings: BTreeMap<u32, Slab<Home>>,
     len: usize,
     pub(super) open: usize,
-    /// Ended reservations that no confirm has made an order of, by when they ended. An entry
-    /// is stale once its reservation has ended anew, for a late confirm, or is gone.
+    /// Ended reservations of which nothing is left to do: never confirmed, or cancelled or shipped
+    /// whole; by when they ended. An entry is stale once its reservation has ended anew, for a late
+    /// confirm, or is gone.
     pub(super) ended: Queue<(Timestamp, HomeRef)>,
-    /// Ended reservations with confirmed units, likewise.
+    /// Ended reservations with confirmed units that are still here, likewise.
     pub(super) ordered: Queue<(Timestamp, HomeRef)>,
     /// Deadlines of open reservations that have no hold on this shard.
     pub(super) lone: BTreeSet<(Timestamp, HomeRef)>,
@@ -255,6 +256,27 @@ impl Home {
         after.copied().unwrap_or_default()
     }
 
+    /// Confirmed units per line that were neither cancelled nor have left.
+    pub(super) fn unshipped(&self) -> super::confirm::PerLine {
+        let lines = self.lines.iter().enumerate();
+        let left = lines.map(|(at, line)| {
+            let [cancelled, shipped] = self.after(at);
+            line.confirmed() - cancelled - shipped
+        });
+        left.collect()
+    }
+
+    /// Ended with sold units of which some are still here: kept longer than others.
+    pub(super) fn is_order(&self) -> bool {
+        let is_confirmed = self.status() == Status::Confirmed;
+        is_confirmed && self.unshipped().iter().any(|units| *units > 0)
+    }
+
+    /// Ended with nothing sold, or nothing of it left to do.
+    pub(super) fn is_done(&self) -> bool {
+        !self.is_open() && !self.is_order()
+    }
+
     /// Where its longest lifetime is counted from.
     pub(super) fn chain_start(&self) -> Timestamp {
         let first = self.extra.as_ref().and_then(|extra| extra.chain_start);
@@ -319,7 +341,7 @@ impl Homes {
     pub(super) fn list_ended(&mut self, place: HomeRef) {
         let Some(home) = self.at(place) else { return };
         let Some(at) = home.ended_at() else { return };
-        if home.status().is_order() {
+        if home.is_order() {
             self.ordered.push((at, place));
         } else {
             self.ended.push((at, place));
@@ -331,13 +353,11 @@ impl Homes {
     pub(super) fn is_current(
         &self,
         (at, place): (Timestamp, HomeRef),
-        belongs: fn(Status) -> bool,
+        belongs: fn(&Home) -> bool,
     ) -> bool {
         self.at(place).is_some_and(|home| {
             let is_settled = home.extra.as_ref().is_some_and(|extra| extra.settled);
-            home.ended_at() == Some(at)
-                && belongs(home.status())
-                && (is_settled || !home.is_spread())
+            home.ended_at() == Some(at) && belongs(home) && (is_settled || !home.is_spread())
         })
     }
 
@@ -353,14 +373,14 @@ impl Homes {
         while self
             .ended
             .front()
-            .is_some_and(|i| !self.is_current(i, Status::is_ended_without_order))
+            .is_some_and(|i| !self.is_current(i, Home::is_done))
         {
             self.ended.pop();
         }
         while self
             .ordered
             .front()
-            .is_some_and(|i| !self.is_current(i, Status::is_order))
+            .is_some_and(|i| !self.is_current(i, Home::is_order))
         {
             self.ordered.pop();
         }

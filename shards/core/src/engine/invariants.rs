@@ -126,6 +126,13 @@ impl Engine {
         if u64::from(hold.units) < ended {
             return broken(5, format!("hold {number}: {ended} ended of {}", hold.units));
         }
+        let ([confirmed, ..], [cancelled, shipped]) = (hold.totals(), hold.after());
+        if confirmed < cancelled + shipped {
+            let detail = format!(
+                "hold {number}: {cancelled} cancelled and {shipped} shipped of {confirmed}"
+            );
+            return broken(5, detail);
+        }
         if hold.phase == HoldPhase::Local && hold.open() > 0 {
             let home = self.homes.at(hold.home);
             let line = home.and_then(|home| {
@@ -142,7 +149,24 @@ impl Engine {
 
     fn check_home(&self, place: HomeRef) -> Result<(), InvariantBroken> {
         let home = self.homes.at(place).expect("the caller listed it");
-        for line in home.lines.iter() {
+        let extra = home.extra.as_ref();
+        let after = extra.map_or(0, |extra| extra.after.len());
+        if after != 0 && after != home.lines.as_slice().len() {
+            return broken(
+                5,
+                format!("{}: what became of {after} lines", home.id(place)),
+            );
+        }
+        for (at, line) in home.lines.iter().enumerate() {
+            let [cancelled, shipped] = home.after(at);
+            if line.confirmed() < cancelled + shipped {
+                let confirmed = line.confirmed();
+                let detail = format!(
+                    "{}: {cancelled} cancelled and {shipped} shipped of {confirmed}",
+                    home.id(place)
+                );
+                return broken(5, detail);
+            }
             let ended: u64 = line.totals.iter().map(|units| u64::from(*units)).sum();
             let id = home.id(place);
             if u64::from(line.units) < ended {

@@ -5,6 +5,7 @@
 //! what time has brought, `chunks` takes state apart and puts it together, `invariants`
 //! checks it, `render` shows it; the tables (`skus`, `homes`, `holds`, `keys`) store it.
 
+mod cancel;
 mod cart;
 mod cart_told;
 mod chunks;
@@ -229,7 +230,6 @@ impl Engine {
             Command::Configure(command) => self.decide_configure(command, key, now),
             Command::Movement(command) => self.decide_movement(command, key, now),
             Command::Location(_)
-            | Command::Cancel(_)
             | Command::MoveHold(_)
             | Command::LiftStream(_)
             | Command::OpenDrift(_)
@@ -237,6 +237,7 @@ impl Engine {
             Command::Reserve(command) => self.decide_reserve(command, key, now),
             Command::Confirm(command) => self.decide_confirm(command, key, now),
             Command::Release(command) => self.decide_release(command, key, now),
+            Command::Cancel(command) => self.decide_cancel(command, key, now),
             Command::Extend(command) => self.decide_extend(command, key, now),
             Command::Pin(command) => self.decide_pin(command, key, now),
             Command::Try(command) => self.decide_try(command, now),

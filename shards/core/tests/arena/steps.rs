@@ -44,6 +44,9 @@ pub(crate) enum On {
         part: Option<Part>,
         reason: Option<String>,
     },
+    Cancel {
+        part: Option<Part>,
+    },
     Extend(u64),
     Pin(u64),
 }
@@ -167,6 +170,14 @@ fn verb_on<S: Subject>(name: String, on: &On, world: &World<S>) -> Verb {
         On::Release { part, reason } => {
             let (lines, reason) = (part.as_ref().map(want), reason.clone());
             Verb::Release {
+                name,
+                lines,
+                reason,
+            }
+        }
+        On::Cancel { part } => {
+            let (lines, reason) = (part.as_ref().map(want), None);
+            Verb::Cancel {
                 name,
                 lines,
                 reason,
@@ -326,6 +337,7 @@ fn on() -> impl Strategy<Value = On> {
         4 => (prop::option::weighted(0.5, part()), reason).prop_map(|(part, reason)| {
             On::Release { part, reason: reason.map(str::to_owned) }
         }),
+        4 => prop::option::weighted(0.5, part()).prop_map(|part| On::Cancel { part }),
         2 => ttl().prop_map(On::Extend),
         2 => select(vec![1, 3_000, 12_000, 15_000, 15_001]).prop_map(On::Pin),
     ]

@@ -70,7 +70,8 @@ impl Model {
         let Some(order) = self.orders.get_mut(&id) else {
             return self.complain(format!("{id} was never there to be forgotten"));
         };
-        let kept = if order.confirmed() > 0 {
+        let is_here = order.holds.iter().any(|hold| hold.unshipped() > 0);
+        let kept = if is_here {
             self.policy.order_retention
         } else {
             self.policy.retention

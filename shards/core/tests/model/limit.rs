@@ -30,13 +30,16 @@ impl Model {
             let is_held = order.is_open(now) && Some(order.id) != instead_of;
             for hold in order.holds.iter().filter(|hold| hold.sku == *sku) {
                 let late = hold.late.as_ref();
-                if let Some(late) = late.filter(|late| late.counts) {
-                    units.push((order.created_at, u64::from(late.units)));
-                }
                 let in_time = hold.confirmed - late.map_or(0, |late| late.units);
+                // Cancelled units are first those that were confirmed in time.
+                let (kept, back) = (in_time.saturating_sub(hold.cancelled), hold.cancelled);
+                let back_late = back.saturating_sub(in_time);
+                if let Some(late) = late.filter(|late| late.counts) {
+                    units.push((order.created_at, u64::from(late.units - back_late)));
+                }
                 let held = if is_held { hold.open() } else { 0 };
                 if hold.counts {
-                    units.push((order.created_at, u64::from(held + in_time)));
+                    units.push((order.created_at, u64::from(held + kept)));
                 }
             }
         }

@@ -9,6 +9,7 @@
 //! and when the past is dropped is the engine's choice within bounds; the model is told, says
 //! whether that was allowed, and answers every command as if nobody had to be swept.
 
+mod aftersale;
 mod configure;
 mod confirm;
 mod forget;
@@ -128,6 +129,10 @@ struct Hold {
     confirmed: u32,
     released: u32,
     expired: u32,
+    /// Of the confirmed units.
+    cancelled: u32,
+    /// Of the confirmed units.
+    shipped: u32,
     /// Whether the SKU was limited when they were reserved.
     counts: bool,
     /// Units of those confirmed that were taken again, and whether the SKU was limited.
@@ -215,6 +220,7 @@ impl Model {
             Command::Reserve(command) => self.reserve(command, now),
             Command::Confirm(command) => self.confirm(command, now),
             Command::Release(command) => self.release(command, now),
+            Command::Cancel(command) => self.cancel(command, now),
             Command::Extend(command) => self.extend(command, now),
             Command::Pin(command) => self.pin(command, now),
             other => panic!("the model knows no carts over several shards: {other:?}"),

@@ -43,6 +43,8 @@ impl Model {
                     confirmed,
                     released,
                     expired,
+                    cancelled: 0,
+                    shipped: 0,
                     counts,
                     late: None,
                 });

@@ -95,8 +95,8 @@ impl Order {
                 confirmed: hold.confirmed,
                 released: hold.released,
                 expired: hold.expired_by(lapsed),
-                cancelled: 0,
-                shipped: 0,
+                cancelled: hold.cancelled,
+                shipped: hold.shipped,
             })
             .collect();
         let status = if self.is_open(now) {

@@ -88,6 +88,15 @@ pub(crate) enum Verb {
         /// Why.
         reason: Option<String>,
     },
+    /// `cancel`
+    Cancel {
+        /// Which.
+        name: String,
+        /// Part of it.
+        lines: Option<Vec<Want>>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// `extend`
     Extend(String, u64),
     /// `pin`

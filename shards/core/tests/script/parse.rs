@@ -77,6 +77,16 @@ impl Words {
                     reason: self.take("reason"),
                 }
             }
+            "cancel" => {
+                let (name, lines) = (self.next("a reservation")?, self.wants()?);
+                let lines = (!lines.is_empty()).then_some(lines);
+                let reason = self.take("reason");
+                Verb::Cancel {
+                    name,
+                    lines,
+                    reason,
+                }
+            }
             "extend" => Verb::Extend(self.next("a reservation")?, self.named_duration("ttl")?),
             "pin" => Verb::Pin(self.next("a reservation")?, self.named_duration("for")?),
             other => return Err(format!("unknown verb {other}")),

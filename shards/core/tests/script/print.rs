@@ -141,6 +141,17 @@ impl Display for Verb {
                 }
                 option(f, "reason", reason.as_ref())
             }
+            Self::Cancel {
+                name,
+                lines,
+                reason,
+            } => {
+                write!(f, "cancel {name}")?;
+                if let Some(lines) = lines {
+                    write!(f, " {}", wants(lines))?;
+                }
+                option(f, "reason", reason.as_ref())
+            }
             Self::Extend(name, ms) => write!(f, "extend {name} ttl={}", duration(*ms)),
             Self::Pin(name, ms) => write!(f, "pin {name} for={}", duration(*ms)),
         }

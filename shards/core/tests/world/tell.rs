@@ -163,6 +163,7 @@ fn changed(view: &ReservationView, own: &[Event]) -> String {
         EventKind::ReservationConfirmed if view.late => format!("confirmed late{}", tally(view)),
         EventKind::ReservationConfirmed => format!("confirmed{}", tally(view)),
         EventKind::ReservationReleased => format!("released{}", tally(view)),
+        EventKind::ReservationCancelled => format!("cancelled{}", after(view)),
         EventKind::ReservationClosed => format!("closed, {}", view.status.as_str()),
         EventKind::ReservationExtended => format!("extended until={}", moment(view.expires_at)),
         EventKind::ReservationPinned => format!("pinned until={pinned}"),
@@ -191,11 +192,27 @@ fn tally(view: &ReservationView) -> String {
     }
 }
 
+/// What became of the confirmed units, if they were not all taken back.
+fn after(view: &ReservationView) -> String {
+    let sum = |of: fn(&LineView) -> u32| view.lines.iter().map(of).sum::<u32>();
+    let cancelled = sum(|line| line.cancelled);
+    let shipped = sum(|line| line.shipped);
+    let confirmed = sum(|line| line.confirmed);
+    let mut text = String::new();
+    if cancelled < confirmed {
+        let _ = write!(text, " {cancelled} of {confirmed}");
+    }
+    if shipped > 0 {
+        let _ = write!(text, " shipped={shipped}");
+    }
+    text
+}
+
 fn moved(verb: &Verb, view: &SkuView, own: &[Event]) -> String {
     let (word, location) = match verb {
         Verb::Receive { location, .. } => ("received", location),
         Verb::Adjust { location, .. } => ("adjusted", location),
-        other => panic!("{other} moves no stock"),
+        other => return format!("{other} moved stock"),
     };
     let location = location.as_deref().unwrap_or("main");
     let level = view
@@ -257,6 +274,8 @@ fn show_reservation<S: Subject>(world: &World<S>, view: &ReservationView) -> Str
             ("confirmed", line.confirmed),
             ("released", line.released),
             ("expired", line.expired),
+            ("cancelled", line.cancelled),
+            ("shipped", line.shipped),
         ];
         let parts = parts.iter().filter(|(_, units)| *units > 0);
         let parts: Vec<String> = parts

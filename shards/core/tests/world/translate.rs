@@ -3,9 +3,9 @@
 use super::{START, Subject, World, opening};
 use crate::script::{Basket, Setting, Verb, Want};
 use holdfast_core::{
-    Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location, Millis,
-    Movement, MovementKind, Note, Opening, Patch, Pin, Release, Request, ReservationId, Reserve,
-    ReserveLine, Sku, Text, Timestamp, Units,
+    Cancel, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
+    Millis, Movement, MovementKind, Note, Opening, Patch, Pin, Release, Request, ReservationId,
+    Reserve, ReserveLine, Sku, Text, Timestamp, Units,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -88,6 +88,15 @@ impl<S: Subject> World<S> {
                 lines,
                 reason,
             } => Command::Release(Box::new(Release {
+                id: self.id_or_none_such(name),
+                lines: lines.as_deref().map(line_units),
+                reason: text_of(reason.as_ref()),
+            })),
+            Verb::Cancel {
+                name,
+                lines,
+                reason,
+            } => Command::Cancel(Box::new(Cancel {
                 id: self.id_or_none_such(name),
                 lines: lines.as_deref().map(line_units),
                 reason: text_of(reason.as_ref()),
