@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::Exit;
 use super::settings::Settings;
+use super::{Exit, print};
 use crate::config::{Loaded, OrAuto, Origin, Row};
 
 /// The flags of `holdfast config`.
@@ -37,10 +37,7 @@ struct Show {
 pub fn run(args: Args) -> Exit {
     match args.what {
         What::Check(settings) => match settings.load() {
-            Ok(loaded) => {
-                println!("{}", verdict(&loaded));
-                Exit::Success
-            }
+            Ok(loaded) => print(Exit::Success, format!("{}\n", verdict(&loaded))),
             Err(exit) => exit,
         },
         What::Show(show) => match show.settings.load() {
@@ -53,8 +50,7 @@ pub fn run(args: Args) -> Exit {
                 } else {
                     as_text(&loaded, &rows)
                 };
-                println!("{text}");
-                Exit::Success
+                print(Exit::Success, format!("{text}\n"))
             }
             Err(exit) => exit,
         },

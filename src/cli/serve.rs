@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::settings::Settings;
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::config::{Config, Loaded, Origin};
 use crate::http::Mounted;
 use crate::http::probes::{Backend, Health};
@@ -105,9 +105,11 @@ fn temporary(test_clock: bool, loaded: &mut Loaded) -> io::Result<Option<TempDir
 }
 
 fn announce(addresses: &Addresses, ready_file: Option<&Path>) {
-    println!(
-        "holdfast serves http://{}, admin http://{}",
-        addresses.data, addresses.admin
+    let (data, admin) = (addresses.data, addresses.admin);
+    // Nobody may be reading; the server serves all the same.
+    let _ = print(
+        Exit::Success,
+        format!("holdfast serves http://{data}, admin http://{admin}\n"),
     );
     if let Some(path) = ready_file
         && let Err(error) = write_ready_file(path, addresses)
