@@ -350,3 +350,25 @@ fn what_cannot_be_written_is_a_failure() {
     );
     assert_eq!(code(&output), 1);
 }
+
+#[test]
+fn what_durability_os_gives_up_is_said_wherever_it_is_chosen() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let chosen = |arguments: &[&str]| {
+        let mut command = holdfast(directory.path(), arguments);
+        command.env("HOLDFAST_DATA_DURABILITY", "os");
+        command.output().expect("the binary runs")
+    };
+    let given_up = "a crash of the machine may lose the last seconds of acknowledged changes";
+    for what in ["check", "show"] {
+        let told = text(&chosen(&["config", what]).stdout);
+        assert!(told.contains(given_up), "{told}");
+    }
+    // A taken address ends the server, after it has said so.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let served = chosen(&["serve", "--admin-listen", &address]);
+    let told = text(&served.stderr);
+    assert!(told.contains(given_up), "{told}");
+    assert_eq!(code(&served), 1);
+}

@@ -68,6 +68,9 @@ where
         Err(error) => return fail(Exit::Failure, format!("no temporary directory: {error}")),
     };
     let config = loaded.config;
+    if let Some(warning) = config.data.durability.warning() {
+        tracing::warn!(durability = "os", "{warning}");
+    }
     let health = Health::new();
     let admin = admin(&config, &health);
     let mut service = match Service::start(&config, Arc::clone(&health), admin) {
