@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -32,6 +33,9 @@ pub struct Args {
     /// on temporary data: a directory made for it, or one that goes when the server ends
     #[arg(long)]
     pub test_clock: bool,
+    /// Drain and end when standard input closes, as it does when whoever started this is gone
+    #[arg(long, hide = true)]
+    pub end_with_stdin: bool,
 }
 
 /// The stock, open, and what serves it.
@@ -83,6 +87,9 @@ where
         Some(Err((exit, message))) => return fail(exit, message),
     };
     health.set_backend(opened.backend);
+    if args.end_with_stdin {
+        std::thread::spawn(end_with_stdin);
+    }
     let announce = |addresses: &Addresses| announce(addresses, args.ready_file.as_deref());
     match service.run(opened.data, announce, opened.stop).await {
         Ok(exit) => exit,
@@ -105,6 +112,15 @@ fn temporary(test_clock: bool, loaded: &mut Loaded) -> io::Result<Option<TempDir
     directory.path().clone_into(&mut loaded.config.data.dir);
     tracing::info!(path = %directory.path().display(), "the data lie here, until the server ends");
     Ok(Some(directory))
+}
+
+/// Ends this process as a signal would, once nobody holds the other end of its standard input.
+fn end_with_stdin() {
+    // What can't be read any more is closed, too; what is written there means nothing.
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    if let Err(error) = kill_process(getpid(), Signal::TERM) {
+        tracing::error!(%error, "standard input is closed, and this can't end");
+    }
 }
 
 fn announce(addresses: &Addresses, ready_file: Option<&Path>) {
