@@ -91,10 +91,10 @@ struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16_384))]
     connections: Option<u16>,
     /// Arrivals a second at the scenario's highest; all other rates in proportion
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How long buyers arrive; all phases in proportion
-    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    #[arg(long, value_name = "SECONDS", value_parser = positive, allow_negative_numbers = true)]
     duration: Option<f64>,
     /// Another number is another crowd
     #[arg(long, value_name = "N")]
@@ -197,6 +197,13 @@ async fn load(args: Run) -> Exit {
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    // After the run it would be too late to learn that its results can't be kept.
+    if let Some(out) = &args.out
+        && let Err(error) = std::fs::create_dir_all(out)
+    {
+        let words = format!("can't write into {}: {error}", out.display());
+        return fail(Exit::Failure, words);
+    }
     let of_scenario = scenario.thresholds.iter();
     let of_scenario = of_scenario.map(|text| threshold::parse(text).expect("it was checked"));
     let thresholds = of_scenario.chain(args.threshold.iter().cloned()).collect();
