@@ -317,3 +317,58 @@ fn a_server_that_cannot_be_reached_is_exit_code_7() {
     assert_eq!(code(&output), 7);
     assert!(text(&output.stderr).contains("is the server running there?"));
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    // `holdfast config show | head -3` ended in a panic and a backtrace.
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let output = holdfast(directory.path(), &["config", "show"])
+        .stdout(writer)
+        .output()
+        .expect("the binary runs");
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn what_cannot_be_written_is_a_failure() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let output = holdfast(directory.path(), &["config", "show"])
+        .stdout(full)
+        .output()
+        .expect("the binary runs");
+    let told = text(&output.stderr);
+    assert!(
+        told.starts_with("error: stdout can't be written: "),
+        "{told}"
+    );
+    assert_eq!(code(&output), 1);
+}
+
+#[test]
+fn what_durability_os_gives_up_is_said_wherever_it_is_chosen() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let chosen = |arguments: &[&str]| {
+        let mut command = holdfast(directory.path(), arguments);
+        command.env("HOLDFAST_DATA_DURABILITY", "os");
+        command.output().expect("the binary runs")
+    };
+    let given_up = "a crash of the machine may lose the last seconds of acknowledged changes";
+    for what in ["check", "show"] {
+        let told = text(&chosen(&["config", what]).stdout);
+        assert!(told.contains(given_up), "{told}");
+    }
+    // A taken address ends the server, after it has said so.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let served = chosen(&["serve", "--admin-listen", &address]);
+    let told = text(&served.stderr);
+    assert!(told.contains(given_up), "{told}");
+    assert_eq!(code(&served), 1);
+}

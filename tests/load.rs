@@ -227,13 +227,73 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
             "can't reach",
         ),
         (vec!["flash-sale", "--rate", "1e9"], 2, "phases[0].rate"),
+        (vec!["flash-sale", "--rate", "-5"], 2, "above 0"),
+        (vec!["flash-sale", "--rate", "0.001"], 2, "arrive"),
+        (
+            vec!["flash-sale", "--out", "/dev/null/out"],
+            1,
+            "/dev/null/out",
+        ),
         (vec!["show", "no-such"], 2, "load list"),
     ] {
         let output = run(&args);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
         assert!(said.contains(word), "{args:?}: {said}");
+        assert!(!said.contains("the proof"), "{args:?} ran first: {said}");
     }
+}
+
+#[test]
+fn a_basket_cannot_have_more_lines_than_there_are_skus() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let scenario = format!("basket = {{ lines_max = 3 }}\n{QUICK}");
+    let output = run(&[&file(directory.path(), &scenario), "-q"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("basket.lines_max is 3"), "{said}");
+}
+
+#[test]
+fn a_server_does_not_outlive_a_run_that_is_killed() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let quick = file(directory.path(), QUICK);
+    let mut child = holdfast(&[&quick, "--duration", "60", "-q", "--data-dir"])
+        .arg(directory.path().join("data"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let server = server_of(&directory.path().join("data"));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let ended = within(Duration::from_secs(20), || {
+        let asked = Command::new("kill").args(["-0", &server]).output();
+        asked
+            .is_ok_and(|asked| !asked.status.success())
+            .then_some(())
+    });
+    assert!(ended.is_some(), "{server} is still there");
+}
+
+/// The process id of a run's server, once it is ready.
+fn server_of(data: &Path) -> String {
+    let ready = within(Duration::from_secs(20), || {
+        let run = std::fs::read_dir(data).ok()?.next()?.ok()?.path();
+        let said = std::fs::read(run.join("ready.json")).ok()?;
+        serde_json::from_slice::<Value>(&said).ok()
+    });
+    ready.expect("it becomes ready")["pid"].to_string()
+}
+
+fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn a_report_has_every_plot_and_table() {
         "Latency by percentile",
         "Latency percentiles over time",
         "Arrivals and answers a second over time",
+        "arrivals the scenario asks for",
         "Outcomes a second over time",
         "Stock of SNEAKER-42 over time",
         "Stock of SNEAKER-43 over time",

@@ -47,7 +47,7 @@ fn a_child_of_the_other_tests_serves_until_it_is_told_to_end() {
             ..Settings::default()
         },
         ready_file: Some(directory.join("ready.json")),
-        test_clock: false,
+        ..Args::default()
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let exit = runtime.block_on(run(

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::Exit;
 use super::settings::Settings;
+use super::{Exit, print};
 use crate::config::{Loaded, OrAuto, Origin, Row};
 
 /// The flags of `holdfast config`.
@@ -37,10 +37,7 @@ struct Show {
 pub fn run(args: Args) -> Exit {
     match args.what {
         What::Check(settings) => match settings.load() {
-            Ok(loaded) => {
-                println!("{}", verdict(&loaded));
-                Exit::Success
-            }
+            Ok(loaded) => print(Exit::Success, format!("{}\n", verdict(&loaded))),
             Err(exit) => exit,
         },
         What::Show(show) => match show.settings.load() {
@@ -53,8 +50,7 @@ pub fn run(args: Args) -> Exit {
                 } else {
                     as_text(&loaded, &rows)
                 };
-                println!("{text}");
-                Exit::Success
+                print(Exit::Success, format!("{text}\n"))
             }
             Err(exit) => exit,
         },
@@ -71,7 +67,12 @@ fn verdict(loaded: &Loaded) -> String {
         Some(path) => format!("read {}", path.display()),
         None => "no file".to_owned(),
     };
-    format!("the configuration is right ({file}; {set} keys set, the rest have their defaults)")
+    let warning = loaded.config.data.durability.warning();
+    let warning = warning.map(|text| format!("\nwarning: data.durability: {text}"));
+    format!(
+        "the configuration is right ({file}; {set} keys set, the rest have their defaults){}",
+        warning.unwrap_or_default()
+    )
 }
 
 fn as_text(loaded: &Loaded, rows: &[Row]) -> String {
@@ -87,12 +88,17 @@ fn as_text(loaded: &Loaded, rows: &[Row]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What "auto" stands for, where that can be told without the data directory.
+/// What "auto" stands for, where that can be told without the data directory, and what a value
+/// gives up.
 fn note(loaded: &Loaded, key: &str) -> String {
-    let lives = &loaded.config.reservations;
-    match (key, lives.reservations_max) {
+    let config = &loaded.config;
+    match (key, config.reservations.reservations_max) {
         ("reservations.reservations_max", OrAuto::Auto) => {
-            format!(" ({} on this machine)", loaded.config.reservations_max())
+            format!(" ({} on this machine)", config.reservations_max())
+        }
+        ("data.durability", _) => {
+            let warning = config.data.durability.warning();
+            warning.map_or_else(String::new, |text| format!(" ({text})"))
         }
         _ => String::new(),
     }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use clap::Args as ClapArgs;
 
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::{
     client::{Failure, Reason},
     demo::{self, Afterwards, Failed, Options},
@@ -58,17 +58,17 @@ pub async fn run(args: Args) -> Exit {
     };
     match demo::run(options).await {
         Ok(report) => {
-            if args.json {
-                let text = serde_json::to_string_pretty(&report)
-                    .expect("a report has string keys and no failures");
-                println!("{text}");
-            } else {
-                print!("{}", report.text(Paint::stdout(), &program()));
-            }
-            if report.proved {
+            let exit = if report.proved {
                 Exit::Success
             } else {
                 Exit::ProofFailed
+            };
+            if args.json {
+                let text = serde_json::to_string_pretty(&report)
+                    .expect("a report has string keys and no failures");
+                print(exit, format!("{text}\n"))
+            } else {
+                print(exit, report.text(Paint::stdout(), &program()))
             }
         }
         Err(failed) => fail(exit_of(&failed), failed),

@@ -3,6 +3,8 @@
 //! Deliberately absent: messages. Whoever ends a command with one of these has already told the
 //! user why, on stderr.
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write, stdout};
 use std::process::{ExitCode, Termination};
 
 /// How a command ended.
@@ -80,7 +82,21 @@ Exit codes:
 }
 
 /// Prints `error: message` to stderr and hands `exit` back, so that a command can end with it.
-pub fn fail(exit: Exit, message: impl std::fmt::Display) -> Exit {
+pub fn fail(exit: Exit, message: impl Display) -> Exit {
     eprintln!("error: {message}");
     exit
+}
+
+/// Prints `text` to stdout and hands `exit` back, so that a command can end with it.
+///
+/// A reader that has seen enough, such as `head`, is no failure; a text that is lost is one.
+pub fn print(exit: Exit, text: impl Display) -> Exit {
+    let mut out = stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let failed = fail(Exit::Failure, format!("stdout can't be written: {error}"));
+            if exit == Exit::Success { failed } else { exit }
+        }
+        Ok(()) | Err(_) => exit,
+    }
 }

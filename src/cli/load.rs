@@ -13,7 +13,7 @@ use std::{
 use clap::{Args as ClapArgs, Subcommand};
 use jiff::Timestamp;
 
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::{
     client,
     load::{
@@ -91,10 +91,10 @@ struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16_384))]
     connections: Option<u16>,
     /// Arrivals a second at the scenario's highest; all other rates in proportion
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How long buyers arrive; all phases in proportion
-    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    #[arg(long, value_name = "SECONDS", value_parser = positive, allow_negative_numbers = true)]
     duration: Option<f64>,
     /// Another number is another crowd
     #[arg(long, value_name = "N")]
@@ -149,23 +149,20 @@ pub async fn run(args: Args) -> Exit {
 }
 
 fn list() -> Exit {
-    for builtin in BUILTINS {
+    let lines = BUILTINS.iter().map(|builtin| {
         let scenario = builtin.scenario();
         let (seconds, rate) = (scenario.seconds(), scenario.rate_max());
-        println!(
-            "{:<16} {seconds:>3.0} s, up to {rate:>5.0}/s  {}",
+        format!(
+            "{:<16} {seconds:>3.0} s, up to {rate:>5.0}/s  {}\n",
             builtin.name, scenario.about
-        );
-    }
-    Exit::Success
+        )
+    });
+    print(Exit::Success, lines.collect::<String>())
 }
 
 fn show(name: &str) -> Exit {
     match BUILTINS.iter().find(|builtin| builtin.name == name) {
-        Some(builtin) => {
-            print!("{}", builtin.text);
-            Exit::Success
-        }
+        Some(builtin) => print(Exit::Success, builtin.text),
         None => fail(
             Exit::Usage,
             format!("no built-in scenario is called {name:?}; `holdfast load list` lists them"),
@@ -176,18 +173,14 @@ fn show(name: &str) -> Exit {
 fn compare(a: &[PathBuf], b: &[PathBuf], json: bool) -> Exit {
     match compare::run(a, b) {
         Err(error) => fail(Exit::Usage, error),
-        Ok(comparison) if json => print_json(&comparison),
-        Ok(comparison) => {
-            print!("{}", comparison.text(Paint::stdout()));
-            Exit::Success
-        }
+        Ok(comparison) if json => print_json(Exit::Success, &comparison),
+        Ok(comparison) => print(Exit::Success, comparison.text(Paint::stdout())),
     }
 }
 
-fn print_json(value: &impl serde::Serialize) -> Exit {
+fn print_json(exit: Exit, value: &impl serde::Serialize) -> Exit {
     let text = serde_json::to_string_pretty(value).expect("it has string keys and no failures");
-    println!("{text}");
-    Exit::Success
+    print(exit, format!("{text}\n"))
 }
 
 async fn load(args: Run) -> Exit {
@@ -204,6 +197,13 @@ async fn load(args: Run) -> Exit {
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    // After the run it would be too late to learn that its results can't be kept.
+    if let Some(out) = &args.out
+        && let Err(error) = std::fs::create_dir_all(out)
+    {
+        let words = format!("can't write into {}: {error}", out.display());
+        return fail(Exit::Failure, words);
+    }
     let of_scenario = scenario.thresholds.iter();
     let of_scenario = of_scenario.map(|text| threshold::parse(text).expect("it was checked"));
     let thresholds = of_scenario.chain(args.threshold.iter().cloned()).collect();
@@ -259,13 +259,7 @@ async fn repeat(args: &Run, mut options: Options, stop: &Arc<AtomicBool>) -> Exi
             format!("can't write into {}: {error}", out.display()),
         );
     }
-    if args.json {
-        match &summaries[..] {
-            [one] => print_json(one),
-            all => print_json(&Repeated::new(all)),
-        };
-    }
-    if summaries.iter().any(Summary::is_broken) {
+    let exit = if summaries.iter().any(Summary::is_broken) {
         Exit::InvariantBroken
     } else if ended_early {
         Exit::Interrupted
@@ -273,6 +267,11 @@ async fn repeat(args: &Run, mut options: Options, stop: &Arc<AtomicBool>) -> Exi
         Exit::ThresholdMissed
     } else {
         Exit::Success
+    };
+    match &summaries[..] {
+        _ if !args.json => exit,
+        [one] => print_json(exit, one),
+        all => print_json(exit, &Repeated::new(all)),
     }
 }
 
@@ -288,10 +287,14 @@ fn finish(ran: &Ran, args: &Run, directory: Option<&Path>) -> Result<(), Exit> {
         })?;
     }
     if !args.json {
-        print!("{}", text::summary(&ran.summary, Paint::stdout()));
-        match directory {
-            Some(directory) => println!("\nwritten to {}", directory.display()),
-            None => println!("\n--out DIR keeps summary.json and report.html"),
+        let kept = match directory {
+            Some(directory) => format!("written to {}", directory.display()),
+            None => "--out DIR keeps summary.json and report.html".to_owned(),
+        };
+        let summary = text::summary(&ran.summary, Paint::stdout());
+        match print(Exit::Success, format!("{summary}\n{kept}\n")) {
+            Exit::Success => {}
+            exit => return Err(exit),
         }
     }
     if let Some(kept) = &ran.kept {

@@ -19,7 +19,7 @@ use std::future::Future;
 
 use clap::{Parser, Subcommand};
 
-pub use exit::{Exit, fail};
+pub use exit::{Exit, fail, print};
 
 /// The arguments of `holdfast`.
 #[derive(Debug, Parser)]

@@ -5,7 +5,7 @@ use std::{fs, io, path::PathBuf, time::Duration};
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
 
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::{
     client::{Failure, Patience, Reason, Target},
     progress::Show,
@@ -163,13 +163,18 @@ fn started() -> Timestamp {
 }
 
 fn finish(report: &Report, json: bool, bad_rows: Option<PathBuf>) -> Exit {
-    if json {
+    let exit = if report.proved {
+        Exit::Success
+    } else {
+        Exit::ProofFailed
+    };
+    let exit = if json {
         let text =
             serde_json::to_string_pretty(report).expect("a report has string keys and no failures");
-        println!("{text}");
+        print(exit, format!("{text}\n"))
     } else {
-        print!("{}", report.text(Paint::stdout()));
-    }
+        print(exit, report.text(Paint::stdout()))
+    };
     if let Some(path) = bad_rows
         && let Err(error) = write_bad_rows(&path, &report.bad_rows)
     {
@@ -178,11 +183,7 @@ fn finish(report: &Report, json: bool, bad_rows: Option<PathBuf>) -> Exit {
             format!("can't write {}: {error}", path.display()),
         );
     }
-    if report.proved {
-        Exit::Success
-    } else {
-        Exit::ProofFailed
-    }
+    exit
 }
 
 fn write_bad_rows(path: &std::path::Path, rows: &[BadRow]) -> io::Result<()> {

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::settings::Settings;
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::config::{Config, Loaded, Origin};
 use crate::http::Mounted;
 use crate::http::probes::{Backend, Health};
@@ -32,6 +33,9 @@ pub struct Args {
     /// on temporary data: a directory made for it, or one that goes when the server ends
     #[arg(long)]
     pub test_clock: bool,
+    /// Drain and end when standard input closes, as it does when whoever started this is gone
+    #[arg(long, hide = true)]
+    pub end_with_stdin: bool,
 }
 
 /// The stock, open, and what serves it.
@@ -68,6 +72,9 @@ where
         Err(error) => return fail(Exit::Failure, format!("no temporary directory: {error}")),
     };
     let config = loaded.config;
+    if let Some(warning) = config.data.durability.warning() {
+        tracing::warn!(durability = "os", "{warning}");
+    }
     let health = Health::new();
     let admin = admin(&config, &health);
     let mut service = match Service::start(&config, Arc::clone(&health), admin) {
@@ -80,6 +87,9 @@ where
         Some(Err((exit, message))) => return fail(exit, message),
     };
     health.set_backend(opened.backend);
+    if args.end_with_stdin {
+        std::thread::spawn(end_with_stdin);
+    }
     let announce = |addresses: &Addresses| announce(addresses, args.ready_file.as_deref());
     match service.run(opened.data, announce, opened.stop).await {
         Ok(exit) => exit,
@@ -104,10 +114,21 @@ fn temporary(test_clock: bool, loaded: &mut Loaded) -> io::Result<Option<TempDir
     Ok(Some(directory))
 }
 
+/// Ends this process as a signal would, once nobody holds the other end of its standard input.
+fn end_with_stdin() {
+    // What can't be read any more is closed, too; what is written there means nothing.
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    if let Err(error) = kill_process(getpid(), Signal::TERM) {
+        tracing::error!(%error, "standard input is closed, and this can't end");
+    }
+}
+
 fn announce(addresses: &Addresses, ready_file: Option<&Path>) {
-    println!(
-        "holdfast serves http://{}, admin http://{}",
-        addresses.data, addresses.admin
+    let (data, admin) = (addresses.data, addresses.admin);
+    // Nobody may be reading; the server serves all the same.
+    let _ = print(
+        Exit::Success,
+        format!("holdfast serves http://{data}, admin http://{admin}\n"),
     );
     if let Some(path) = ready_file
         && let Err(error) = write_ready_file(path, addresses)

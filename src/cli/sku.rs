@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::client::{Answer, Call, Client, Patience, Target};
 
 /// The flags of `holdfast sku`.
@@ -66,15 +66,12 @@ pub async fn run(args: Args) -> Exit {
 
 async fn show(asked: &Asked) -> Result<Exit, Exit> {
     let sku = asked.send(&asked.read()).await?;
-    println!(
-        "{}",
-        if asked.json {
-            sku.to_string()
-        } else {
-            as_text(&sku)
-        }
-    );
-    Ok(Exit::Success)
+    let text = if asked.json {
+        sku.to_string()
+    } else {
+        as_text(&sku)
+    };
+    Ok(print(Exit::Success, format!("{text}\n")))
 }
 
 /// Reads first: configuring an unknown SKU would create it, and a misspelt name must not.
@@ -88,17 +85,17 @@ async fn set_paused(changed: &Changed, paused: bool) -> Result<Exit, Exit> {
     let sku = asked
         .send(&Call::keyless(Method::PUT, asked.path(), &body))
         .await?;
-    if asked.json {
-        println!("{sku}");
+    let text = if asked.json {
+        sku.to_string()
     } else {
         let state = if paused {
             "is paused: new reservations are refused"
         } else {
             "sells again"
         };
-        println!("{} {state}", asked.sku);
-    }
-    Ok(Exit::Success)
+        format!("{} {state}", asked.sku)
+    };
+    Ok(print(Exit::Success, format!("{text}\n")))
 }
 
 impl Asked {

@@ -1,6 +1,6 @@
 //! `holdfast verify`: is a stopped data directory whole, and does its state hold?
 
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::progress::Show;
 use crate::show::Paint;
 use crate::verify::{self, VerifyError};
@@ -32,23 +32,21 @@ pub fn run(args: &Args) -> Exit {
         Ok(report) => report,
         Err(VerifyError::Directory(error)) => return fail(exit_of(&error), error),
     };
-    if args.json {
-        match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
-            Err(error) => {
-                return fail(
-                    Exit::Failure,
-                    format!("the report can't be written: {error}"),
-                );
-            }
-        }
-    } else {
-        print!("{}", report.to_text(args.rows, Paint::stdout()));
-    }
-    if report.is_good() {
+    let exit = if report.is_good() {
         Exit::Success
     } else {
         Exit::Corrupt
+    };
+    if args.json {
+        match serde_json::to_string_pretty(&report) {
+            Ok(text) => print(exit, format!("{text}\n")),
+            Err(error) => fail(
+                Exit::Failure,
+                format!("the report can't be written: {error}"),
+            ),
+        }
+    } else {
+        print(exit, report.to_text(args.rows, Paint::stdout()))
     }
 }
 

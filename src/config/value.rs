@@ -128,6 +128,18 @@ pub enum Durability {
     Os,
 }
 
+impl Durability {
+    /// What whoever chose it must be told, if anything.
+    pub const fn warning(self) -> Option<&'static str> {
+        match self {
+            Durability::Fsync => None,
+            Durability::Os => {
+                Some("a crash of the machine may lose the last seconds of acknowledged changes")
+            }
+        }
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

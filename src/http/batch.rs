@@ -4,20 +4,14 @@ use axum::extract::State;
 use axum::response::Response;
 use holdfast_core::Sku;
 use holdfast_runtime::Operation;
-use serde::Serialize;
 
 use super::call::{Call, checked, missing};
-use super::keys;
+use super::keys::Tagger;
 use super::problem::Problem;
 use super::render::{self, Rendered};
+use super::results::Results;
 use super::state::{Api, KeyRule};
 use super::wire::operation::{self, Asked, OpWord, Parsed};
-
-/// The answer to a batch.
-#[derive(Serialize)]
-struct Results<'a> {
-    results: Vec<Rendered<'a>>,
-}
 
 /// What becomes of one operation.
 struct Slot {
@@ -37,9 +31,10 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     let bounds = *api.bounds();
     let parsed = operation::parse_batch(call.bytes()?, bounds.batch_max, bounds.lines_max)?;
     let mut operations = Vec::with_capacity(parsed.len());
+    let mut tagger = Tagger::default();
     let slots: Vec<Slot> = parsed
         .into_iter()
-        .map(|parsed| slot(parsed, bounds.keys, &mut operations))
+        .map(|parsed| slot(parsed, bounds.keys, &mut tagger, &mut operations))
         .collect();
     let refusals = api.refusals();
     let commands = operations.iter().map(|operation| &operation.command);
@@ -51,7 +46,8 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     };
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
     let mut next = told.iter();
-    let results = slots.iter().map(|slot| {
+    let mut results = Results::new(slots.len());
+    for slot in &slots {
         let rendered = match &slot.state {
             Fate::Malformed(problem) => Rendered::problem(problem.clone()),
             Fate::Sent(asked) => {
@@ -60,11 +56,9 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
             }
         };
         count(&api, slot.op, &rendered);
-        rendered
-    });
-    let response = render::ok(&Results {
-        results: results.collect(),
-    });
+        results.push(&rendered);
+    }
+    let response = results.into_response();
     for (asker, told) in askers.into_iter().zip(told) {
         api.keep_refusal(&call, asker, told);
     }
@@ -72,7 +66,12 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
 }
 
 /// Puts an operation among those to be sent, unless it is malformed.
-fn slot(parsed: Parsed, rule: KeyRule, operations: &mut Vec<Operation>) -> Slot {
+fn slot(
+    parsed: Parsed<'_>,
+    rule: KeyRule,
+    tagger: &mut Tagger,
+    operations: &mut Vec<Operation>,
+) -> Slot {
     let operation = match parsed {
         Ok(operation) => operation,
         Err((op, problem)) => {
@@ -85,7 +84,7 @@ fn slot(parsed: Parsed, rule: KeyRule, operations: &mut Vec<Operation>) -> Slot 
     let op = Some(operation.op);
     let key = match (&operation.key, rule) {
         (Some(key), _) => match checked("key", key.as_bytes()) {
-            Ok(key) => Some(keys::tag(key, &operation.command)),
+            Ok(key) => Some(tagger.tag(key, &operation.command)),
             Err(problem) => {
                 return Slot {
                     op,

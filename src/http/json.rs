@@ -89,7 +89,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 }
 
 /// Parses a body, which must be an object, or says which field is wrong.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     // Serde would take an array for a struct, field by field.
     if bytes
         .iter()
@@ -108,7 +108,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// The same body once more, slower, to learn where it is wrong.
 #[cold]
-fn refusal<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> Problem {
+fn refusal<'a, T: Deserialize<'a>>(bytes: &'a [u8], first: &serde_json::Error) -> Problem {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Problem::invalid("", "the body is empty; send a JSON object");
     }

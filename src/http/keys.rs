@@ -25,25 +25,35 @@ const CALLER: &str = "";
 
 /// Whether a key has the form of one.
 pub(crate) fn is_key(key: &[u8]) -> bool {
-    (1..=LEN_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
+    let all_visible = |all, byte: &u8| all & byte.is_ascii_graphic();
+    // Without an early end the bytes are looked at many at a time.
+    (1..=LEN_MAX).contains(&key.len()) && key.iter().fold(true, all_visible)
 }
+
+/// Hashes keys; the operations of a batch share one and its room.
+#[derive(Default)]
+pub(crate) struct Tagger(Canonical);
 
 /// The hashes of a key and of the command it came with.
 pub(crate) fn tag(key: &[u8], command: &Command) -> KeyTag {
-    let mut named = Canonical::default();
-    named.text(CALLER);
-    named.0.extend_from_slice(key);
-    let hash = xxh3_128(&named.0);
-    KeyTag {
-        hash: [(hash >> 64) as u64, hash as u64],
-        content: content(command),
-    }
+    Tagger::default().tag(key, command)
 }
 
-fn content(command: &Command) -> u64 {
-    let mut canonical = Canonical::default();
-    canonical.command(command);
-    xxh3_64(&canonical.0)
+impl Tagger {
+    /// The hashes of a key and of the command it came with.
+    pub(crate) fn tag(&mut self, key: &[u8], command: &Command) -> KeyTag {
+        let Self(canonical) = self;
+        canonical.0.clear();
+        canonical.text(CALLER);
+        canonical.0.extend_from_slice(key);
+        let hash = xxh3_128(&canonical.0);
+        canonical.0.clear();
+        canonical.command(command);
+        KeyTag {
+            hash: [(hash >> 64) as u64, hash as u64],
+            content: xxh3_64(&canonical.0),
+        }
+    }
 }
 
 /// Bytes that are equal if and only if what was written is equal.
@@ -434,6 +444,10 @@ mod tests {
     use super::super::wire::body::{ConfirmBody, ReserveBody};
     use super::super::wire::configure::ConfigureBody;
     use super::*;
+
+    fn content(command: &Command) -> u64 {
+        tag(b"k", command).content
+    }
     use holdfast_core::{ReservationId, Sku};
 
     fn reserve(body: &str) -> Command {

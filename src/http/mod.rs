@@ -35,6 +35,7 @@ mod render_refusal;
 mod render_shape;
 mod request_id;
 mod reservations;
+mod results;
 mod routes;
 mod skus;
 mod state;

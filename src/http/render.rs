@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use holdfast_core::{Answer, MovementView, Refusal, SkuView, Timestamp};
+use holdfast_core::{Answer, MovementView, Refusal, ReservationView, SkuView, Timestamp};
 use holdfast_runtime::{Fate, Unavailable};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -34,7 +34,7 @@ pub(crate) struct Rendered<'a> {
 }
 
 enum Shape<'a> {
-    Reservation(ReservationShape<'a>),
+    Reservation(&'a ReservationView),
     Sku(SkuShape<'a>),
     Moved(MovedShape<'a>),
     Refused(Refused<'a>),
@@ -63,15 +63,12 @@ fn answer<'a>(
             view,
             created,
             replayed,
-        } => {
-            let shape = Shape::Reservation(ReservationShape::of(view));
-            Rendered {
-                status: success(*created),
-                replayed: *replayed,
-                etag: None,
-                shape,
-            }
-        }
+        } => Rendered {
+            status: success(*created),
+            replayed: *replayed,
+            etag: None,
+            shape: Shape::Reservation(view),
+        },
         Answer::Sku {
             view,
             created,
@@ -170,6 +167,11 @@ pub(crate) fn ok(body: &impl Serialize) -> Response {
     json(StatusCode::OK, JSON, body, 4 * BODY_BYTES)
 }
 
+/// An answer whose JSON is written already.
+pub(crate) fn written(text: Vec<u8>) -> Response {
+    response(StatusCode::OK, JSON, text)
+}
+
 /// Why there is no answer from the business.
 pub(crate) fn unavailable(unavailable: &Unavailable) -> Problem {
     let text = unavailable.to_string();
@@ -229,6 +231,10 @@ fn json(
 ) -> Response {
     let mut text = Vec::with_capacity(bytes);
     serde_json::to_writer(&mut text, body).expect("the shapes have text keys and a Vec takes all");
+    response(status, content_type, text)
+}
+
+fn response(status: StatusCode, content_type: HeaderValue, text: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response
@@ -237,7 +243,7 @@ fn json(
     response
 }
 
-impl Rendered<'_> {
+impl<'a> Rendered<'a> {
     /// A problem.
     pub(crate) fn problem(problem: Problem) -> Self {
         let status = problem.status();
@@ -254,6 +260,19 @@ impl Rendered<'_> {
         self.status
     }
 
+    /// Whether it repeats the first outcome of its key.
+    pub(crate) const fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+
+    /// The reservation, if it is one.
+    pub(crate) fn reservation(&self) -> Option<&'a ReservationView> {
+        match self.shape {
+            Shape::Reservation(view) => Some(view),
+            Shape::Sku(_) | Shape::Moved(_) | Shape::Refused(_) | Shape::Problem(_) => None,
+        }
+    }
+
     /// Its code, if it is no success.
     pub(crate) fn code(&self) -> Option<Code> {
         match &self.shape {
@@ -268,7 +287,7 @@ impl IntoResponse for Rendered<'_> {
     fn into_response(self) -> Response {
         let status = self.status;
         let mut response = match &self.shape {
-            Shape::Reservation(shape) => json(status, JSON, shape, BODY_BYTES),
+            Shape::Reservation(view) => json(status, JSON, &ReservationShape::of(view), BODY_BYTES),
             Shape::Sku(shape) => json(status, JSON, shape, 2 * BODY_BYTES),
             Shape::Moved(shape) => json(status, JSON, shape, 2 * BODY_BYTES),
             Shape::Refused(shape) => {
@@ -298,7 +317,9 @@ impl Serialize for Rendered<'_> {
             map.serialize_entry("replayed", &true)?;
         }
         match &self.shape {
-            Shape::Reservation(shape) => map.serialize_entry("reservation", shape)?,
+            Shape::Reservation(view) => {
+                map.serialize_entry("reservation", &ReservationShape::of(view))?;
+            }
             Shape::Sku(shape) => map.serialize_entry("sku", shape)?,
             Shape::Moved(MovedShape {
                 movement,

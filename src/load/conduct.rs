@@ -17,6 +17,8 @@ use super::{
 
 /// Between two looks at the hot SKUs.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What comes when nobody arrives any more: who is there pays, gives back, or lets go.
+const AFTER: &str = "after the last arrival";
 /// A look that takes longer is left out.
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
@@ -75,6 +77,7 @@ fn events(scenario: &Scenario) -> Vec<(Duration, Event<'_>)> {
         events.push((begins, Event::Phase(phase.name(), phase.rate_max())));
         at += phase.seconds();
     }
+    events.push((Duration::from_secs_f64(at), Event::Phase(AFTER, 0.0)));
     for kill in &scenario.kills {
         let down = Duration::from_millis(kill.down_ms);
         events.push((Duration::from_millis(kill.at_ms), Event::Kill(down)));

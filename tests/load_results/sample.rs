@@ -136,7 +136,11 @@ pub(crate) fn facts(seed: u64) -> RunFacts {
         machine: Machine { cores: 2, processor: "A processor".into(), memory_bytes: 24 << 30, kernel: "linux 6.1.0".into() },
         started_at: "2026-03-01T09:59:00Z".to_owned(),
         scenario_name: "flash-sale".to_owned(),
-        scenario: serde_json::json!({"name": "flash-sale", "phases": [{"name": "rush", "rate": 4000}]}),
+        scenario: serde_json::json!({"name": "flash-sale", "phases": [
+            {"kind": "ramp", "name": "doors closed", "seconds": 15.0, "from": 0.0, "to": 480.0},
+            {"kind": "constant", "name": "rush", "seconds": 25.0, "rate": 480.0},
+            {"kind": "constant", "name": "after", "seconds": 20.0, "rate": 120.0},
+        ]}),
         scenario_text: text.to_owned(),
         target: "a server of its own (spawned)".to_owned(),
         model: Model::Open,

@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::backends::FileBackend;
 use redb::{StorageBackend, WriteTransaction};
 
+use crate::ahead::{self, Ahead};
 use crate::backend::Unsynced;
 use crate::db::Db;
 use crate::error::{LedgerError, guarded};
@@ -143,15 +144,26 @@ impl Ledger {
         if file.metadata().map_err(failed)?.len() == 0 {
             return Err(missing("empty"));
         }
+        let untouched = ahead::written(&file).map_err(failed)?;
         let backend = file_backend(file, shard)?;
         match options.durability {
-            Durability::Fsync => Self::open_with_backend(backend, identity, options),
-            Durability::Os => Self::open_with_backend(Unsynced::new(backend), identity, options),
+            Durability::Fsync => Self::open_over(Ahead::new(backend, untouched), identity, options),
+            Durability::Os => Self::open_over(Unsynced::new(backend), identity, options),
         }
     }
 
     /// Opens the ledger in `backend` for serving; whether it is synced is the backend's affair.
     pub fn open_with_backend(
+        backend: impl StorageBackend,
+        identity: &Identity,
+        options: Options,
+    ) -> Result<Self, LedgerError> {
+        let failed = |source| LedgerError::io(identity.shard, "opening the ledger", source);
+        let len = backend.len().map_err(failed)?;
+        Self::open_over(Ahead::new(backend, len), identity, options)
+    }
+
+    fn open_over(
         backend: impl StorageBackend,
         identity: &Identity,
         options: Options,

@@ -17,6 +17,7 @@
 //! brings its time), what events mean, secondary indexes, and retries: an error is for whoever
 //! decides about the shard.
 
+mod ahead;
 mod backend;
 pub mod codec;
 mod db;

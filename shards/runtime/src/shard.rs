@@ -31,7 +31,7 @@ use std::sync::atomic::Ordering;
 
 /// Expiries that one commit takes along: who reserves while a million holds lapse waits for a
 /// commit, and must not wait for all of them.
-const EXPIRIES_PER_COMMIT: usize = 2_000;
+const EXPIRIES_PER_COMMIT: usize = 1_000;
 
 /// What is past its retention is looked for this often.
 const FORGET_EVERY: Millis = Millis::from_secs(1);

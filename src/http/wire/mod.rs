@@ -10,6 +10,7 @@ pub(crate) mod configure;
 pub(crate) mod cursor;
 mod object;
 pub(crate) mod operation;
+pub(crate) mod parts;
 pub(crate) mod scalar;
 pub(crate) mod view;
 

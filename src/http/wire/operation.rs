@@ -3,6 +3,7 @@
 //! A whole batch is parsed in one pass. Only if that fails are the operations parsed one by one,
 //! so that each malformed one gets its own refusal and the others are done.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use holdfast_core::{Command, Location, ReservationId};
@@ -41,9 +42,10 @@ pub(crate) enum OpWord {
 /// One operation, any kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OperationBody {
+pub(crate) struct OperationBody<'a> {
     op: OpWord,
-    key: Option<String>,
+    #[serde(borrow)]
+    key: Option<KeyText<'a>>,
     reservation: Option<Id>,
     sku: Option<SkuName>,
     order_ref: Option<FreeText>,
@@ -67,35 +69,44 @@ pub(crate) struct OperationBody {
     expected_version: Option<u64>,
 }
 
+/// A key as sent, where it lies unless escapes had to be taken out.
+#[derive(Clone, Debug)]
+struct KeyText<'a>(Cow<'a, str>);
+
 /// An operation that is understood.
 #[derive(Clone, Debug)]
-pub(crate) struct Operation {
+pub(crate) struct Operation<'a> {
     /// What it does.
     pub(crate) op: OpWord,
     /// Its key as sent.
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Cow<'a, str>>,
     /// Its command.
     pub(crate) command: Command,
 }
 
+/// About what a short operation takes.
+const OPERATION_BYTES: usize = 128;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OneByOne {
-    operations: Vec<Box<RawValue>>,
+struct OneByOne<'a> {
+    #[serde(borrow)]
+    operations: Vec<&'a RawValue>,
 }
 
 /// A parsed operation, or why it can't be understood with its kind as far as that is known.
-pub(crate) type Parsed = Result<Operation, (Option<OpWord>, Problem)>;
+pub(crate) type Parsed<'a> = Result<Operation<'a>, (Option<OpWord>, Problem)>;
 
 /// Parses a batch; a fault outside of the operations refuses the whole.
 pub(crate) fn parse_batch(
     body: &[u8],
     batch_max: usize,
     lines_max: usize,
-) -> Result<Vec<Parsed>, Problem> {
+) -> Result<Vec<Parsed<'_>>, Problem> {
     let most = AtMost {
         operations: batch_max,
         lines: lines_max,
+        room: batch_max.min(body.len() / OPERATION_BYTES),
     };
     if let Some(operations) = whole(body, most) {
         return Ok(operations);
@@ -107,20 +118,22 @@ pub(crate) fn parse_batch(
             format!("{count} operations, and at most {batch_max} are allowed; send several");
         return Err(Problem::invalid("operations", detail));
     }
-    let one = |raw: Box<RawValue>| {
-        let body = json::parse::<OperationBody>(raw.get().as_bytes());
-        body.map_err(|problem| (None, problem))?.parsed(lines_max)
-    };
+    let one = |raw| parse_one(raw, lines_max);
     Ok(raw.into_iter().map(one).collect())
+}
+
+fn parse_one(raw: &RawValue, lines_max: usize) -> Parsed<'_> {
+    let body = json::parse::<OperationBody<'_>>(raw.get().as_bytes());
+    body.map_err(|problem| (None, problem))?.parsed(lines_max)
 }
 
 /// The operations in one pass, if all are well formed and not too many: an operation takes a
 /// hundred times the memory of its shortest text, so their number is bounded while they are read.
-fn whole(body: &[u8], most: AtMost) -> Option<Vec<Parsed>> {
+fn whole(body: &[u8], most: AtMost) -> Option<Vec<Parsed<'_>>> {
     struct Whole(AtMost);
 
     impl<'de> Visitor<'de> for Whole {
-        type Value = Vec<Parsed>;
+        type Value = Vec<Parsed<'de>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object with operations")
@@ -150,10 +163,12 @@ fn whole(body: &[u8], most: AtMost) -> Option<Vec<Parsed>> {
 struct AtMost {
     operations: usize,
     lines: usize,
+    /// How many are likely.
+    room: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for AtMost {
-    type Value = Vec<Parsed>;
+    type Value = Vec<Parsed<'de>>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_seq(self)
@@ -161,21 +176,45 @@ impl<'de> DeserializeSeed<'de> for AtMost {
 }
 
 impl<'de> Visitor<'de> for AtMost {
-    type Value = Vec<Parsed>;
+    type Value = Vec<Parsed<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("operations")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut operations = Vec::new();
-        while let Some(Object(operation)) = seq.next_element::<Object<OperationBody>>()? {
+        let mut operations = Vec::with_capacity(self.room);
+        while let Some(Object(operation)) = seq.next_element::<Object<OperationBody<'de>>>()? {
             if operations.len() == self.operations {
                 return Err(A::Error::custom("too many operations"));
             }
             operations.push(operation.parsed(self.lines));
         }
         Ok(operations)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for KeyText<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Texts;
+
+        impl<'de> Visitor<'de> for Texts {
+            type Value = KeyText<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<KeyText<'de>, E> {
+                Ok(KeyText(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<KeyText<'de>, E> {
+                Ok(KeyText(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        json.deserialize_str(Texts)
     }
 }
 
@@ -189,15 +228,15 @@ impl OpWord {
         &["reserve", "confirm", "release", "extend", "pin", "movement"];
 }
 
-impl OperationBody {
-    fn parsed(self, lines_max: usize) -> Parsed {
+impl<'a> OperationBody<'a> {
+    fn parsed(self, lines_max: usize) -> Parsed<'a> {
         let op = self.op;
         self.operation(lines_max)
             .map_err(|problem| (Some(op), problem))
     }
 
-    fn operation(mut self, lines_max: usize) -> Result<Operation, Problem> {
-        let (op, key) = (self.op, self.key.take());
+    fn operation(mut self, lines_max: usize) -> Result<Operation<'a>, Problem> {
+        let (op, key) = (self.op, self.key.take().map(|key| key.0));
         let command = match op {
             OpWord::Reserve => self.reserve(lines_max),
             OpWord::Confirm => self.confirm(lines_max),
@@ -293,32 +332,17 @@ impl OperationBody {
 
     /// The first field that is set and was not taken.
     fn leftover(&self) -> Option<&'static str> {
-        let fields = [
-            ("reservation", self.reservation.is_some()),
-            ("sku", self.sku.is_some()),
-            ("order_ref", self.order_ref.is_some()),
-            ("customer", self.customer.is_some()),
-            ("ttl_ms", self.ttl_ms.is_some()),
-            ("mode", self.mode.is_some()),
-            ("replace", self.replace.is_some()),
-            ("lines", self.lines.is_some()),
-            ("remainder", self.remainder.is_some()),
-            ("late", self.late.is_some()),
-            ("payment_ref", self.payment_ref.is_some()),
-            ("reason", self.reason.is_some()),
-            ("for_ms", self.for_ms.is_some()),
-            ("kind", self.kind.is_some()),
-            ("qty", self.qty.is_some()),
-            ("location", self.location.is_some()),
-            ("force", self.force.is_some()),
-            ("document", self.document.is_some()),
-            ("source", self.source.is_some()),
-            ("occurred_at", self.occurred_at.is_some()),
-            ("expected_version", self.expected_version.is_some()),
-        ];
-        fields
-            .into_iter()
-            .find_map(|(name, is_set)| is_set.then_some(name))
+        macro_rules! first_set {
+            ($($field:ident)*) => {
+                $(if self.$field.is_some() {
+                    return Some(stringify!($field));
+                })*
+            };
+        }
+        first_set!(reservation sku order_ref customer ttl_ms mode replace lines remainder late);
+        first_set!(payment_ref reason for_ms kind qty location force document source);
+        first_set!(occurred_at expected_version);
+        None
     }
 }
 

@@ -225,12 +225,13 @@ pub(crate) struct MovedShape<'a> {
 }
 
 /// A list written from the core's own, without a copy.
-pub(crate) struct Each<'a, T>(&'a [T]);
+#[derive(PartialEq)]
+pub(crate) struct Each<'a, T>(pub(super) &'a [T]);
 
 struct Levels<'a>(&'a [(Location, Counters)]);
 
 impl<T> Each<'_, T> {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -246,7 +247,7 @@ impl From<StatusWord> for Status {
     }
 }
 
-fn text(value: Option<&Text>) -> Option<&str> {
+pub(super) fn text(value: Option<&Text>) -> Option<&str> {
     value.map(Text::as_str)
 }
 

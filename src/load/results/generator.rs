@@ -59,7 +59,8 @@ impl Generator {
                 "nothing was sent late while a connection was free".to_owned()
             }
             (false, false) => format!(
-                "99 in 100 were sent within {} of when they should be, and its threads had time left",
+                "where a connection was free, 99 in 100 were sent within {} of when they should \
+                 be, and its threads had time left",
                 time(lag.p99_ms.max(0.001))
             ),
         };

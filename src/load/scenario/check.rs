@@ -102,8 +102,9 @@ impl Scenario {
             let these = pieces.iter().map(|(long, from, to)| long * (from + to));
             arrivals += these.sum::<f64>() / 2.0;
         }
-        let instead = "let somebody arrive";
-        check(arrivals > 0.0, "phases", &"without arrivals", instead)?;
+        let instead = "let one buyer arrive at least";
+        let sum = format!("{arrivals:.3} arrivals in all");
+        check(arrivals >= 1.0, "phases", &sum, instead)?;
         let fits = arrivals <= ARRIVALS_MAX;
         check(
             fits,
@@ -136,6 +137,10 @@ impl Scenario {
         within("basket.lines_min", lines_min, 1, 200, "use 1 to 200")?;
         let instead = "use basket.lines_min to 200";
         within("basket.lines_max", lines_max, lines_min, 200, instead)?;
+        if !matches!(self.popularity, Popularity::Baskets { .. }) {
+            let (skus, instead) = (u64::from(self.stock.skus), "use stock.skus at most");
+            within("basket.lines_max", lines_max, 1, skus, instead)?;
+        }
         within("basket.units_min", units_min, 1, 10_000, "use 1 to 10000")?;
         let instead = "use basket.units_min to 10000";
         within("basket.units_max", units_max, units_min, 10_000, instead)?;

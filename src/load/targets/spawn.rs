@@ -82,7 +82,9 @@ impl Place {
             .arg(self.path(DATA))
             .arg("--ready-file")
             .arg(&ready_file)
-            .stdin(Stdio::null())
+            // Where this process is killed, nobody is left to stop it: the pipe that closes does.
+            .arg("--end-with-stdin")
+            .stdin(Stdio::piped())
             .stdout(log)
             .stderr(log_too)
             .kill_on_drop(true)
@@ -140,6 +142,8 @@ impl Server {
     /// Asks it to drain and end; what went wrong, if anything did.
     pub(super) async fn stop(mut self, place: &Place) -> Result<Option<String>, Trouble> {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        // To wait closes it, and a second word to end would cut the first one's drain short.
+        let _stdin = self.child.stdin.take();
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             let told = kill_process(pid, Signal::TERM);
             told.map_err(|error| files("stop the server")(error.into()))?;

@@ -20,12 +20,14 @@ pub(super) fn line(live: &Live, title: &Title) -> String {
     parts.push(format!("{}/s arrive", count(live.last.arrived_rate as u64)));
     parts.push(format!("{}/s answered", count(live.last.rate as u64)));
     let last = live.last.response;
-    parts.push(format!(
-        "p50 {} p99 {} max {}",
-        time(last.p50),
-        time(last.p99),
-        time(last.max)
-    ));
+    if live.last.rate > 0.0 {
+        parts.push(format!(
+            "p50 {} p99 {} max {}",
+            time(last.p50),
+            time(last.p99),
+            time(last.max)
+        ));
+    }
     let came = Outcome::ALL
         .into_iter()
         .zip(live.outcomes)
@@ -53,7 +55,14 @@ pub(super) fn line(live: &Live, title: &Title) -> String {
 pub(super) fn clock(live: &Live, title: &Title) -> String {
     let elapsed = live.elapsed.as_secs_f64();
     match title.planned {
-        Some(planned) => format!("{elapsed:.0} of {:.0} s", planned.as_secs_f64()),
+        Some(planned) => {
+            let planned = planned.as_secs_f64();
+            match elapsed - planned {
+                // Who came has to pay yet.
+                over if over >= 1.0 => format!("{planned:.0} s and {over:.0} s"),
+                _ => format!("{elapsed:.0} of {planned:.0} s"),
+            }
+        }
         None => format!("{elapsed:.0} s"),
     }
 }

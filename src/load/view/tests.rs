@@ -11,6 +11,16 @@ use ratatui::{
 use super::{Title, draw::draw, lines::line, screen::asks_to_end};
 use crate::load::record::{Last, Live, Mark, Outcome, PhaseBegun, Quantiles, SkuNow};
 
+#[test]
+fn a_line_after_the_last_arrival_says_so_and_gives_no_times_of_no_answers() {
+    let mut live = live();
+    live.elapsed = Duration::from_millis(64_400);
+    live.last.rate = 0.0;
+    let said = line(&live, &title());
+    assert!(said.starts_with("  60 s and 4 s | "), "{said}");
+    assert!(!said.contains("p50"), "{said}");
+}
+
 fn title() -> Title {
     Title {
         scenario: "flash-sale".to_owned(),

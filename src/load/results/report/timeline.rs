@@ -9,6 +9,7 @@ use super::{
 use crate::load::{
     record::Outcome,
     results::{Point, StockOf, Summary, summary::time},
+    scenario::Phase,
 };
 use crate::show::count;
 
@@ -204,6 +205,27 @@ fn rated(of: &Summary) -> impl Iterator<Item = &Point> {
         .filter(move |point| point.length_s >= least)
 }
 
+/// The scenario's rates over time, as far as the run went; of settings of another version none.
+fn wanted(of: &Summary) -> Vec<(f64, f64)> {
+    let phases = of.scenario.settings.get("phases").cloned();
+    let phases: Vec<Phase> = phases
+        .and_then(|phases| serde_json::from_value(phases).ok())
+        .unwrap_or_default();
+    let end = end(of);
+    let mut line = Vec::new();
+    let mut at = 0.0;
+    for (long, from, to) in phases.iter().flat_map(Phase::pieces) {
+        if at >= end {
+            break;
+        }
+        let share = ((end - at) / long).min(1.0);
+        line.push((at, from));
+        line.push((at + share * long, from + share * (to - from)));
+        at += long;
+    }
+    line
+}
+
 /// Arrivals and answers a second over time, beside what was wanted.
 pub(super) fn rate(of: &Summary) -> String {
     const LINES: [Line; 3] = [
@@ -223,19 +245,16 @@ pub(super) fn rate(of: &Summary) -> String {
             .into_iter()
             .filter(move |line| line.0 != "dropped" || are_dropped)
     };
-    let wanted = of.phases.iter().map(|phase| phase.target_rate);
+    let wanted = wanted(of);
     let values = rated(of).flat_map(|point| shown().map(|line| line.3(point)));
-    let top = values.chain(wanted).fold(0.0, f64::max);
+    let top = values.chain(wanted.iter().map(|at| at.1));
+    let top = top.fold(0.0, f64::max);
     let mut plot = begin(of, SIZE, Scale::from_zero(top), |tick| {
         format!("{}/s", amount(tick))
     });
-    let end = end(of);
-    for (place, phase) in of.phases.iter().enumerate() {
-        let until = of.phases.get(place + 1).map_or(end, |next| next.at_s);
-        if phase.target_rate > 0.0 {
-            let line = vec![(phase.at_s, phase.target_rate), (until, phase.target_rate)];
-            plot.curve("thin dash", "--faint", &[line]);
-        }
+    let is_wanted = !wanted.is_empty();
+    if is_wanted {
+        plot.curve("thin dash", "--faint", &[wanted]);
     }
     for (_, colour, class, value) in shown() {
         let line = rated(of)
@@ -251,12 +270,9 @@ pub(super) fn rate(of: &Summary) -> String {
     let mut names: Vec<_> = shown()
         .map(|line| (line.0.to_owned(), line.1.to_owned(), "l"))
         .collect();
-    if of.phases.iter().any(|phase| phase.target_rate > 0.0) {
-        names.push((
-            "highest of the phase, as wanted".to_owned(),
-            "--faint".to_owned(),
-            "l d",
-        ));
+    if is_wanted {
+        let name = "arrivals the scenario asks for".to_owned();
+        names.push((name, "--faint".to_owned(), "l d"));
     }
     legend(names) + &plot.finish("Arrivals and answers a second over time")
 }
