@@ -3,12 +3,13 @@
 //! The first group comes from the contract; the second are the steps of a cart over several
 //! shards, which a cart on one shard takes in one turn.
 
+use crate::count::Count;
 use crate::drift::DriftRecord;
 use crate::event::{FeedMark, KeyTag, Note};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::snapshot::Shortage;
-use crate::stock::{Counter, Counters, CustomerLimit, OnShortfall, Sourcing};
+use crate::stock::{Counter, CustomerLimit, OnShortfall, Sourcing};
 use crate::time::{Millis, Timestamp};
 use crate::units::Units;
 use smallvec::SmallVec;
@@ -262,47 +263,6 @@ pub struct SaleLine {
     pub settle: Settle,
     /// Units cancelled and shipped so far, as home knows.
     pub after: [u32; 2],
-}
-
-/// A physical count, or what somebody believes is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// What was counted, in units.
-    pub counted: u64,
-    /// What the counter counted.
-    pub measure: Measure,
-    /// Whether units that came back were left out.
-    pub excludes_returned: bool,
-    /// Whether damaged units were left out.
-    pub excludes_damaged: bool,
-    /// The past it speaks of; absent: now.
-    pub then: Option<CountThen>,
-}
-
-/// The counters at the moment a count was taken, read from the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CountThen {
-    /// The last event before the count.
-    pub seq: u64,
-    /// When it was taken.
-    pub at: Timestamp,
-    /// The counters then, with the corrections of counts taken at or before it and the facts that
-    /// happened before it, even if these were recorded later.
-    pub counters: Counters,
-    /// The SKU's `stock_version` when this was read; a count that meets another one asks again.
-    pub stock_version: u64,
-}
-
-/// What a count measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Measure {
-    /// Everything on the shelf: `on_hand + unshipped + returned + damaged`.
-    #[default]
-    Physical,
-    /// What can be sold: `on_hand`.
-    Sellable,
-    /// What can be promised: `on_hand − reserved`; speaks of a position.
-    Available,
 }
 
 /// `PUT /v1/locations/{name}`, on one shard.

@@ -28,6 +28,9 @@ pub struct DriftRecord {
     pub proposal: Proposal,
     /// The ledger entries it rests on: after the first sequence, up to the second.
     pub evidence: (u64, u64),
+    /// The location's `adjusted` after these entries: where it is another one when a difference to
+    /// a warehouse or a seller is approved, somebody has corrected there since.
+    pub adjusted: i64,
     /// The reservation concerned.
     pub reservation: Option<ReservationId>,
     /// Who reported the other truth.

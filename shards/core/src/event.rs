@@ -4,6 +4,7 @@
 //! a hold). An effect carries absolute new values and can be applied knowing that entry
 //! alone, so recovery may start every chunk of state from a different point.
 
+use crate::count::Basis;
 use crate::drift::DriftRecord;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
@@ -337,6 +338,8 @@ pub struct CountedEffect {
     pub taken_at: Timestamp,
     /// The last event before it.
     pub taken_seq: u64,
+    /// What it compared.
+    pub basis: Basis,
 }
 
 /// A message of a source was seen.

@@ -9,6 +9,7 @@
 //! knows how events and chunks look on disk.
 
 mod command;
+mod count;
 mod drift;
 mod engine;
 mod event;
@@ -23,11 +24,12 @@ mod units;
 mod view;
 
 pub use command::{
-    Cancel, Command, Configure, ConfigureLocation, Confirm, Count, CountThen, CreateCart,
-    DecideDrift, DropHold, Extend, HeldLine, Late, LiftStream, LineUnits, Measure, Mode, MoveHold,
+    Cancel, Command, Configure, ConfigureLocation, Confirm, CreateCart,
+    DecideDrift, DropHold, Extend, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHold,
     Movement, MovementKind, OpenDrift, OpeningBalance, Patch, Pin, Place, Release, Remainder,
     Request, Reserve, ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
 };
+pub use count::{Basis, Count, CountThen, Measure};
 pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};
 pub use engine::{
     Decision, Engine, FatalEvent, Fill, ForeignHold, InvariantBroken, Outcome, OwnCheck, PartHold,

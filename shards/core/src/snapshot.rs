@@ -3,6 +3,7 @@
 //! A chunk holds records in exchange form (names, not indexes). Sorted, the records of all
 //! chunks are the canonical form of a shard's state (INV-6).
 
+use crate::count::Basis;
 use crate::drift::DriftRecord;
 use crate::event::{HomeExtra, KeyOutcome, KeyTag, KeyTarget, Quarantine, Versions};
 use crate::id::{Opening, ReservationId};
@@ -138,8 +139,8 @@ pub struct LevelRecord {
     pub location: Location,
     /// Its counters there.
     pub counters: Counters,
-    /// When the newest count there was taken, and the last event before it.
-    pub counted: Option<(Timestamp, u64)>,
+    /// When the newest count there was taken, the last event before it, and what it compared.
+    pub counted: Option<(Timestamp, u64, Basis)>,
 }
 
 /// A source's stream: what was seen is everything below the window, and what the window lists.

@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::skus::{LocationIndex, SkuIndex};
+use crate::count::Basis;
 use crate::drift::{DriftRecord, DriftState};
 use crate::event::{CountedEffect, MessageEffect, Quarantine, StreamEffect, StreamKey};
 use crate::id::ReservationId;
@@ -13,6 +14,9 @@ use crate::snapshot::{STREAM_WINDOW, StreamRecord};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A count: when it was taken, the last event before it, and what it compared.
+pub(super) type CountMark = (Timestamp, u64, Basis);
+
 /// What few SKUs have.
 #[derive(Debug, Default)]
 pub(super) struct Life {
@@ -20,8 +24,8 @@ pub(super) struct Life {
     pub(super) streams: Vec<Stream>,
     /// Messages seen, by the hash of source and id.
     pub(super) messages: BTreeMap<u64, Timestamp>,
-    /// The newest count per location: when it was taken, and the last event before it.
-    pub(super) counted: Vec<(LocationIndex, Timestamp, u64)>,
+    /// The newest count per location.
+    pub(super) counted: Vec<(LocationIndex, CountMark)>,
     /// By id.
     pub(super) drifts: Vec<DriftRecord>,
 }
@@ -123,10 +127,10 @@ impl Life {
         self.drifts.iter().find(|drift| drift.id == id)
     }
 
-    /// The newest count at a location: when it was taken, and the last event before it.
-    pub(super) fn counted(&self, location: LocationIndex) -> Option<(Timestamp, u64)> {
-        let found = self.counted.iter().find(|(other, ..)| *other == location);
-        found.map(|(_, at, seq)| (*at, *seq))
+    /// The newest count at a location.
+    pub(super) fn counted(&self, location: LocationIndex) -> Option<CountMark> {
+        let found = self.counted.iter().find(|(other, _)| *other == location);
+        found.map(|(_, mark)| *mark)
     }
 }
 
@@ -185,23 +189,16 @@ impl Engine {
     pub(super) fn counted(&mut self, effect: &CountedEffect) {
         let sku = self.skus.intern(&effect.sku);
         let location = self.skus.intern_location(&effect.location);
-        self.count_marked(sku, location, (effect.taken_at, effect.taken_seq));
+        let mark = (effect.taken_at, effect.taken_seq, effect.basis);
+        self.count_marked(sku, location, mark);
     }
 
-    fn count_marked(
-        &mut self,
-        sku: SkuIndex,
-        location: LocationIndex,
-        (at, seq): (Timestamp, u64),
-    ) {
+    fn count_marked(&mut self, sku: SkuIndex, location: LocationIndex, mark: CountMark) {
         self.with_life(sku, |life| {
-            let found = life
-                .counted
-                .iter_mut()
-                .find(|(other, ..)| *other == location);
-            match found {
-                Some(mark) => *mark = (location, at, seq),
-                None => life.counted.push((location, at, seq)),
+            let mut marks = life.counted.iter_mut();
+            match marks.find(|(other, _)| *other == location) {
+                Some((_, newest)) => *newest = mark,
+                None => life.counted.push((location, mark)),
             }
         });
     }
@@ -318,11 +315,7 @@ impl Engine {
     }
 
     /// The newest count of a SKU at a location.
-    pub(super) fn counted_at(
-        &self,
-        sku: SkuIndex,
-        location: &Location,
-    ) -> Option<(Timestamp, u64)> {
+    pub(super) fn counted_at(&self, sku: SkuIndex, location: &Location) -> Option<CountMark> {
         let life = self.skus.get(sku).life.as_ref()?;
         life.counted(self.skus.find_location(location)?)
     }

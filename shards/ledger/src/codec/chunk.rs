@@ -110,9 +110,10 @@ impl Encoder {
             return;
         }
         for level in &record.levels {
-            self.optional(level.counted, |encoder, (at, seq)| {
+            self.optional(level.counted, |encoder, (at, seq, basis)| {
                 encoder.time(at);
                 encoder.varint(seq);
+                encoder.basis(basis);
             });
         }
         self.varint(record.streams.len() as u64);
@@ -237,7 +238,9 @@ impl Decoder<'_> {
 
     fn life(&mut self, record: &mut SkuRecord) -> Read<()> {
         for level in &mut record.levels {
-            level.counted = self.optional(|decoder| Ok((decoder.time()?, decoder.varint()?)))?;
+            level.counted = self.optional(|decoder| {
+                Ok((decoder.time()?, decoder.varint()?, decoder.basis()?))
+            })?;
         }
         record.streams = self.list(Self::stream_record)?;
         record.messages =

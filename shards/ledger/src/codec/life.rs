@@ -5,8 +5,8 @@
 //! as a byte of 0.
 
 use holdfast_core::{
-    CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter, HomeLines,
-    LocationRecord, MessageEffect, Proposal, Quarantine, QuarantineCause, StreamEffect, StreamKey,
+    Basis, CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter, HomeLines,
+    LocationRecord, Measure, MessageEffect, Proposal, Quarantine, QuarantineCause, StreamEffect, StreamKey,
     StreamRecord, Timestamp,
 };
 use smallvec::SmallVec;
@@ -39,6 +39,9 @@ const PROPOSAL_SHIP: u8 = 5;
 
 /// Its place in this list is a cause's number.
 const CAUSES: [QuarantineCause; 2] = [QuarantineCause::Contradiction, QuarantineCause::FellBack];
+
+/// Its place in this list is a measure's number.
+const MEASURES: [Measure; 3] = [Measure::Physical, Measure::Sellable, Measure::Available];
 
 impl Encoder {
     /// Writes a rare effect, after the `tag` that says that it is one. False, and nothing written, if
@@ -76,6 +79,7 @@ impl Encoder {
                 self.location(&effect.location);
                 self.time(effect.taken_at);
                 self.varint(effect.taken_seq);
+                self.basis(effect.basis);
             }
             Effect::Drift(drift) => {
                 self.array([tag, MORE_DRIFT]);
@@ -117,6 +121,13 @@ impl Encoder {
         after
             .into_iter()
             .for_each(|units| self.varint(u64::from(units)));
+    }
+
+    /// What a count compared: its measure in two bits, and what it left out.
+    pub(super) fn basis(&mut self, basis: Basis) {
+        let returned = u8::from(basis.excludes_returned) << 2;
+        let damaged = u8::from(basis.excludes_damaged) << 3;
+        self.byte(basis.measure as u8 | returned | damaged);
     }
 
     pub(super) fn location_record(&mut self, record: &LocationRecord) {
@@ -193,6 +204,7 @@ impl Encoder {
         self.proposal(drift.proposal);
         self.varint(drift.evidence.0);
         self.varint(drift.evidence.1);
+        self.signed(drift.adjusted);
         self.optional(drift.reservation, Self::id);
         self.optional(drift.source.as_ref(), Self::text);
         self.optional(drift.document.as_ref(), Self::text);
@@ -262,6 +274,7 @@ impl Decoder<'_> {
                 location: self.location()?,
                 taken_at: self.time()?,
                 taken_seq: self.varint()?,
+                basis: self.basis()?,
             })),
             MORE_DRIFT => Effect::Drift(Box::new(self.drift()?)),
             MORE_DRIFT_FORGOTTEN => Effect::DriftForgotten(Box::new((self.sku()?, self.id()?))),
@@ -280,6 +293,21 @@ impl Decoder<'_> {
     /// Units cancelled, and units shipped.
     pub(super) fn after(&mut self) -> Read<[u32; 2]> {
         Ok([self.varint_u32()?, self.varint_u32()?])
+    }
+
+    pub(super) fn basis(&mut self) -> Read<Basis> {
+        let byte = self.byte()?;
+        let measure = *MEASURES
+            .get(usize::from(byte & 0b11))
+            .ok_or(Fault::Unknown)?;
+        if 0b1111 < byte {
+            return Err(Fault::Unknown);
+        }
+        Ok(Basis {
+            measure,
+            excludes_returned: byte & 0b100 != 0,
+            excludes_damaged: byte & 0b1000 != 0,
+        })
     }
 
     pub(super) fn location_record(&mut self) -> Read<LocationRecord> {
@@ -385,6 +413,7 @@ impl Decoder<'_> {
             found: self.signed()?,
             proposal: self.proposal()?,
             evidence: (self.varint()?, self.varint()?),
+            adjusted: self.signed()?,
             reservation: self.optional(Self::id)?,
             source: self.optional(Self::text)?,
             document: self.optional(Self::text)?,
