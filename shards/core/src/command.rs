@@ -207,6 +207,24 @@ pub enum MovementKind {
     },
 }
 
+impl MovementKind {
+    /// The reservation it names.
+    pub(crate) fn reservation(&self) -> Option<ReservationId> {
+        match self {
+            Self::Ship { sale, .. } => sale.as_ref().map(|sale| sale.id),
+            Self::Return { reservation, .. } => *reservation,
+            Self::Opening(_)
+            | Self::Receive(_)
+            | Self::Damage { .. }
+            | Self::Count(_)
+            | Self::Restock(_)
+            | Self::WriteOff { .. }
+            | Self::Adjust { .. }
+            | Self::Transfer { .. } => None,
+        }
+    }
+}
+
 /// What was there when a SKU began at a location, in units: `received` is their sum, `sold` is
 /// `unshipped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

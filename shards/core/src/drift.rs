@@ -43,6 +43,25 @@ pub struct DriftRecord {
     pub state: DriftState,
 }
 
+impl DriftRecord {
+    /// When it was decided, if it was.
+    pub const fn decided_at(&self) -> Option<Timestamp> {
+        match self.state {
+            DriftState::Open => None,
+            DriftState::Corrected { at, .. } | DriftState::Dismissed { at, .. } => Some(at),
+        }
+    }
+
+    /// Whether it tells the same difference: what a reconciliation that runs again finds again.
+    pub fn says_what(&self, other: &Self) -> bool {
+        let numbers = |drift: &Self| (drift.kind, drift.expected, drift.found, drift.proposal);
+        let place = |drift: &Self| (drift.location.clone(), drift.reservation);
+        numbers(self) == numbers(other)
+            && place(self) == place(other)
+            && self.document == other.document
+    }
+}
+
 /// What became of a drift.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriftState {

@@ -24,10 +24,10 @@ mod units;
 mod view;
 
 pub use command::{
-    Cancel, Command, Configure, ConfigureLocation, Confirm, CreateCart,
-    DecideDrift, DropHold, Extend, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHold,
-    Movement, MovementKind, OpenDrift, OpeningBalance, Patch, Pin, Place, Release, Remainder,
-    Request, Reserve, ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
+    Cancel, Command, Configure, ConfigureLocation, Confirm, CreateCart, DecideDrift, DropHold,
+    Extend, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHold, Movement, MovementKind,
+    OpenDrift, OpeningBalance, Patch, Pin, Place, Release, Remainder, Request, Reserve,
+    ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
 };
 pub use count::{Basis, Count, CountThen, Measure};
 pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};

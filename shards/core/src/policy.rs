@@ -1,5 +1,6 @@
 //! The bounds a shard decides by.
 
+use crate::name::Text;
 use crate::time::Millis;
 
 /// Bounds and periods, all from the configuration. The defaults are those of the domain page.
@@ -23,12 +24,20 @@ pub struct Policy {
     pub order_retention: Millis,
     /// How long an idempotency key is kept.
     pub key_retention: Millis,
+    /// How long the id of a source's message is kept.
+    pub message_retention: Millis,
+    /// How long a source's stream is kept that was not heard of; a quarantined one stays.
+    pub stream_retention: Millis,
+    /// Sources that leave no gaps in their sequences: one that is left is reported.
+    pub feeds_gapless: Vec<Text>,
     /// Reservations kept on this shard, open and ended together.
     pub reservations_max: usize,
     /// Idempotency keys kept on this shard.
     pub keys_max: usize,
     /// SKUs known to this shard.
     pub skus_max: usize,
+    /// Drifts kept on this shard, open and decided together: a reconciliation opens no more.
+    pub drifts_max: usize,
     /// Expiries recorded in one turn.
     pub expire_per_turn: usize,
     /// Longest extension of a deadline that fell into downtime.
@@ -47,9 +56,13 @@ impl Default for Policy {
             retention: Millis::from_secs(86_400),
             order_retention: Millis::from_secs(7 * 86_400),
             key_retention: Millis::from_secs(86_400),
+            message_retention: Millis::from_secs(30 * 86_400),
+            stream_retention: Millis::from_secs(90 * 86_400),
+            feeds_gapless: Vec::new(),
             reservations_max: 4_000_000,
             keys_max: 16_000_000,
             skus_max: 4_000_000,
+            drifts_max: 1_000_000,
             expire_per_turn: 128,
             resume_grace: Millis::from_secs(60),
         }

@@ -3,12 +3,13 @@
 //! A part never ends a hold by itself, and home alone decides. The messages between shards,
 //! and the tries that live in memory only, are the runtime's.
 
+use super::chain::Chain;
 use super::homes::HomeRef;
 use super::reserve::NewHold;
 use super::source::{Ask, Miss, Sourced};
 use super::{Decision, Engine, Outcome, OwnCheck, PartHold, Reply};
 use crate::command::{CreateCart, DropHold, HeldLine, Mode, Settle, Try};
-use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, StockEffect, Versions};
+use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, Versions};
 use crate::id::ReservationId;
 use crate::name::Text;
 use crate::refusal::{Refusal, ShortLine};
@@ -237,42 +238,25 @@ impl Engine {
         }
         let mut events = SmallVec::from_buf([draft.finish(None)]);
         if missing > 0 {
-            events.push(self.drift_event(command, (hold.sku, hold.location), missing, now));
+            let drift = self.confirmed_missing(command, key, (confirmed, missing), now);
+            let versions = Versions {
+                all: self.skus.get(hold.sku).versions.all + 1,
+                ..self.skus.get(hold.sku).versions
+            };
+            let mut chain = Chain::after(self, self.skus.get(hold.sku), (events, versions), now);
+            let reason = format!(
+                "{missing} confirmed units of {} were not on hand",
+                command.id
+            );
+            let note = Note {
+                reason: Text::parse(&reason).ok(),
+                reservation: Some(command.id),
+                ..Note::default()
+            };
+            chain.drift(EventKind::DriftOpened, &drift, note);
+            events = chain.events;
         }
         Some(events)
-    }
-
-    fn drift_event(
-        &self,
-        command: &Settle,
-        (sku, location): super::skus::LevelKey,
-        missing: i64,
-        now: Timestamp,
-    ) -> Event {
-        let entry = self.skus.get(sku);
-        let versions = Versions {
-            all: entry.versions.all + 2,
-            ..entry.versions
-        };
-        let mut draft = self.draft(EventKind::DriftOpened, now);
-        draft.effect(Effect::Stock(Box::new(StockEffect {
-            sku: entry.sku.clone(),
-            location: self.skus.location(location).clone(),
-            counters: SmallVec::new(),
-            versions,
-        })));
-        let reason = format!(
-            "{missing} confirmed units of {} were not on hand",
-            command.id
-        );
-        let reason = Text::parse(&reason).ok();
-        draft.note = Some(Box::new(Note {
-            reason,
-            ..Note::default()
-        }));
-        let mut event = draft.finish(None);
-        event.seq += 1;
-        event
     }
 
     /// A part ends a tentative hold that its home does not know.

@@ -6,7 +6,7 @@
 use super::draft::Edit;
 use super::homes::{Home, HomeRef};
 use super::{Decision, Engine};
-use crate::event::{Effect, Event, EventKind, Resumed};
+use crate::event::{Effect, Event, EventKind, Resumed, StreamKey};
 use crate::time::{Millis, Timestamp};
 
 /// How full the tables are.
@@ -121,6 +121,10 @@ impl Engine {
             .take_while(|(due, _)| *due <= now);
         for (_, number) in counting.take(left) {
             draft.effect(Effect::HoldForgotten(*number));
+            left -= 1;
+        }
+        for effect in self.life_due(now, oldest_key).take(left) {
+            draft.effect(effect);
         }
         let event = draft.finish(None);
         (!event.effects.is_empty()).then_some(event)
@@ -138,7 +142,59 @@ impl Engine {
         let ended = home(self.homes.ended.front(), self.policy.retention);
         let ordered = home(self.homes.ordered.front(), self.policy.order_retention);
         let counting = self.holds.counting.first().map(|(due, _)| *due);
-        [key, ended, ordered, counting].into_iter().flatten().min()
+        let of_life = self.next_life_due();
+        [key, ended, ordered, counting, of_life]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Decided drifts, messages and silent streams past their retention. A key names its drift, so
+    /// it goes first.
+    fn life_due(&self, now: Timestamp, key: Option<Timestamp>) -> impl Iterator<Item = Effect> {
+        let policy = &self.policy;
+        let decided = self.life.decided.iter().take_while(move |(at, _)| {
+            at.after(policy.order_retention) <= now && key.is_none_or(|key| *at < key)
+        });
+        let drifts = decided.filter_map(|(_, id)| {
+            let sku = self.skus.get(*self.life.drifts.get(id)?).sku.clone();
+            Some(Effect::DriftForgotten(Box::new((sku, *id))))
+        });
+        let seen = self.life.messages.iter();
+        let seen = seen.take_while(move |(at, _)| at.after(policy.message_retention) <= now);
+        let kept = now.ms().saturating_sub(policy.message_retention.ms()) + 1;
+        let messages = seen.map(move |(_, sku)| {
+            let before = Timestamp::from_ms(kept);
+            Effect::MessagesForgotten(Box::new((self.skus.get(*sku).sku.clone(), before)))
+        });
+        let silent = self.life.streams.iter();
+        let silent = silent.take_while(move |(at, ..)| at.after(policy.stream_retention) <= now);
+        let streams = silent.filter_map(|(_, sku, location, source)| {
+            let entry = self.skus.get(*sku);
+            let stream = entry.life.as_ref()?.stream(*location, source)?;
+            stream.quarantined.is_none().then(|| {
+                Effect::StreamForgotten(Box::new(StreamKey {
+                    sku: entry.sku.clone(),
+                    location: self.skus.location(*location).clone(),
+                    source: source.clone(),
+                }))
+            })
+        });
+        drifts.chain(messages).chain(streams)
+    }
+
+    fn next_life_due(&self) -> Option<Timestamp> {
+        let decided = self.life.decided.first();
+        let decided = decided.map(|(at, _)| at.after(self.policy.order_retention));
+        let message = self.life.messages.first();
+        let message = message.map(|(at, _)| at.after(self.policy.message_retention));
+        let stream = self.life.streams.iter().find(|(_, sku, location, source)| {
+            let life = self.skus.get(*sku).life.as_ref();
+            let stream = life.and_then(|life| life.stream(*location, source));
+            stream.is_some_and(|stream| stream.quarantined.is_none())
+        });
+        let stream = stream.map(|(at, ..)| at.after(self.policy.stream_retention));
+        [decided, message, stream].into_iter().flatten().min()
     }
 
     fn keys_due(&self, now: Timestamp, left: &mut usize) -> u64 {

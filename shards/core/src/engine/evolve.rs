@@ -349,6 +349,11 @@ impl Engine {
             level.counters.is_conserved(),
             "INV-4: units came or went unexplained"
         );
+        let (sold, shipped) = (Counter::Sold, Counter::Shipped);
+        assert!(
+            level.counters.get(shipped) <= level.counters.get(sold),
+            "INV-8: more is shipped than was sold"
+        );
         entry_changed(self.skus.get_mut(sku), effect.versions, seq);
         self.sku_dirty(sku);
     }

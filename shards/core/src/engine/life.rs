@@ -6,10 +6,10 @@
 use super::Engine;
 use super::skus::{LocationIndex, SkuIndex};
 use crate::count::Basis;
-use crate::drift::{DriftRecord, DriftState};
+use crate::drift::DriftRecord;
 use crate::event::{CountedEffect, MessageEffect, Quarantine, StreamEffect, StreamKey};
 use crate::id::ReservationId;
-use crate::name::{Location, Sku, Text};
+use crate::name::{Sku, Text};
 use crate::snapshot::{STREAM_WINDOW, StreamRecord};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,8 @@ pub(super) struct Life {
     pub(super) streams: Vec<Stream>,
     /// Messages seen, by the hash of source and id.
     pub(super) messages: BTreeMap<u64, Timestamp>,
+    /// The same, by when that was.
+    message_times: BTreeSet<(Timestamp, u64)>,
     /// The newest count per location.
     pub(super) counted: Vec<(LocationIndex, CountMark)>,
     /// By id.
@@ -115,6 +117,13 @@ impl Life {
             && self.messages.is_empty()
             && self.counted.is_empty()
             && self.drifts.is_empty()
+    }
+
+    fn add_message(&mut self, hash: u64, at: Timestamp) {
+        if let Some(before) = self.messages.insert(hash, at) {
+            self.message_times.remove(&(before, hash));
+        }
+        self.message_times.insert((at, hash));
     }
 
     pub(super) fn stream(&self, location: LocationIndex, source: &Text) -> Option<&Stream> {
@@ -215,38 +224,48 @@ impl Engine {
             }
         });
         self.life.drifts.insert(drift.id, sku);
-        match drift.state {
-            DriftState::Open => {}
-            DriftState::Corrected { at, .. } | DriftState::Dismissed { at, .. } => {
-                self.life.decided.insert((at, drift.id));
-            }
+        if let Some(at) = drift.decided_at() {
+            self.life.decided.insert((at, drift.id));
         }
     }
 
     pub(super) fn drift_forgotten(&mut self, sku: &Sku, id: ReservationId) {
         let sku = self.skus.intern(sku);
-        self.with_life(sku, |life| life.drifts.retain(|drift| drift.id != id));
+        let decided = self.with_life(sku, |life| {
+            let place = life.drifts.binary_search_by_key(&id, |other| other.id);
+            life.drifts.remove(place.ok()?).decided_at()
+        });
         self.life.drifts.remove(&id);
-        self.life.decided.retain(|(_, other)| *other != id);
+        if let Some(at) = decided {
+            self.life.decided.remove(&(at, id));
+        }
     }
 
     pub(super) fn message_seen(&mut self, effect: &MessageEffect) {
         let sku = self.skus.intern(&effect.sku);
         self.unlist_messages(sku);
-        self.with_life(sku, |life| life.messages.insert(effect.hash, effect.at));
+        self.with_life(sku, |life| life.add_message(effect.hash, effect.at));
         self.list_messages(sku);
     }
 
     pub(super) fn messages_forgotten(&mut self, sku: &Sku, before: Timestamp) {
         let sku = self.skus.intern(sku);
         self.unlist_messages(sku);
-        self.with_life(sku, |life| life.messages.retain(|_, at| before <= *at));
+        self.with_life(sku, |life| {
+            while let Some((at, hash)) = life.message_times.first().copied()
+                && at < before
+            {
+                life.message_times.pop_first();
+                life.messages.remove(&hash);
+            }
+        });
         self.list_messages(sku);
     }
 
     fn oldest_message(&self, sku: SkuIndex) -> Option<(Timestamp, SkuIndex)> {
         let life = self.skus.get(sku).life.as_ref()?;
-        Some((*life.messages.values().min()?, sku))
+        let (at, _) = life.message_times.first()?;
+        Some((*at, sku))
     }
 
     fn unlist_messages(&mut self, sku: SkuIndex) {
@@ -285,7 +304,9 @@ impl Engine {
             self.with_life(sku, |life| life.streams.push(stream));
         }
         self.with_life(sku, |life| {
-            life.messages.extend(record.messages.iter().copied())
+            for (hash, at) in &record.messages {
+                life.add_message(*hash, *at);
+            }
         });
         self.list_messages(sku);
         for drift in &record.drifts {
@@ -312,11 +333,5 @@ impl Engine {
             .collect();
         records.sort_by(|a, b| (&a.location, &a.source).cmp(&(&b.location, &b.source)));
         records
-    }
-
-    /// The newest count of a SKU at a location.
-    pub(super) fn counted_at(&self, sku: SkuIndex, location: &Location) -> Option<CountMark> {
-        let life = self.skus.get(sku).life.as_ref()?;
-        life.counted(self.skus.find_location(location)?)
     }
 }

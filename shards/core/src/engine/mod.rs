@@ -8,14 +8,20 @@
 mod cancel;
 mod cart;
 mod cart_told;
+mod chain;
 mod chunks;
 mod configure;
 mod confirm;
+mod count;
 mod deadline;
+mod decisions;
 mod dirty;
 mod draft;
+mod drifts;
 mod due;
 mod evolve;
+mod facts;
+mod feed;
 mod holds;
 mod homes;
 mod invariants;
@@ -31,6 +37,8 @@ mod release;
 mod render;
 mod reserve;
 mod seen;
+mod sheet;
+mod ship_sale;
 mod skus;
 mod slab;
 mod source;
@@ -229,11 +237,11 @@ impl Engine {
         match &request.command {
             Command::Configure(command) => self.decide_configure(command, key, now),
             Command::Movement(command) => self.decide_movement(command, key, now),
-            Command::Location(_)
-            | Command::MoveHold(_)
-            | Command::LiftStream(_)
-            | Command::OpenDrift(_)
-            | Command::DecideDrift(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
+            Command::Location(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
+            Command::MoveHold(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
+            Command::LiftStream(command) => self.decide_lift_stream(command, key, now),
+            Command::OpenDrift(command) => self.decide_open_drift(command, key, now),
+            Command::DecideDrift(command) => self.decide_drift(command, key, now),
             Command::Reserve(command) => self.decide_reserve(command, key, now),
             Command::Confirm(command) => self.decide_confirm(command, key, now),
             Command::Release(command) => self.decide_release(command, key, now),

@@ -238,9 +238,8 @@ impl Decoder<'_> {
 
     fn life(&mut self, record: &mut SkuRecord) -> Read<()> {
         for level in &mut record.levels {
-            level.counted = self.optional(|decoder| {
-                Ok((decoder.time()?, decoder.varint()?, decoder.basis()?))
-            })?;
+            level.counted = self
+                .optional(|decoder| Ok((decoder.time()?, decoder.varint()?, decoder.basis()?)))?;
         }
         record.streams = self.list(Self::stream_record)?;
         record.messages =

@@ -5,9 +5,9 @@
 //! as a byte of 0.
 
 use holdfast_core::{
-    Basis, CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter, HomeLines,
-    LocationRecord, Measure, MessageEffect, Proposal, Quarantine, QuarantineCause, StreamEffect, StreamKey,
-    StreamRecord, Timestamp,
+    Basis, CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter,
+    HomeLines, LocationRecord, Measure, MessageEffect, Proposal, Quarantine, QuarantineCause,
+    StreamEffect, StreamKey, StreamRecord, Timestamp,
 };
 use smallvec::SmallVec;
 

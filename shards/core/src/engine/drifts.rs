@@ -1,0 +1,403 @@
+//! Drifts: opened by what compares, decided once.
+//!
+//! Approving one records its correction as the ordinary movement or decision that it is, with the
+//! drift's name in the note. Deliberately absent: finding differences, and approving by policy.
+
+use super::chain::Chain;
+use super::feed::{Standing, one_more};
+use super::movement::{Asked, Booking};
+use super::sheet::Sheet;
+use super::skus::{LevelKey, SkuEntry};
+use super::{Decision, Engine, Outcome, Reply};
+use crate::command::{
+    Cancel, Command, Confirm, DecideDrift, Late, LineUnits, Movement, MovementKind, OpenDrift,
+    Release, Request, Sale, Settle, Verdict,
+};
+use crate::drift::{DriftKind, DriftRecord, DriftState, Proposal};
+use crate::event::{
+    Effect, Event, EventKind, KeyEffect, KeyOutcome, KeyTag, KeyTarget, Note, Versions,
+};
+use crate::id::{Opening, ReservationId};
+use crate::name::Sku;
+use crate::refusal::Refusal;
+use crate::stock::Counter;
+use crate::time::Timestamp;
+use crate::units::Units;
+use smallvec::SmallVec;
+
+impl Engine {
+    /// Open drifts of this shard, by id.
+    pub fn drifts(&self) -> impl Iterator<Item = &DriftRecord> {
+        let known = self.life.drifts.iter();
+        let records = known.filter_map(|(id, sku)| self.skus.get(*sku).life.as_ref()?.drift(*id));
+        records.filter(|drift| drift.state == DriftState::Open)
+    }
+
+    pub(super) fn decide_open_drift(
+        &self,
+        command: &OpenDrift,
+        key: Option<&KeyTag>,
+        now: Timestamp,
+    ) -> Decision {
+        let drift = &command.drift;
+        let Some((_, entry)) = self.skus.find_known(&drift.sku) else {
+            let refusal = Refusal::UnknownSku(vec![drift.sku.clone()]);
+            return Decision::refused(refusal, self.seq);
+        };
+        if let Some(known) = same_drift(entry, drift) {
+            let reply = about(known.id, &drift.sku);
+            return Decision::outcome(Outcome::Done(reply), entry.seq);
+        }
+        if self.life.drifts.len() >= self.policy.drifts_max {
+            return Decision::outcome(Outcome::Full("drifts"), self.seq);
+        }
+        if let Some(decision) = self.no_room_for(&drift.location) {
+            return decision;
+        }
+        // Nothing below can refuse.
+        let drift = DriftRecord {
+            opened_at: now,
+            state: DriftState::Open,
+            ..drift.clone()
+        };
+        let (id, sku) = (drift.id, drift.sku.clone());
+        let mut draft = self.draft(EventKind::DriftOpened, now);
+        draft.effect(self.touch(entry, &drift.location, one_more(entry)));
+        draft.note = Some(Box::new(Note {
+            drift: Some(id),
+            reservation: drift.reservation,
+            ..command.note.clone()
+        }));
+        draft.effect(Effect::Drift(Box::new(drift)));
+        let target = KeyTarget::Movement(id, sku.clone());
+        let event = draft.finish(key.map(|tag| (tag, KeyOutcome::DriftOpened, target)));
+        Decision::with(event, Outcome::Done(about(id, &sku)))
+    }
+
+    pub(super) fn decide_drift(
+        &self,
+        command: &DecideDrift,
+        key: Option<&KeyTag>,
+        now: Timestamp,
+    ) -> Decision {
+        let known = self.skus.find_known(&command.sku).and_then(|(_, entry)| {
+            let drift = entry.life.as_ref()?.drift(command.id)?;
+            Some((entry, drift))
+        });
+        let Some((entry, drift)) = known else {
+            return Decision::refused(Refusal::UnknownDrift(command.id), self.seq);
+        };
+        if drift.state != DriftState::Open {
+            return conflict(drift, entry);
+        }
+        let at = now;
+        let (movement, reason) = (command.movement, command.reason.clone());
+        match command.verdict {
+            Verdict::Dismiss => {
+                let state = DriftState::Dismissed { at, reason };
+                let nothing = Decision::outcome(Outcome::Again, entry.seq);
+                self.decided_drift(command, (entry, drift), nothing, state, key)
+            }
+            Verdict::Approve => {
+                let by = corrected_by(drift, movement);
+                let movement = match by {
+                    By::Movement => movement,
+                    By::Reservation(id) => id,
+                };
+                let state = DriftState::Corrected {
+                    at,
+                    movement,
+                    reason,
+                };
+                match self.correction(command, (entry, drift), now) {
+                    Ok(decision) => {
+                        self.decided_drift(command, (entry, drift), decision, state, key)
+                    }
+                    Err(decision) => *decision,
+                }
+            }
+        }
+    }
+
+    /// The events of a drift's correction; an error is what is answered instead.
+    fn correction(
+        &self,
+        command: &DecideDrift,
+        (entry, drift): (&SkuEntry, &DriftRecord),
+        now: Timestamp,
+    ) -> Result<Decision, Box<Decision>> {
+        let refused = || Err(Box::new(conflict(drift, entry)));
+        if let Proposal::Adjust(delta) = drift.proposal {
+            return match self.adjusted_for(command, (entry, drift), delta, now) {
+                Some(decision) if decision.is_again() => Err(Box::new(decision)),
+                Some(decision) => Ok(decision),
+                None => refused(),
+            };
+        }
+        if drift.reservation == Some(command.movement) {
+            // Its home has done it.
+            return Ok(Decision::outcome(Outcome::Again, entry.seq));
+        }
+        let is_here = drift
+            .reservation
+            .is_some_and(|id| self.homes.get(id).is_some());
+        let Some(correction) = command_for(command, drift).filter(|_| is_here) else {
+            return refused();
+        };
+        let decision = self.decide(
+            &Request {
+                key: None,
+                command: correction,
+            },
+            now,
+        );
+        match &decision.outcome {
+            Outcome::Done(_) => Ok(decision),
+            Outcome::Again | Outcome::Full(_) => Err(Box::new(decision)),
+            Outcome::Refused { .. } | Outcome::Undecided | Outcome::AskParts { .. } => {
+                let Decision { events, read, .. } = decision;
+                let mut conflict = conflict(drift, entry);
+                conflict.read = conflict.read.max(read);
+                conflict.events = events;
+                Err(Box::new(conflict))
+            }
+        }
+    }
+
+    /// The adjustment that a drift proposes, below what is reserved if need be: it is what is there.
+    /// Nothing if it does not fit, or if somebody has counted or corrected there since.
+    fn adjusted_for(
+        &self,
+        command: &DecideDrift,
+        (entry, drift): (&SkuEntry, &DriftRecord),
+        delta: i64,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        let mut sheet = Sheet::new(self, entry, &drift.location);
+        let is_absolute = matches!(drift.kind, DriftKind::Warehouse | DriftKind::Seller);
+        let adjusted = sheet.get(&drift.location, Counter::Adjusted);
+        let location = self.skus.find_location(&drift.location);
+        let count = location.and_then(|location| entry.life.as_ref()?.counted(location));
+        let is_counted = count.is_some_and(|(_, seq, _)| drift.evidence.1 <= seq);
+        let is_corrected = is_absolute && adjusted != drift.adjusted;
+        let fits = 0 <= sheet.get(&drift.location, Counter::OnHand) + delta;
+        if is_counted || is_corrected || !fits {
+            return None;
+        }
+        sheet.add(&drift.location, Counter::OnHand, delta);
+        sheet.add(&drift.location, Counter::Adjusted, delta);
+        let force = true;
+        let kind = MovementKind::Adjust { delta, force };
+        let movement = Movement {
+            id: command.movement,
+            location: drift.location.clone(),
+            note: note_for(command, drift),
+            ..Movement::new(drift.sku.clone(), kind)
+        };
+        let asked = Asked {
+            command: &movement,
+            entry,
+            key: None,
+            now,
+            standing: Standing::default(),
+        };
+        Some(self.record(&asked, Booking::new(EventKind::StockAdjusted, sheet)))
+    }
+
+    /// The correction's events, each naming the drift, and the one that says it was decided.
+    fn decided_drift(
+        &self,
+        command: &DecideDrift,
+        (entry, drift): (&SkuEntry, &DriftRecord),
+        correction: Decision,
+        state: DriftState,
+        key: Option<&KeyTag>,
+    ) -> Decision {
+        let (kind, outcome) = match state {
+            DriftState::Dismissed { .. } => (EventKind::DriftDismissed, KeyOutcome::DriftDismissed),
+            DriftState::Corrected { .. } | DriftState::Open => {
+                (EventKind::DriftCorrected, KeyOutcome::DriftCorrected)
+            }
+        };
+        let now = state_at(&state).unwrap_or(self.at);
+        let drift = DriftRecord {
+            state,
+            ..drift.clone()
+        };
+        let mut events = correction.events;
+        for event in &mut events {
+            event.note.get_or_insert_default().drift = Some(drift.id);
+        }
+        let versions = versions_after(&events, entry);
+        let mut chain = Chain::after(self, entry, (events, versions), now);
+        chain.drift(kind, &drift, note_for(command, &drift));
+        let mut events = chain.events;
+        let last = events.last_mut().expect("just pushed");
+        last.key = key.map(|tag| KeyEffect {
+            index: self.keys.next,
+            tag: *tag,
+            outcome,
+            target: KeyTarget::Movement(drift.id, drift.sku.clone()),
+        });
+        Decision {
+            read: last.seq,
+            events,
+            outcome: Outcome::Done(about(drift.id, &drift.sku)),
+        }
+    }
+
+    /// A decided confirm met missing units, and was applied: the drift that says so.
+    pub(super) fn confirmed_missing(
+        &self,
+        settle: &Settle,
+        (sku, location): LevelKey,
+        (confirmed, missing): (i64, i64),
+        now: Timestamp,
+    ) -> DriftRecord {
+        let entry = self.skus.get(sku);
+        let level = entry.level(location).expect("held levels stay");
+        let seq = self.seq + 1;
+        DriftRecord {
+            id: unasked(now, &entry.sku, seq),
+            kind: DriftKind::ConfirmedMissing,
+            sku: entry.sku.clone(),
+            location: self.skus.location(location).clone(),
+            expected: confirmed - missing,
+            found: confirmed,
+            proposal: Proposal::Look,
+            evidence: (self.seq, seq),
+            adjusted: level.counters.get(Counter::Adjusted) + missing,
+            reservation: Some(settle.id),
+            source: None,
+            document: None,
+            opened_at: now,
+            state: DriftState::Open,
+        }
+    }
+}
+
+/// The id of a drift that no command asked for: no ledger has an opening of number 0, and no two of
+/// its events have one sequence.
+fn unasked(at: Timestamp, sku: &Sku, seq: u64) -> ReservationId {
+    let opening = Opening::new(0).expect("0 is below 2^20");
+    ReservationId::mint(
+        at,
+        sku.slot(),
+        opening,
+        seq % ReservationId::COUNTER_COUNT,
+        0,
+    )
+}
+
+/// A drift that tells the same: one that is open, or what became of it when the same paper, compared
+/// with the same entries, was looked at before.
+fn same_drift<'a>(entry: &'a SkuEntry, drift: &DriftRecord) -> Option<&'a DriftRecord> {
+    let mut known = entry.life.as_ref()?.drifts.iter();
+    known.find(|known| {
+        let is_same_look = known.document.is_some() && known.evidence == drift.evidence;
+        known.says_what(drift) && (known.state == DriftState::Open || is_same_look)
+    })
+}
+
+/// What a drift was corrected by.
+enum By {
+    Movement,
+    Reservation(ReservationId),
+}
+
+fn corrected_by(drift: &DriftRecord, movement: ReservationId) -> By {
+    match (drift.proposal, drift.reservation) {
+        (Proposal::Cancel(_) | Proposal::Release | Proposal::Confirm, Some(id)) => {
+            By::Reservation(id)
+        }
+        (Proposal::Ship(_), Some(id)) if id == movement => By::Reservation(id),
+        _ => By::Movement,
+    }
+}
+
+/// The command that is the correction; nothing where the ledger can't record one.
+fn command_for(command: &DecideDrift, drift: &DriftRecord) -> Option<Command> {
+    let id = drift.reservation?;
+    Some(match drift.proposal {
+        Proposal::Look | Proposal::Adjust(_) => return None,
+        Proposal::Cancel(units) => Command::Cancel(Box::new(Cancel {
+            id,
+            lines: Some(vec![LineUnits {
+                sku: drift.sku.clone(),
+                location: Some(drift.location.clone()),
+                units: Units::new(units)?,
+            }]),
+            reason: command.reason.clone(),
+        })),
+        Proposal::Release => Command::Release(Box::new(Release {
+            id,
+            lines: None,
+            reason: command.reason.clone(),
+        })),
+        Proposal::Confirm => Command::Confirm(Box::new(Confirm {
+            id,
+            lines: None,
+            late: Late::Reacquire,
+            payment_ref: None,
+        })),
+        Proposal::Ship(units) => {
+            let lines = Vec::new();
+            let kind = MovementKind::Ship {
+                units: Units::new(units)?,
+                sale: Some(Box::new(Sale { id, lines })),
+            };
+            Command::Movement(Box::new(Movement {
+                id: command.movement,
+                location: drift.location.clone(),
+                note: note_for(command, drift),
+                ..Movement::new(drift.sku.clone(), kind)
+            }))
+        }
+    })
+}
+
+fn note_for(command: &DecideDrift, drift: &DriftRecord) -> Note {
+    Note {
+        reason: command.reason.clone(),
+        document: drift.document.clone(),
+        source: drift.source.clone(),
+        reservation: drift.reservation,
+        drift: Some(drift.id),
+        ..Note::default()
+    }
+}
+
+fn conflict(drift: &DriftRecord, entry: &SkuEntry) -> Decision {
+    let (id, state) = (drift.id, drift.state.clone());
+    Decision::refused(Refusal::DriftConflict { id, state }, entry.seq)
+}
+
+fn about(id: ReservationId, sku: &Sku) -> Reply {
+    Reply::Drift {
+        id,
+        sku: sku.clone(),
+        replayed: false,
+    }
+}
+
+const fn state_at(state: &DriftState) -> Option<Timestamp> {
+    match state {
+        DriftState::Open => None,
+        DriftState::Corrected { at, .. } | DriftState::Dismissed { at, .. } => Some(*at),
+    }
+}
+
+/// A SKU's versions after events drafted from the state as it is.
+fn versions_after(events: &SmallVec<[Event; 1]>, entry: &SkuEntry) -> Versions {
+    let mut versions = entry.versions;
+    for event in events {
+        for effect in event.spelled_out().iter() {
+            match effect {
+                Effect::Stock(effect) if effect.sku == entry.sku => versions = effect.versions,
+                Effect::Sku(effect) if effect.sku == entry.sku => versions = effect.versions,
+                _ => {}
+            }
+        }
+    }
+    versions
+}
