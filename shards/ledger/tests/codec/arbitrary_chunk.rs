@@ -56,7 +56,14 @@ fn skus_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
     let record = (
         config().boxed(),
         versions(),
-        btree_map(location(), (counters, of((time(), any::<u64>()))), 0..4),
+        btree_map(
+            location(),
+            (
+                counters,
+                of((time(), any::<u64>(), crate::arbitrary_life::basis())),
+            ),
+            0..4,
+        ),
         weighted(0.5, life()),
     );
     btree_map(select(skus_of_a_slot()), record, 0..5)

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::{
-    CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter, HomeLines,
-    LocationRecord, MessageEffect, Proposal, Quarantine, QuarantineCause, ReservationId,
-    StreamEffect, StreamKey, StreamRecord, Timestamp,
+    Basis, CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter,
+    HomeLines, LocationRecord, Measure, MessageEffect, Proposal, Quarantine, QuarantineCause,
+    ReservationId, StreamEffect, StreamKey, StreamRecord, Timestamp,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -16,6 +16,22 @@ use crate::arbitrary::{id, line, location, number, sku, text, time, units};
 
 /// A SKU's streams, messages and drifts.
 pub(crate) type Life = (Vec<StreamRecord>, Vec<(u64, Timestamp)>, Vec<DriftRecord>);
+
+/// What a count compared.
+pub(crate) fn basis() -> impl Strategy<Value = Basis> {
+    let measure = select(vec![
+        Measure::Physical,
+        Measure::Sellable,
+        Measure::Available,
+    ]);
+    (measure, any::<[bool; 2]>()).prop_map(|(measure, [excludes_returned, excludes_damaged])| {
+        Basis {
+            measure,
+            excludes_returned,
+            excludes_damaged,
+        }
+    })
+}
 
 /// An effect on what few have.
 pub(crate) fn effect() -> BoxedStrategy<Effect> {
@@ -34,13 +50,14 @@ pub(crate) fn effect() -> BoxedStrategy<Effect> {
         location_record().prop_map(Effect::Location),
         stream_effect().prop_map(|stream| Effect::Stream(Box::new(stream))),
         stream_key().prop_map(|key| Effect::StreamForgotten(Box::new(key))),
-        (sku(), location(), time(), any::<u64>()).prop_map(
-            |(sku, location, taken_at, taken_seq)| {
+        (sku(), location(), time(), any::<u64>(), basis()).prop_map(
+            |(sku, location, taken_at, taken_seq, basis)| {
                 Effect::Counted(Box::new(CountedEffect {
                     sku,
                     location,
                     taken_at,
                     taken_seq,
+                    basis,
                 }))
             }
         ),
@@ -193,7 +210,7 @@ prop_compose! {
         (id, reservation) in (id(), of(id())),
         kind in select(DriftKind::ALL.to_vec()),
         (sku, location) in (sku(), location()),
-        [expected, found] in any::<[i64; 2]>(),
+        [expected, found, adjusted] in any::<[i64; 3]>(),
         proposal in proposal(),
         evidence in any::<(u64, u64)>(),
         (source, document) in (of(text()), of(text())),
@@ -201,8 +218,8 @@ prop_compose! {
         state in state(),
     ) -> DriftRecord {
         DriftRecord {
-            id, kind, sku, location, expected, found, proposal, evidence, reservation, source,
-            document, opened_at, state,
+            id, kind, sku, location, expected, found, proposal, evidence, adjusted, reservation,
+            source, document, opened_at, state,
         }
     }
 }

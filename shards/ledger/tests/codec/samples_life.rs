@@ -2,11 +2,11 @@
 //! and what becomes of confirmed units.
 
 use holdfast_core::{
-    CountedEffect, Counter, Counters, DriftKind, DriftRecord, DriftState, Effect, Effects,
+    Basis, CountedEffect, Counter, Counters, DriftKind, DriftRecord, DriftState, Effect, Effects,
     EventKind, FeedMark, HoldAfter, HoldPhase, HoldRecord, HomeExtra, HomeLines, KeyTarget,
-    LevelRecord, LineRecord, Location, LocationRecord, MessageEffect, Note, OnShortfall, Proposal,
-    Quarantine, QuarantineCause, Sku, SkuConfig, SkuRecord, Sourcing, StockEffect, StreamEffect,
-    StreamKey, StreamRecord, Versions,
+    LevelRecord, LineRecord, Location, LocationRecord, Measure, MessageEffect, Note, OnShortfall,
+    Proposal, Quarantine, QuarantineCause, Sku, SkuConfig, SkuRecord, Sourcing, StockEffect,
+    StreamEffect, StreamKey, StreamRecord, Versions,
 };
 use smallvec::smallvec;
 
@@ -141,7 +141,17 @@ fn counted(sku: &Sku) -> Effect {
         location: location("store-17"),
         taken_at: at(150_000),
         taken_seq: 999_999,
+        basis: shelf(),
     }))
+}
+
+/// All that is on the shelf but what is broken.
+fn shelf() -> Basis {
+    Basis {
+        measure: Measure::Physical,
+        excludes_returned: false,
+        excludes_damaged: true,
+    }
 }
 
 fn message(sku: &Sku) -> Effect {
@@ -205,6 +215,7 @@ fn drifts(sku: &Sku) -> Vec<DriftRecord> {
             found: 117,
             proposal,
             evidence: (1_000_000, 1_000_300),
+            adjusted: -4,
             reservation: (n % 2 == 0).then(|| id(sku, 100, 77)),
             source: (n % 2 == 0).then(|| text("warehouse")),
             document: (n % 3 == 0).then(|| text("COUNT-2026-48")),
@@ -289,7 +300,7 @@ pub(crate) fn whole_sku(sku: &Sku) -> SkuRecord {
         },
         levels: vec![
             level(Location::main(), None),
-            level(location("store-17"), Some((at(150_000), 999_999))),
+            level(location("store-17"), Some((at(150_000), 999_999, shelf()))),
         ],
         streams: vec![stream, stopped],
         messages: vec![(5, at(100)), (u64::MAX, at(200_000))],
