@@ -25,19 +25,11 @@ use xxhash_rust::xxh3::Xxh3;
 /// Streams that one SKU may have.
 const STREAMS_MAX: usize = 1_024;
 
-/// What became of a movement before it is decided.
-pub(super) enum Screened {
-    /// It goes on, and this is recorded with it.
-    Passed(Standing),
-    /// It is old, known or held up.
-    Answered(Box<Decision>),
-}
-
 /// How a movement stands in its stream, and to the counts taken where it happened.
 #[derive(Default)]
 pub(super) struct Standing {
-    stream: Option<StreamEffect>,
-    message: Option<MessageEffect>,
+    stream: Option<Box<StreamEffect>>,
+    message: Option<Box<MessageEffect>>,
     is_late: bool,
     /// The first and the last sequence that has not come.
     gap: Option<(u64, u64)>,
@@ -59,14 +51,8 @@ enum Place {
 
 impl Standing {
     pub(super) fn effects(&self) -> impl Iterator<Item = Effect> + use<> {
-        let stream = self
-            .stream
-            .clone()
-            .map(|effect| Effect::Stream(Box::new(effect)));
-        let message = self
-            .message
-            .clone()
-            .map(|effect| Effect::Message(Box::new(effect)));
+        let stream = self.stream.clone().map(Effect::Stream);
+        let message = self.message.clone().map(Effect::Message);
         stream.into_iter().chain(message)
     }
 
@@ -111,32 +97,32 @@ impl Standing {
 }
 
 impl Engine {
-    /// What is said of a movement before its counters are looked at.
+    /// What is said of a movement before its counters are looked at; an error is its answer.
     pub(super) fn screen(
         &self,
         command: &Movement,
         entry: &SkuEntry,
         key: Option<&KeyTag>,
         now: Timestamp,
-    ) -> Screened {
+    ) -> Result<Standing, Box<Decision>> {
         let is_plain = command.feed.is_none() && command.message.is_none();
         if is_plain && entry.life.is_none() {
-            return Screened::Passed(Standing::default());
+            return Ok(Standing::default());
         }
         let mut standing = Standing::default();
         if let Some(source) = &command.note.source {
             if let Some(message) = &command.message {
                 let (sku, hash, at) = (command.sku.clone(), hash_of(source, message), now);
                 if self.has_seen(entry, hash, now) {
-                    return duplicate(command, entry);
+                    return Err(Box::new(duplicate(command, entry)));
                 }
-                standing.message = Some(MessageEffect { sku, hash, at });
+                standing.message = Some(Box::new(MessageEffect { sku, hash, at }));
             }
             if let Some(mark) = command.feed
                 && let Some(answer) =
                     self.screen_stream(&mut standing, command, (entry, source, mark), key, now)
             {
-                return Screened::Answered(Box::new(answer));
+                return Err(Box::new(answer));
             }
         }
         let newest = self.newest_count(command, entry);
@@ -144,13 +130,13 @@ impl Engine {
             && is_older(taken, newest)
         {
             let stale = self.stale(command, entry, standing, key, now);
-            return Screened::Answered(Box::new(stale));
+            return Err(Box::new(stale));
         }
         if is_delta(&command.kind) && self.is_superseded(command, entry, newest) {
             standing.is_superseded = true;
             standing.basis = newest.map_or_else(Basis::default, |(_, _, basis)| basis);
         }
-        Screened::Passed(standing)
+        Ok(standing)
     }
 
     /// What the stream says: nothing if the message goes on.
@@ -183,10 +169,7 @@ impl Engine {
             return Some(self.quarantine(command, entry, (effect, mark, cause), now));
         }
         if matches!(place, Place::Seen) {
-            let Screened::Answered(decision) = duplicate(command, entry) else {
-                return None;
-            };
-            return Some(*decision);
+            return Some(duplicate(command, entry));
         }
         if !matches!(place, Place::BelowWindow) {
             effect.mark = Some(mark);
@@ -209,7 +192,7 @@ impl Engine {
         {
             standing.gap = Some((first, last));
         }
-        standing.stream = Some(effect);
+        standing.stream = Some(Box::new(effect));
         is_stale.then(|| self.stale(command, entry, std::mem::take(standing), key, now))
     }
 
@@ -424,10 +407,9 @@ fn standing_of(key: StreamKey, stream: Option<&Stream>, at: Timestamp) -> Stream
 }
 
 /// It was heard before: nothing is recorded.
-fn duplicate(command: &Movement, entry: &SkuEntry) -> Screened {
+fn duplicate(command: &Movement, entry: &SkuEntry) -> Decision {
     let reply = movement(command.id, command.sku.clone(), Came::Duplicate);
-    let decision = Decision::outcome(Outcome::Done(reply), entry.seq);
-    Screened::Answered(Box::new(decision))
+    Decision::outcome(Outcome::Done(reply), entry.seq)
 }
 
 fn hash_of(source: &Text, message: &Text) -> u64 {

@@ -237,8 +237,9 @@ impl Engine {
         match &request.command {
             Command::Configure(command) => self.decide_configure(command, key, now),
             Command::Movement(command) => self.decide_movement(command, key, now),
-            Command::Location(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
-            Command::MoveHold(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
+            Command::Location(_) | Command::MoveHold(_) => {
+                Decision::outcome(Outcome::Full("unbuilt"), self.seq)
+            }
             Command::LiftStream(command) => self.decide_lift_stream(command, key, now),
             Command::OpenDrift(command) => self.decide_open_drift(command, key, now),
             Command::DecideDrift(command) => self.decide_drift(command, key, now),

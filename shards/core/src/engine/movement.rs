@@ -5,7 +5,7 @@
 //! sheet; here it becomes events and an answer.
 
 use super::chain::Chain;
-use super::feed::{Screened, Standing};
+use super::feed::Standing;
 use super::homes::HomeRef;
 use super::sheet::Sheet;
 use super::skus::SkuEntry;
@@ -73,8 +73,8 @@ impl Engine {
             return Decision::refused(refusal, self.seq);
         };
         let standing = match self.screen(command, entry, key, now) {
-            Screened::Passed(standing) => standing,
-            Screened::Answered(decision) => return *decision,
+            Ok(standing) => standing,
+            Err(decision) => return *decision,
         };
         let actual = entry.versions.stock;
         if let Some(expected) = command.expected_version.filter(|seen| *seen != actual) {
