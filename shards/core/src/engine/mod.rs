@@ -24,6 +24,7 @@ mod lapses;
 mod late;
 mod level;
 mod lists;
+mod places;
 mod queue;
 mod release;
 mod render;
