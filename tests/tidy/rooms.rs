@@ -45,8 +45,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "shards/core",
         at: "shards/core/src/",
-        // It sums up, and order does not matter there.
-        except: "shards/core/src/engine/invariants.rs",
+        except: "",
         never: "std::collections::HashMap std::collections::HashSet",
         because: "their order is random; use a BTreeMap or the engine's sub-tables",
     },

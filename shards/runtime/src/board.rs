@@ -198,10 +198,8 @@ impl Board {
         };
         let mut new: Vec<(Sku, EntryId)> = copies.filter_map(put).collect();
         new.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let mut names = write(&self.names);
-        for (sku, id) in new {
-            names.insert(id, |other| self.with(other, |entry| entry.sku < sku));
-        }
+        let is_before = |other, sku: &Sku| self.with(other, |entry| entry.sku < *sku);
+        write(&self.names).merge(new, is_before);
     }
 
     fn put(&self, sku: &Sku, copied: Copied) -> Option<EntryId> {

@@ -12,11 +12,14 @@ use crate::placement::{Placement, ShardIndex};
 use crate::shard::{Setting, Shard, SnapshotSettings};
 use crate::stats::count;
 use crate::{clock, lookup};
-use holdfast_core::{ChunkId, Engine, InvariantBroken, Opening, Policy, Seen, Timestamp};
+use holdfast_core::{ChunkId, Engine, Event, InvariantBroken, Opening, Policy, Seen, Timestamp};
 use holdfast_ledger::codec::{self, RecordEncoder};
 use holdfast_ledger::{Batch, DataDir, Ledger, LedgerError, Log, Options};
 use std::sync::Arc;
 use tracing::info;
+
+/// Events that are decoded before they are replayed, so that their SKUs are looked up together.
+const AT_ONCE: usize = 256;
 
 /// Where the ledgers of the shards come from. [`DataDir`] in a service; tests put faults between.
 pub trait Ledgers: Send + Sync + 'static {
@@ -183,15 +186,24 @@ pub fn replay(ledger: &Ledger, policy: Policy) -> Result<Engine, Failure> {
     for record in ledger.replay(from)? {
         let record = record?;
         let what = || format!("record {}", record.first);
-        let events = codec::Events::new(record.first, record.events, &record.body);
-        for event in events.map_err(damaged(what()))? {
-            let event = event.map_err(damaged(what()))?;
-            if event.seq < from {
-                continue;
+        let mut events = codec::Events::new(record.first, record.events, &record.body)
+            .map_err(damaged(what()))?
+            .filter(|event| event.as_ref().map_or(true, |event| from <= event.seq));
+        loop {
+            let some: Vec<Event> = events
+                .by_ref()
+                .take(AT_ONCE)
+                .collect::<Result<_, _>>()
+                .map_err(damaged(what()))?;
+            if some.is_empty() {
+                break;
             }
-            engine
-                .replay(&event, &seen)
-                .map_err(|fatal| Failure::State(format!("{}: {fatal}", what())))?;
+            std::hint::black_box(engine.warm_events(some.iter()));
+            for event in &some {
+                engine
+                    .replay(event, &seen)
+                    .map_err(|fatal| Failure::State(format!("{}: {fatal}", what())))?;
+            }
         }
     }
     engine.check()?;

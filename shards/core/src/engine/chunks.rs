@@ -88,11 +88,14 @@ impl Engine {
             }
             ChunkState::Skus(records) => records.iter().for_each(|record| self.load_sku(record)),
             ChunkState::Homes(records) => {
+                let lines = records.iter().flat_map(|record| &record.lines);
+                std::hint::black_box(self.warm_skus(lines.map(|line| &line.sku)));
                 for record in records {
                     self.home_created(record, 0);
                 }
             }
             ChunkState::Holds(records) => {
+                std::hint::black_box(self.warm_skus(records.iter().map(|record| &record.sku)));
                 for record in records {
                     self.hold_created(record);
                 }

@@ -6,9 +6,10 @@
 
 use super::Engine;
 use super::homes::HomeRef;
+use super::skus::{LevelKey, LocationIndex};
 use crate::snapshot::HoldPhase;
 use crate::stock::Counter;
-use std::collections::HashMap;
+use smallvec::SmallVec;
 use std::fmt;
 
 /// An invariant that does not hold, and where.
@@ -28,8 +29,11 @@ impl fmt::Display for InvariantBroken {
 
 impl std::error::Error for InvariantBroken {}
 
+/// What the holds of a SKU add up to, per location; nearly always one.
+type HeldAt = SmallVec<[(LocationIndex, Held); 1]>;
+
 /// What the holds at a level add up to.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Held {
     units: i64,
     undecided: u32,
@@ -40,13 +44,22 @@ fn broken(number: u8, detail: String) -> Result<(), InvariantBroken> {
     Err(InvariantBroken { number, detail })
 }
 
+fn held_at(held: &mut HeldAt, location: LocationIndex) -> &mut Held {
+    let found = held.iter().position(|(at, _)| *at == location);
+    let place = found.unwrap_or_else(|| {
+        held.push((location, Held::default()));
+        held.len() - 1
+    });
+    &mut held[place].1
+}
+
 impl Engine {
     /// Checks INV-1, 2, 4, 5 and 8 over the whole state, and that derived indexes agree.
     pub fn check(&self) -> Result<(), InvariantBroken> {
-        let mut reserved: HashMap<super::skus::LevelKey, Held> = HashMap::new();
+        let mut held: Vec<HeldAt> = vec![SmallVec::new(); self.skus.interned()];
         for (number, hold) in self.holds.iter() {
             self.check_hold(number)?;
-            let sum = reserved.entry((hold.sku, hold.location)).or_default();
+            let sum = held_at(&mut held[hold.sku as usize], hold.location);
             sum.units += i64::from(hold.open());
             match hold.phase {
                 HoldPhase::Tentative => sum.undecided += hold.open(),
@@ -59,9 +72,8 @@ impl Engine {
         }
         for (index, entry) in self.skus.iter() {
             for level in &entry.levels {
-                let key = (index, level.location);
-                let held = reserved.remove(&key).unwrap_or_default();
-                self.check_level(key, &held)?;
+                let sum = held_at(&mut held[index as usize], level.location);
+                self.check_level((index, level.location), sum)?;
             }
         }
         for (place, _) in self.homes.iter() {
@@ -70,11 +82,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_level(
-        &self,
-        (sku, location): super::skus::LevelKey,
-        held: &Held,
-    ) -> Result<(), InvariantBroken> {
+    fn check_level(&self, (sku, location): LevelKey, held: &Held) -> Result<(), InvariantBroken> {
         let entry = self.skus.get(sku);
         let level = entry.level(location).expect("the caller listed it");
         let name = || format!("{} at {}", entry.sku, self.skus.location(location));

@@ -1,9 +1,9 @@
 //! Idempotency keys with the outcomes of their commands, in the order they came.
 
 use super::homes::HomeRef;
+use super::places::Places;
 use super::skus::SkuIndex;
 use super::slab::{Block, Slab};
-use super::subtables::SubTables;
 use crate::event::{KeyOutcome, KeyTag};
 use crate::id::ReservationId;
 use crate::time::Timestamp;
@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 #[derive(Default)]
 pub(super) struct Keys {
     slab: Slab<Key>,
-    by_hash: SubTables<Place>,
+    by_hash: Places,
     movements: BTreeMap<u64, ReservationId>,
     /// Keys below this index are forgotten.
     pub(super) first: u64,
@@ -31,27 +31,6 @@ pub(super) struct Key {
 const TAKEN: u64 = 1 << 63;
 const OUTCOME_SHIFT: u32 = 58;
 const KIND_SHIFT: u32 = 56;
-
-/// Where a key lies: the low half of its index, and as much of its hash as its table needs to grow
-/// without a look at the keys themselves, which would be a miss of the cache for each.
-#[derive(Clone, Copy)]
-struct Place([u16; 3]);
-
-impl Place {
-    const fn new(index: u64, tag: &KeyTag) -> Self {
-        Self([index as u16, (index >> 16) as u16, tag.hash[0] as u16])
-    }
-
-    const fn low(self) -> u32 {
-        self.0[0] as u32 | (self.0[1] as u32) << 16
-    }
-
-    /// The hash that the table uses: which table it is comes from bits that the rest leaves alone.
-    const fn hash(self, tables: u64) -> u64 {
-        let spread = (self.0[2] as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        SubTables::<Self>::in_table(spread, tables)
-    }
-}
 
 /// What a stored key was about.
 #[derive(Clone, Copy)]
@@ -73,12 +52,11 @@ impl Keys {
     }
 
     pub(super) fn find(&self, tag: &KeyTag) -> Option<(u64, &Key)> {
-        let hash = Place::new(0, tag).hash(tag.hash[0]);
-        let place = self.by_hash.find(hash, |place| {
-            let key = self.slab.get(self.widen(place.low()));
+        let low = self.by_hash.find(tag.hash[0], |low| {
+            let key = self.slab.get(self.widen(low));
             key.is_some_and(|key| key.tag.hash == tag.hash)
         })?;
-        let index = self.widen(place.low());
+        let index = self.widen(low);
         Some((index, self.slab.get(index)?))
     }
 
@@ -121,9 +99,7 @@ impl Keys {
         };
         let packed = TAKEN | (outcome as u64) << OUTCOME_SHIFT | kind << KIND_SHIFT | rest;
         let packed = NonZeroU64::new(packed).expect("a bit of it is set");
-        let place = Place::new(index, &tag);
-        let hash = place.hash(tag.hash[0]);
-        self.by_hash.insert(hash, place, |other| other.hash(hash));
+        self.by_hash.insert(tag.hash[0], index as u32);
         self.next = self.next.max(index + 1);
         self.slab.insert(index, |_| Key { tag, at, packed })
     }
@@ -134,9 +110,7 @@ impl Keys {
 
     pub(super) fn remove(&mut self, index: u64) {
         if let Some(key) = self.slab.get(index) {
-            let hash = Place::new(index, &key.tag).hash(key.tag.hash[0]);
-            self.by_hash
-                .remove(hash, |other| other.low() == index as u32);
+            self.by_hash.remove(key.tag.hash[0], index as u32);
         }
         self.slab.remove(index);
         self.movements.remove(&index);

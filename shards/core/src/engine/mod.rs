@@ -32,6 +32,7 @@ mod level;
 mod life;
 mod lists;
 mod movement;
+mod places;
 mod queue;
 mod release;
 mod render;
@@ -52,7 +53,7 @@ pub use invariants::InvariantBroken;
 pub use seen::Seen;
 
 use crate::command::{Command, HeldLine, LineUnits, Request};
-use crate::event::{Event, KeyOutcome, KeyTag, KeyTarget};
+use crate::event::{Effect, Event, KeyOutcome, KeyTag, KeyTarget};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku};
 use crate::policy::Policy;
@@ -276,6 +277,23 @@ impl Engine {
             usize::from(key.is_some()) + stocked.count()
         };
         requests.map(known).sum()
+    }
+
+    /// Looks up the SKUs of events that are to be replayed next, as [`Engine::warm`] does for
+    /// requests. Says how many are known.
+    pub fn warm_events<'a>(&self, events: impl Iterator<Item = &'a Event>) -> usize {
+        let plain = |effect: &'a Effect| match effect {
+            Effect::Reserved(reserved) => Some(&reserved.sku),
+            _ => None,
+        };
+        let skus = events.flat_map(move |event| event.effects.iter().filter_map(plain));
+        self.warm_skus(skus)
+    }
+
+    /// Looks up these SKUs for the caches. Says how many are known.
+    pub(crate) fn warm_skus<'a>(&self, skus: impl Iterator<Item = &'a Sku>) -> usize {
+        let known = skus.filter_map(|sku| self.skus.find_known(sku));
+        known.filter(|(_, entry)| !entry.levels.is_empty()).count()
     }
 
     /// Whether a key is known here, and with which content: a repeat, or a misuse.

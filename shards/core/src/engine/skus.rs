@@ -91,6 +91,11 @@ impl Skus {
         self.known
     }
 
+    /// How many names there are, of SKUs that exist here and others.
+    pub(super) const fn interned(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn find(&self, sku: &Sku) -> Option<SkuIndex> {
         // A sale asks for the same SKU again and again; a comparison is cheaper than a hash.
         let last = self.entries.get(u64::from(self.last));

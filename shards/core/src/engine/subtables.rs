@@ -6,7 +6,7 @@
 
 use hashbrown::HashTable;
 
-const TABLES: usize = 1024;
+pub(super) const TABLES: usize = 1024;
 
 /// Entries found by a hash of theirs; entries may share one.
 pub(super) struct SubTables<T> {
@@ -28,7 +28,8 @@ const TABLE_SHIFT: u32 = 40;
 /// How many bits of a hash choose its table.
 const TABLE_BITS: u32 = 16;
 
-const fn table_of(hash: u64) -> usize {
+/// The table of a hash, by bits that a small table does not look at.
+pub(super) const fn table_of(hash: u64) -> usize {
     let all = 1 << TABLE_BITS;
     let x = (hash >> TABLE_SHIFT) % all;
     // x² + 2x over 3, of x from 0 to 1: steeper towards the end, where tables get less.
@@ -36,12 +37,6 @@ const fn table_of(hash: u64) -> usize {
 }
 
 impl<T> SubTables<T> {
-    /// `hash` with the table that `other` chooses, for entries that keep a few bits of theirs.
-    pub(super) const fn in_table(hash: u64, other: u64) -> u64 {
-        let mask = ((1 << TABLE_BITS) - 1) << TABLE_SHIFT;
-        hash & !mask | other & mask
-    }
-
     pub(super) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
         self.tables[table_of(hash)].find(hash, is_it)
     }

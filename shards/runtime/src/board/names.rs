@@ -7,6 +7,9 @@ use super::EntryId;
 /// The most numbers in a chunk.
 const CHUNK: usize = 512;
 
+/// New entries that are fewer than one in so many are put in one by one.
+const FEW: usize = 16;
+
 /// Numbers of entries, sorted by what they stand for.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -49,11 +52,7 @@ impl Names {
         // Many come in order; the end is looked at first.
         let last = self.chunks.last().and_then(|chunk| chunk.last());
         if last.is_none_or(|last| is_before(*last)) {
-            match self.chunks.last_mut() {
-                Some(chunk) if chunk.len() < CHUNK => chunk.push(id),
-                Some(_) | None => self.chunks.push(vec![id]),
-            }
-            return;
+            return self.push(id);
         }
         let Place { chunk, at } = self.place(is_before);
         let ids = &mut self.chunks[chunk];
@@ -61,6 +60,41 @@ impl Names {
         if CHUNK < ids.len() {
             let rest = ids.split_off(CHUNK / 2);
             self.chunks.insert(chunk + 1, rest);
+        }
+    }
+
+    /// Puts many new entries, which are in order, into their places: each old one is looked at once,
+    /// where one after another would look for every place anew.
+    pub(super) fn merge<T>(
+        &mut self,
+        new: Vec<(T, EntryId)>,
+        is_before: impl Fn(EntryId, &T) -> bool,
+    ) {
+        if new.len() < self.count / FEW {
+            for (name, id) in new {
+                self.insert(id, |other| is_before(other, &name));
+            }
+            return;
+        }
+        self.count += new.len();
+        let mut old = std::mem::take(&mut self.chunks)
+            .into_iter()
+            .flatten()
+            .peekable();
+        for (name, id) in new {
+            while let Some(other) = old.next_if(|other| is_before(*other, &name)) {
+                self.push(other);
+            }
+            self.push(id);
+        }
+        old.for_each(|other| self.push(other));
+    }
+
+    /// Puts an entry behind all others.
+    fn push(&mut self, id: EntryId) {
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(id),
+            Some(_) | None => self.chunks.push(vec![id]),
         }
     }
 }
@@ -100,6 +134,26 @@ mod tests {
                 let first = names.from(from).next().map(|id| id.0);
                 assert_eq!(first, (start < count).then_some(start));
             }
+        }
+    }
+    #[test]
+    fn many_that_are_merged_lie_as_if_they_had_come_one_by_one() {
+        for (old, new) in [(0, 1000), (1000, 1000), (5000, 1), (5000, 1000), (1, 5000)] {
+            let mut names = sorted((0..old).map(|number| number * 2));
+            let added = (0..new).map(|number| (number * 2 + 1, EntryId(number * 2 + 1)));
+            names.merge(added.collect(), |other, number| other.0 < *number);
+            let mut all: Vec<u32> = (0..old).map(|number| number * 2).collect();
+            all.extend((0..new).map(|number| number * 2 + 1));
+            all.sort_unstable();
+            let found = names.from(names.place(|_| false)).map(|id| id.0);
+            assert!(found.eq(all.iter().copied()), "{old} and {new}");
+            assert_eq!(names.len(), all.len());
+            assert!(
+                names
+                    .chunks
+                    .iter()
+                    .all(|chunk| (1..=CHUNK).contains(&chunk.len()))
+            );
         }
     }
 }
