@@ -12,7 +12,7 @@ use holdfast_core::{Millis, Policy};
 use holdfast_ledger::{Durability, LedgerError, Times};
 use holdfast_runtime::{
     CartSettings, Histogram, LookupSettings, Readiness, RestartSettings, Router, Runtime, Settings,
-    ShardStats, ShardStatus, StartError,
+    ShardStats, ShardStatus, StartError, StatementSettings,
 };
 use tracing::warn;
 
@@ -86,6 +86,11 @@ pub fn settings(config: &Config) -> Settings {
         enabled: config.lookup.enabled,
         events_per_s_max: config.lookup.events_per_second,
         ..LookupSettings::default()
+    };
+    settings.statement = StatementSettings {
+        enabled: config.statement.enabled,
+        events_per_s_max: config.statement.events_per_second,
+        ..StatementSettings::default()
     };
     settings.clock_jump = millis(config.reservations.clock_jump_ms);
     settings.policy = policy(config);
@@ -318,6 +323,7 @@ impl Stock {
             ],
             invariant_violations: stats.violations.load(Ordering::Relaxed),
             sequence: status.seq,
+            statement_lag: self.router.statement_lag(status.index),
         }
     }
 }

@@ -240,6 +240,16 @@ section! {
 }
 
 section! {
+    /// The projection behind statements of SKUs and their past.
+    Statement {
+        /// Whether it is built.
+        enabled: bool = true;
+        /// The pace at which it follows the journal, per shard.
+        events_per_second: u64 = 50_000, from 100 to 100_000_000;
+    }
+}
+
+section! {
     /// The log, on stderr.
     Log {
         /// What is logged: a level, or levels by module.

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use keys::{Carts, Data, Http, Log, Lookup, Reservations, Shards};
+pub use keys::{Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement};
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub carts: Carts,
     /// `[lookup]`
     pub lookup: Lookup,
+    /// `[statement]`
+    pub statement: Statement,
     /// `[log]`
     pub log: Log,
 }
@@ -134,7 +136,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 7] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 8] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -142,6 +144,7 @@ impl Config {
             ("reservations", &self.reservations),
             ("carts", &self.carts),
             ("lookup", &self.lookup),
+            ("statement", &self.statement),
             ("log", &self.log),
         ]
     }
@@ -154,6 +157,7 @@ impl Config {
             "reservations" => &mut self.reservations,
             "carts" => &mut self.carts,
             "lookup" => &mut self.lookup,
+            "statement" => &mut self.statement,
             "log" => &mut self.log,
             _ => return None,
         })

@@ -67,6 +67,8 @@ pub struct ShardSample {
     pub invariant_violations: u64,
     /// The sequence of its last durable event.
     pub sequence: u64,
+    /// Events that its statements have not taken yet; absent where none are built.
+    pub statement_lag: Option<u64>,
 }
 
 /// The whole runtime at the moment of a scrape.
@@ -218,6 +220,16 @@ impl RuntimeSample {
             out.family(name, kind, help);
             for shard in &self.shards {
                 out.sample(&[("shard", &shard.shard.to_string())], value(shard));
+            }
+        }
+        out.family(
+            "holdfast_statement_lag_events",
+            Kind::Gauge,
+            "Events that statements have not taken yet.",
+        );
+        for shard in &self.shards {
+            if let Some(lag) = shard.statement_lag {
+                out.sample(&[("shard", &shard.shard.to_string())], lag);
             }
         }
     }

@@ -45,6 +45,11 @@ impl Reader {
         Ok(self.shared.now()?.progress()?.oldest)
     }
 
+    /// The first sequence that can be read.
+    pub fn begins(&self) -> Result<u64, LedgerError> {
+        self.oldest()
+    }
+
     /// Where replay starts: chunks have seen every event before this sequence.
     pub fn replay_from(&self) -> Result<u64, LedgerError> {
         Ok(self.shared.now()?.progress()?.replay_from)

@@ -22,12 +22,14 @@ pub mod message;
 pub mod peer;
 mod permits;
 mod placement;
+mod projection;
 pub mod recovery;
 mod reply;
 mod router;
 mod runtime;
 mod settings;
 pub mod shard;
+mod statement;
 mod stats;
 mod status;
 mod supervisor;
@@ -48,6 +50,9 @@ pub use reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 pub use router::Router;
 pub use runtime::{Drained, Runtime, StartError};
 pub use settings::{DataSettings, LedgerSource, RestartSettings, Settings};
+pub use statement::{
+    At, Change, Details, Entry, NoPast, Past, StatementPage, StatementSettings, event_name,
+};
 pub use stats::{BATCH_BOUNDS, Histogram, LATENCY_BOUNDS_US, ShardStats};
 pub use status::{Readiness, ShardState, ShardStatus};
 pub use unavailable::{Fate, Unavailable};

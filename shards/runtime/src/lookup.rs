@@ -1,27 +1,17 @@
 //! Look-ups by order reference, customer and SKU: a projection of the journals.
 //!
-//! Each shard has an index in a redb file of its own, unsynced, built behind by a thread of its
-//! own at a bounded rate, which a busy ledger lowers. It says only which reservations to ask for;
-//! how they stand, the shards say. A file that is foreign, damaged or ahead of its ledger is
-//! deleted and built anew.
+//! Each shard has an index, a [projection](crate::projection) of its journal. It says only which
+//! reservations to ask for; how they stand, the shards say.
 //!
 //! Deliberately absent: searching in texts, and anything that a ledger does not hold.
 
-mod build;
 mod index;
-mod pace;
 
-use self::build::Builder;
 use self::index::Index;
 pub(crate) use self::index::Wanted;
 use crate::placement::ShardIndex;
-use arc_swap::ArcSwapOption;
+use crate::projection::{Desks, Effort};
 use holdfast_core::{ReservationId, ReservationView, Sku, Status, Text, Timestamp};
-use holdfast_ledger::{DataDir, Reader};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use tracing::error;
 
 /// How the projection is built.
@@ -107,17 +97,7 @@ impl LookupFilter {
 }
 
 /// The indexes of all shards. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Lookup(Arc<Vec<Desk>>);
-
-/// The index of one shard.
-struct Desk {
-    index: Arc<ArcSwapOption<Index>>,
-    feed: Mutex<Option<Sender<Reader>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    read_up_to: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-}
+pub(crate) type Lookup = Desks<Index>;
 
 /// What an index found.
 pub(crate) struct Search {
@@ -129,28 +109,17 @@ pub(crate) struct Search {
     pub(crate) at: Timestamp,
 }
 
-impl Lookup {
-    /// Starts a builder for each shard; they wait for their ledgers.
-    pub(crate) fn start(dir: &DataDir, settings: &LookupSettings) -> std::io::Result<Self> {
-        let desks = (0..dir.shards()).map(|shard| Desk::start(dir, shard, settings));
-        Ok(Self(Arc::new(desks.collect::<Result<_, _>>()?)))
-    }
-
-    /// Goes on with a shard's ledger, opened anew. The number says up to where it was read.
-    pub(crate) fn attach(&self, shard: ShardIndex, reader: Reader) -> Arc<AtomicU64> {
-        let desk = &self.0[usize::from(shard)];
-        let feed = desk.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = &*feed
-            && feed.send(reader).is_err()
-        {
-            error!(
-                shard,
-                "the look-up's thread has ended; look-ups stay as they are"
-            );
+impl LookupSettings {
+    pub(crate) fn effort(&self) -> Effort {
+        Effort {
+            events_per_s_max: self.events_per_s_max,
+            busy_percent_max: self.busy_percent_max,
+            cache_bytes: self.cache_bytes,
         }
-        Arc::clone(&desk.read_up_to)
     }
+}
 
+impl Lookup {
     /// Up to `limit` ids after `after`, newest first; nothing while the index is being opened.
     /// It reads a file: not for a thread that must not block.
     pub(crate) fn search(
@@ -160,59 +129,10 @@ impl Lookup {
         after: Option<ReservationId>,
         limit: usize,
     ) -> Option<Search> {
-        let index = self.0[usize::from(shard)].index.load_full()?;
-        index
+        self.of(shard)?
+            .projection
             .search(wanted, after, limit)
             .inspect_err(|error| error!(shard, %error, "a look-up failed"))
             .ok()
-    }
-
-    /// Ends the builders and waits for them.
-    pub(crate) fn stop(&self) {
-        for desk in &*self.0 {
-            desk.stop.store(true, Ordering::Release);
-            desk.feed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-        }
-        for desk in &*self.0 {
-            let thread = desk
-                .thread
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(Err(_)) = thread.map(JoinHandle::join) {
-                error!("a look-up's thread had panicked; its index is checked at the next start");
-            }
-            desk.index.store(None);
-        }
-    }
-}
-
-impl Desk {
-    fn start(dir: &DataDir, shard: ShardIndex, settings: &LookupSettings) -> std::io::Result<Self> {
-        let index = Arc::new(ArcSwapOption::empty());
-        let read_up_to = Arc::new(AtomicU64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (feed, readers) = channel();
-        let builder = Builder {
-            identity: dir.identity(shard),
-            path: dir.shard_path(shard).join("lookup.redb"),
-            settings: settings.clone(),
-            index: Arc::clone(&index),
-            read_up_to: Arc::clone(&read_up_to),
-            stop: Arc::clone(&stop),
-        };
-        let thread = std::thread::Builder::new()
-            .name(format!("lookup-{shard}"))
-            .spawn(move || builder.run(&readers))?;
-        Ok(Self {
-            index,
-            feed: Mutex::new(Some(feed)),
-            thread: Mutex::new(Some(thread)),
-            read_up_to,
-            stop,
-        })
     }
 }

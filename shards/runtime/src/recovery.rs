@@ -10,6 +10,7 @@ use crate::directory::Directory;
 use crate::links::Links;
 use crate::placement::{Placement, ShardIndex};
 use crate::shard::{Setting, Shard, SnapshotSettings};
+use crate::statement::Statements;
 use crate::stats::count;
 use crate::{clock, lookup};
 use holdfast_core::{ChunkId, Engine, Event, InvariantBroken, Opening, Policy, Seen, Timestamp};
@@ -69,6 +70,7 @@ pub(crate) struct Plan {
     pub(crate) links: Links,
     pub(crate) clock: Clock,
     pub(crate) lookup: Option<lookup::Lookup>,
+    pub(crate) statement: Option<Statements>,
 }
 
 /// A shard ready to serve, with its ledger.
@@ -125,7 +127,12 @@ pub(crate) fn recover(plan: &Plan, index: ShardIndex) -> Result<Recovered, Failu
     show(&engine, index, &plan.placement, &plan.board, &plan.keys);
     let mut snapshots = plan.snapshots.clone();
     if let Some(lookup) = &plan.lookup {
-        snapshots.read_up_to = lookup.attach(index, ledger.reader());
+        let read = lookup.attach(index, ledger.reader());
+        snapshots.read_up_to.push(read);
+    }
+    if let Some(statement) = &plan.statement {
+        let read = statement.attach(index, ledger.reader());
+        snapshots.read_up_to.push(read);
     }
     let setting = Setting {
         index,

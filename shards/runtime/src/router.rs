@@ -13,6 +13,7 @@ use crate::links::{Link, Links, Phase};
 use crate::message::{AskKey, Deadline, Input, Job, Jobs, Operation, Read};
 use crate::placement::{Placement, ShardIndex, slot_of};
 use crate::reply::{KeyTo, ReplyTo, Told};
+use crate::statement::Statements;
 use crate::stats::{ShardStats, count};
 use crate::status::{Readiness, ShardState, ShardStatus};
 use crate::unavailable::Unavailable;
@@ -33,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) board: Arc<Board>,
     pub(crate) clock: Clock,
     pub(crate) lookup: Option<lookup::Lookup>,
+    pub(crate) statement: Option<Statements>,
     pub(crate) is_draining: AtomicBool,
     /// The first 64 bits of the cluster's id.
     pub(crate) cluster: u64,

@@ -11,6 +11,7 @@ use crate::recovery::{Failure, Plan};
 use crate::router::{Inner, Router};
 use crate::settings::Settings;
 use crate::shard::SnapshotSettings;
+use crate::statement::Statements;
 use crate::supervisor::{Message, Orders, Supervisor};
 use holdfast_core::Policy;
 use holdfast_ledger::{DataDir, LedgerError, Options};
@@ -77,8 +78,13 @@ impl Runtime {
             .unwrap_or_else(|| Clock::system(settings.clock_jump));
         let mut lookup = None;
         if settings.lookup.enabled {
-            let started = Lookup::start(&dir, &settings.lookup);
+            let started = Lookup::start(&dir, &settings.lookup.effort());
             lookup = Some(started.map_err(|error| StartError::System(error.to_string()))?);
+        }
+        let mut statement = None;
+        if settings.statement.enabled {
+            let started = Statements::start(&dir, &settings.statement.effort());
+            statement = Some(started.map_err(|error| StartError::System(error.to_string()))?);
         }
         let cluster = (dir.cluster().as_u128() >> 64) as u64;
         let inner = Inner {
@@ -88,6 +94,7 @@ impl Runtime {
             board: Arc::clone(&board),
             clock: clock.clone(),
             lookup: lookup.clone(),
+            statement: statement.clone(),
             is_draining: AtomicBool::new(false),
             cluster,
         };
@@ -113,6 +120,7 @@ impl Runtime {
             links,
             clock,
             lookup,
+            statement,
         };
         let (started, tried) = oneshot::channel();
         let orders = Orders {

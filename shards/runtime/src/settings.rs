@@ -4,6 +4,7 @@ use crate::carts::CartSettings;
 use crate::clock::{CLOCK_JUMP, Clock};
 use crate::lookup::LookupSettings;
 use crate::recovery::{Files, Ledgers};
+use crate::statement::StatementSettings;
 use holdfast_core::{Millis, Policy};
 use holdfast_ledger::{Durability, Repair, Times};
 use std::fmt;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub carts: CartSettings,
     /// Look-ups by order reference and customer.
     pub lookup: LookupSettings,
+    /// Statements of SKUs, and their past.
+    pub statement: StatementSettings,
     /// Snapshot chunks are written while more events than this would have to be replayed.
     pub snapshot_after_events: u64,
     /// Bytes of chunks that one commit takes along.
@@ -104,6 +107,7 @@ impl Settings {
             restart: RestartSettings::default(),
             carts: CartSettings::default(),
             lookup: LookupSettings::default(),
+            statement: StatementSettings::default(),
             snapshot_after_events: 1_000_000,
             snapshot_bytes_max: 256 << 10,
             clock_jump: CLOCK_JUMP,

@@ -323,6 +323,9 @@ impl State {
             if let Some(lookup) = &plan.lookup {
                 lookup.stop();
             }
+            if let Some(statement) = &plan.statement {
+                statement.stop();
+            }
             drop(plan);
             let _ = stopped.send(());
         });

@@ -43,6 +43,9 @@ const CAUSES: [QuarantineCause; 2] = [QuarantineCause::Contradiction, Quarantine
 /// Its place in this list is a measure's number.
 const MEASURES: [Measure; 3] = [Measure::Physical, Measure::Sellable, Measure::Available];
 
+/// The newest absolute that applied, and how many messages were late and stale.
+type Standing = (Option<(u64, Timestamp)>, u64, u64);
+
 impl Encoder {
     /// Writes a rare effect, after the `tag` that says that it is one. False, and nothing written, if
     /// it has a tag of its own.
@@ -118,9 +121,9 @@ impl Encoder {
 
     /// Units cancelled, and units shipped.
     pub(super) fn after(&mut self, after: [u32; 2]) {
-        after
-            .into_iter()
-            .for_each(|units| self.varint(u64::from(units)));
+        for units in after {
+            self.varint(u64::from(units));
+        }
     }
 
     /// What a count compared: its measure in two bits, and what it left out.
@@ -374,7 +377,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn standing(&mut self) -> Read<(Option<(u64, Timestamp)>, u64, u64)> {
+    fn standing(&mut self) -> Read<Standing> {
         let absolute = self.optional(|decoder| Ok((decoder.varint()?, decoder.time()?)))?;
         Ok((absolute, self.varint()?, self.varint()?))
     }

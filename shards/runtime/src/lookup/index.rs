@@ -4,12 +4,12 @@
 //! as the answer does: kind, hash, inverted id.
 
 use super::Search;
-use holdfast_core::{HomeRecord, ReservationId, Timestamp};
-use holdfast_ledger::{Identity, Unsynced};
-use redb::backends::FileBackend;
+use crate::clock;
+use crate::projection::{Cursor, Halt, Projection, Start, database, name};
+use holdfast_core::{ChunkId, ChunkState, Effect, HomeRecord, ReservationId, Timestamp};
+use holdfast_ledger::{Identity, Record, codec};
 use redb::{Database, ReadableDatabase, Table, TableDefinition};
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,6 +26,9 @@ const IDS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("ids");
 
 const META_IDENTITY: u64 = 0;
 const META_CURSOR: u64 = 1;
+
+/// Changes of one transaction while it is built from chunks.
+const CHANGES_MAX: usize = 10_000;
 
 type Term = [u8; TERM_BYTES];
 type Entry = [u8; ENTRY_BYTES];
@@ -49,17 +52,6 @@ impl Wanted {
     pub(crate) fn sku(text: &str) -> Self {
         Self::Term(term(2, text))
     }
-}
-
-/// How far an index is in its ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cursor {
-    /// The last event indexed.
-    pub(super) seq: u64,
-    /// Its ledger time.
-    pub(super) at: u64,
-    /// Hash of the record that ends with it; 0 where the index came from chunks.
-    pub(super) record: u64,
 }
 
 /// A change of the index.
@@ -93,9 +85,10 @@ impl Change {
     }
 }
 
-impl Index {
-    /// Opens the index at `path` if it is `identity`'s and whole.
-    pub(super) fn open(path: &Path, identity: &Identity, cache: usize) -> Option<(Self, Cursor)> {
+impl Projection for Index {
+    const NAME: &'static str = "lookup";
+
+    fn open(path: &Path, identity: &Identity, cache: usize) -> Option<(Self, Cursor)> {
         // redb trusts a file, and may panic on one that is damaged.
         let opened = std::panic::catch_unwind(|| -> Result<_, redb::Error> {
             let db = database(path, cache)?;
@@ -105,7 +98,7 @@ impl Index {
             txn.open_table(IDS)?;
             let is_meant = meta
                 .get(META_IDENTITY)?
-                .is_some_and(|own| own.value() == name(identity));
+                .is_some_and(|own| own.value() == name(identity, FORMAT));
             let cursor = meta
                 .get(META_CURSOR)?
                 .and_then(|cursor| Cursor::decode(cursor.value()));
@@ -117,6 +110,47 @@ impl Index {
         opened.ok()?.ok()?
     }
 
+    /// From the chunks.
+    fn begin(start: &mut Start<'_>) -> Result<(Self, Cursor), Halt> {
+        let from = start.reader.replay_from()?;
+        let index = Self::create(start.path, start.identity, start.cache)?;
+        let mut changes = Vec::new();
+        for chunk in start.reader.chunks()? {
+            let chunk = chunk?;
+            let Some(id @ ChunkId::Homes(..)) = ChunkId::from_u64(chunk.id) else {
+                continue;
+            };
+            if let ChunkState::Homes(homes) = codec::chunk::decode(id, &chunk.body)? {
+                changes.extend(homes.iter().map(Change::enter));
+            }
+            if CHANGES_MAX <= changes.len() {
+                let begun = clock::instant();
+                index.apply(&changes, None)?;
+                start.rest(changes.len() as u64, begun.elapsed())?;
+                changes.clear();
+            }
+        }
+        let cursor = Cursor {
+            seq: from.saturating_sub(1),
+            ..Cursor::default()
+        };
+        index.apply(&changes, Some(cursor))?;
+        Ok((index, cursor))
+    }
+
+    fn cursor(&self) -> Result<Option<Cursor>, redb::Error> {
+        let meta = self.db.begin_read()?.open_table(META)?;
+        Ok(meta
+            .get(META_CURSOR)?
+            .and_then(|cursor| Cursor::decode(cursor.value())))
+    }
+
+    fn take(&self, records: &[Record], seen: u64, next: Cursor) -> Result<(), Halt> {
+        Ok(self.apply(&changes(records, seen)?, Some(next))?)
+    }
+}
+
+impl Index {
     /// Makes an empty index at `path`, in place of what is there.
     pub(super) fn create(
         path: &Path,
@@ -132,7 +166,7 @@ impl Index {
         };
         let txn = index.db.begin_write()?;
         txn.open_table(META)?
-            .insert(META_IDENTITY, &*name(identity))?;
+            .insert(META_IDENTITY, &*name(identity, FORMAT))?;
         txn.open_table(ENTRIES)?;
         txn.open_table(IDS)?;
         txn.commit()?;
@@ -173,14 +207,6 @@ impl Index {
         }
         txn.commit()?;
         Ok(())
-    }
-
-    /// How far it is.
-    pub(super) fn cursor(&self) -> Result<Option<Cursor>, redb::Error> {
-        let meta = self.db.begin_read()?.open_table(META)?;
-        Ok(meta
-            .get(META_CURSOR)?
-            .and_then(|cursor| Cursor::decode(cursor.value())))
     }
 
     pub(super) fn search(
@@ -231,22 +257,43 @@ impl Index {
     }
 }
 
-impl Cursor {
-    fn encode(self) -> Vec<u8> {
-        [self.seq, self.at, self.record]
-            .iter()
-            .flat_map(|part| part.to_be_bytes())
-            .collect()
+/// What the events after `seen` change.
+fn changes(records: &[Record], seen: u64) -> Result<Vec<Change>, codec::CodecError> {
+    let mut changes = Vec::new();
+    for record in records {
+        for event in codec::Events::new(record.first, record.events, &record.body)? {
+            let event = event?;
+            if event.seq <= seen {
+                continue;
+            }
+            for effect in &event.effects {
+                match effect {
+                    Effect::Reserved(new) => changes.push(Change::enter(&new.home())),
+                    Effect::HomeCreated(home) => changes.push(Change::enter(home)),
+                    Effect::HomeForgotten(id) => changes.push(Change::Forget(*id)),
+                    Effect::HomeChanged(_)
+                    | Effect::HoldCreated(_)
+                    | Effect::HoldChanged(_)
+                    | Effect::HoldForgotten(_)
+                    | Effect::Stock(_)
+                    | Effect::Sku(_)
+                    | Effect::Resumed(_)
+                    | Effect::KeysForgotten(_)
+                    | Effect::HoldAfter(_)
+                    | Effect::HomeLines(_)
+                    | Effect::Location(_)
+                    | Effect::Stream(_)
+                    | Effect::StreamForgotten(_)
+                    | Effect::Counted(_)
+                    | Effect::Drift(_)
+                    | Effect::DriftForgotten(_)
+                    | Effect::Message(_)
+                    | Effect::MessagesForgotten(_) => {}
+                }
+            }
+        }
     }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let part = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        Some(Self {
-            seq: part(0)?,
-            at: part(8)?,
-            record: part(16)?,
-        })
-    }
+    Ok(changes)
 }
 
 fn forget(
@@ -284,27 +331,4 @@ fn entry(term: &Term, id: u128) -> Entry {
 
 fn id_of(bytes: &[u8], turn: impl Fn(u128) -> u128) -> Option<ReservationId> {
     ReservationId::from_u128(turn(u128::from_be_bytes(bytes.try_into().ok()?)))
-}
-
-/// Whose index it is, and in which layout.
-fn name(identity: &Identity) -> Vec<u8> {
-    let mut name = identity.cluster.as_bytes().to_vec();
-    name.extend(FORMAT.to_be_bytes());
-    name.extend(identity.shard.to_be_bytes());
-    name.extend(identity.shards.to_be_bytes());
-    name
-}
-
-fn database(path: &Path, cache: usize) -> Result<Database, redb::Error> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    // Never synced: after a crash of the machine the index is built anew if need be.
-    let backend = Unsynced::new(FileBackend::new(file)?);
-    Ok(Database::builder()
-        .set_cache_size(cache)
-        .create_with_backend(backend)?)
 }

@@ -23,17 +23,16 @@ pub struct SnapshotSettings {
     /// How long the journal is kept at least; for ever if absent.
     pub journal_kept: Option<Millis>,
     /// Up to where projections have read; nothing beyond is trimmed.
-    pub read_up_to: Arc<AtomicU64>,
+    pub read_up_to: Vec<Arc<AtomicU64>>,
 }
 
 impl Default for SnapshotSettings {
     fn default() -> Self {
-        let read_up_to = Arc::new(AtomicU64::new(u64::MAX));
         Self {
             after_events: 1_000_000,
             bytes_max: 256 << 10,
             journal_kept: None,
-            read_up_to,
+            read_up_to: Vec::new(),
         }
     }
 }
@@ -143,8 +142,10 @@ impl Snapshots {
             below = Some(*seq);
             self.markers.pop_front();
         }
-        let read_up_to = self.settings.read_up_to.load(Ordering::Acquire);
-        let below = below?.min(self.replay_from).min(read_up_to);
+        let readers = self.settings.read_up_to.iter();
+        let read_up_to = readers.map(|reader| reader.load(Ordering::Acquire)).min();
+        let below = below?.min(self.replay_from);
+        let below = below.min(read_up_to.unwrap_or(u64::MAX));
         if below <= self.trimmed_below {
             return None;
         }

@@ -167,6 +167,8 @@ impl Clerk {
             } else {
                 Patch::Keep
             },
+            sourcing: Patch::Keep,
+            on_shortfall: Patch::Keep,
             reason: None,
             expected_version: None,
         }

@@ -5,7 +5,7 @@
 //! follows in fewer, larger steps, up to [`LAG_MAX`] behind; from there on it takes all it may.
 //! Deliberately absent: the clock; its owner brings the time.
 
-use super::LookupSettings;
+use super::Effort;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -47,10 +47,10 @@ pub(super) struct Step {
 
 impl Pace {
     /// A ledger whose head is here now.
-    pub(super) fn new(settings: &LookupSettings, now: Instant, head: u64) -> Self {
+    pub(super) fn new(effort: &Effort, now: Instant, head: u64) -> Self {
         Self {
-            events_per_s: settings.events_per_s_max.max(1),
-            busy_percent: settings.busy_percent_max.clamp(1, 100),
+            events_per_s: effort.events_per_s_max.max(1),
+            busy_percent: effort.busy_percent_max.clamp(1, 100),
             marks: VecDeque::new(),
             last: (now, head),
             events_a_second: 0.0,
@@ -96,18 +96,17 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn settings() -> LookupSettings {
-        LookupSettings {
-            busy_percent_max: 20,
-            ..LookupSettings::default()
-        }
-    }
+    const EFFORT: Effort = Effort {
+        events_per_s_max: 50_000,
+        busy_percent_max: 20,
+        cache_bytes: 8 << 20,
+    };
 
     /// Rests of a builder whose steps take a millisecond and get `each` events done, behind a
     /// ledger that grows by `events` a millisecond, for so long.
     fn rests(events: u64, each: u64, over: Duration) -> Vec<(Duration, Duration)> {
         let start = crate::clock::instant();
-        let mut pace = Pace::new(&settings(), start, 0);
+        let mut pace = Pace::new(&EFFORT, start, 0);
         let (mut now, mut indexed, mut rests) = (start, 0, Vec::new());
         while now - start < over {
             now += MS;
