@@ -127,6 +127,8 @@ mod tests {
             confirmed: 0,
             released: 0,
             expired: 0,
+            cancelled: 0,
+            shipped: 0,
         };
         let shortage = Shortage {
             sku: line.sku.clone(),

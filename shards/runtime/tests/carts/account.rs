@@ -81,7 +81,24 @@ impl Account {
                         .is_gone = true;
                 }
                 Effect::Stock(stock) => self.stock(stock),
-                Effect::Sku(_) | Effect::Resumed(_) | Effect::KeysForgotten(_) => {}
+                Effect::HoldAfter(change) => {
+                    let held = self.holds.get_mut(&(shard, change.number));
+                    let held = held.ok_or("a hold shipped or cancelled that was never made")?;
+                    (held.record.after, held.record.told) = (change.after, change.told);
+                }
+                // No client here moves holds, counts, sends feeds or declares locations.
+                Effect::HomeLines(_)
+                | Effect::Location(_)
+                | Effect::Stream(_)
+                | Effect::StreamForgotten(_)
+                | Effect::Counted(_)
+                | Effect::Drift(_)
+                | Effect::DriftForgotten(_)
+                | Effect::Message(_)
+                | Effect::MessagesForgotten(_)
+                | Effect::Sku(_)
+                | Effect::Resumed(_)
+                | Effect::KeysForgotten(_) => {}
             }
         }
         self.check_stock(event)?;

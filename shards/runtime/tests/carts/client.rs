@@ -238,7 +238,12 @@ impl World {
                 self.acknowledged(*view)
             }
             Ok(Answer::Refused { refusal, .. }) => self.refused(at, &refusal),
-            Ok(Answer::Sku { .. } | Answer::Movement { .. }) => {
+            Ok(
+                Answer::Sku { .. }
+                | Answer::Movement { .. }
+                | Answer::Drift { .. }
+                | Answer::Location { .. },
+            ) => {
                 ask.is_without_effect = false;
                 Ok(())
             }

@@ -60,6 +60,7 @@ fn own_expiry(hold: &HoldRecord) -> Settle {
         confirmed,
         released,
         expired: expired + hold.open(),
+        cancelled: hold.after[0],
         deadline: hold.deadline,
     }
 }
