@@ -112,6 +112,7 @@ fn policy(config: &Config) -> Policy {
         order_retention: millis(lives.order_retention_ms),
         key_retention: millis(lives.key_retention_ms),
         reservations_max,
+        locations_declared: config.stock.locations_declared,
         keys_max: reservations_max.saturating_mul(KEYS_PER_RESERVATION),
         expire_per_turn: lives.expire_per_turn as usize,
         resume_grace: millis(lives.resume_grace_ms),

@@ -214,6 +214,14 @@ section! {
 }
 
 section! {
+    /// Where stock lies.
+    Stock {
+        /// Whether stock may come in only where a location was declared.
+        locations_declared: bool = false;
+    }
+}
+
+section! {
     /// Reservations whose lines live on several shards.
     Carts {
         /// Undecided ones per shard.

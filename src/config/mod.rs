@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use keys::{Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement};
+pub use keys::{Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement, Stock};
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub reservations: Reservations,
     /// `[carts]`
     pub carts: Carts,
+    /// `[stock]`
+    pub stock: Stock,
     /// `[lookup]`
     pub lookup: Lookup,
     /// `[statement]`
@@ -136,13 +138,14 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 8] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 9] {
         [
             ("http", &self.http),
             ("data", &self.data),
             ("shards", &self.shards),
             ("reservations", &self.reservations),
             ("carts", &self.carts),
+            ("stock", &self.stock),
             ("lookup", &self.lookup),
             ("statement", &self.statement),
             ("log", &self.log),
@@ -156,6 +159,7 @@ impl Config {
             "shards" => &mut self.shards,
             "reservations" => &mut self.reservations,
             "carts" => &mut self.carts,
+            "stock" => &mut self.stock,
             "lookup" => &mut self.lookup,
             "statement" => &mut self.statement,
             "log" => &mut self.log,

@@ -290,6 +290,9 @@ pub struct ConfigureLocation {
     pub location: Location,
     /// Whether reserves may take from it.
     pub selling: Patch<bool>,
+    /// The decision's own version, where all shards are to have the same: a shard that knows a newer
+    /// one, or this one, is left as it is. Absent: one above the shard's, if anything changes.
+    pub version: Option<u64>,
     /// Why, for the record.
     pub reason: Option<Text>,
 }

@@ -34,6 +34,8 @@ pub struct Policy {
     pub reservations_max: usize,
     /// Idempotency keys kept on this shard.
     pub keys_max: usize,
+    /// Whether stock may come in only where a location was declared.
+    pub locations_declared: bool,
     /// SKUs known to this shard.
     pub skus_max: usize,
     /// Drifts kept on this shard, open and decided together: a reconciliation opens no more.
@@ -61,6 +63,7 @@ impl Default for Policy {
             feeds_gapless: Vec::new(),
             reservations_max: 4_000_000,
             keys_max: 16_000_000,
+            locations_declared: false,
             skus_max: 4_000_000,
             drifts_max: 1_000_000,
             expire_per_turn: 128,

@@ -331,10 +331,11 @@ impl Refusal {
         }
     }
 
-    /// The shortage that best effort makes of it: of a closed or paused sale, a limit and
-    /// missing stock, nothing else.
+    /// The shortage that best effort makes of it: of a closed location, a closed or paused sale, a
+    /// limit and missing stock, nothing else.
     pub const fn as_shortage(&self) -> Option<ShortageReason> {
         match self.class() {
+            7 => Some(ShortageReason::LocationClosed),
             8 => Some(ShortageReason::SalePaused),
             9 => Some(ShortageReason::SaleClosed),
             11 => Some(ShortageReason::CustomerLimit),

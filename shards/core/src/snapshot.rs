@@ -251,6 +251,7 @@ pub enum ShortageReason {
     SalePaused = 3,
     /// The shard of the line did not answer.
     Unavailable = 4,
+    LocationClosed = 5,
 }
 
 impl ShortageReason {
@@ -262,6 +263,7 @@ impl ShortageReason {
             Self::SaleClosed => "sale-closed",
             Self::SalePaused => "sale-paused",
             Self::Unavailable => "shard-unavailable",
+            Self::LocationClosed => "location-closed",
         }
     }
 }

@@ -84,6 +84,7 @@ fn policy(bounds: &[(String, u64)]) -> Result<Policy, String> {
             "reservations_max" => policy.reservations_max = value as usize,
             "keys_max" => policy.keys_max = value as usize,
             "skus_max" => policy.skus_max = value as usize,
+            "locations_declared" => policy.locations_declared = value > 0,
             "expire_per_turn" => policy.expire_per_turn = value as usize,
             other => return Err(format!("no bound is called {other}")),
         }

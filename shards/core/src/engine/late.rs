@@ -31,7 +31,7 @@ pub(super) struct LatePlan<'a> {
 enum Missing {
     Lapsed(HomeRef),
     Undecided,
-    /// The sale is paused or closed: no, but not for ever.
+    /// The sale is paused or closed, or its location is: no, but not for ever.
     Sale(Refusal),
     Final(KeyOutcome),
 }
@@ -154,9 +154,13 @@ impl Engine {
         let own = plan.home.lines.iter().zip(&plan.units);
         let own = own.filter(|(line, units)| !line.foreign && **units > 0);
         // In the order in which a reserve is refused.
+        let closed = own
+            .clone()
+            .filter_map(|(line, _)| self.closed_at(&self.skus.get(line.sku).sku, line.location));
         let sales = own
             .clone()
             .filter_map(|(line, _)| self.sale_refusal(line.sku, now));
+        let sales = closed.chain(sales);
         if let Some(refusal) = sales.reduce(Refusal::join) {
             return Some(Missing::Sale(refusal));
         }

@@ -31,6 +31,7 @@ mod late;
 mod level;
 mod life;
 mod lists;
+mod location;
 mod movement;
 mod places;
 mod queue;
@@ -238,9 +239,8 @@ impl Engine {
         match &request.command {
             Command::Configure(command) => self.decide_configure(command, key, now),
             Command::Movement(command) => self.decide_movement(command, key, now),
-            Command::Location(_) | Command::MoveHold(_) => {
-                Decision::outcome(Outcome::Full("unbuilt"), self.seq)
-            }
+            Command::Location(command) => self.decide_location(command, now),
+            Command::MoveHold(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
             Command::LiftStream(command) => self.decide_lift_stream(command, key, now),
             Command::OpenDrift(command) => self.decide_open_drift(command, key, now),
             Command::DecideDrift(command) => self.decide_drift(command, key, now),

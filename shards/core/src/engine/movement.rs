@@ -88,6 +88,9 @@ impl Engine {
             now,
             standing,
         };
+        if let Some(decision) = self.undeclared(&asked) {
+            return decision;
+        }
         match &command.kind {
             MovementKind::Opening(balance) => self.decide_opening(&asked, *balance),
             MovementKind::Receive(units) => self.decide_receive(&asked, *units),

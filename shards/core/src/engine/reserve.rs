@@ -86,7 +86,7 @@ impl Engine {
             && self.homes.len() < self.policy.reservations_max;
         let level = entry.levels.first().filter(|_| is_plain)?;
         let units = line.units.get();
-        if level.counters.free() < i64::from(units) {
+        if level.counters.free() < i64::from(units) || !self.skus.is_selling(level.location) {
             return None;
         }
         let reserved = Reserved {

@@ -1,8 +1,8 @@
 //! Sourcing: which units cover the lines of a reserve, or why none do.
 //!
 //! The checks stand in the order in which refusals are given; each lists every line that
-//! fails it. Best effort turns a closed or paused sale, the limit and the stock into
-//! shortages, nothing else.
+//! fails it. Best effort turns a closed location, a closed or paused sale, the limit and the
+//! stock into shortages, nothing else.
 
 use super::Engine;
 use super::homes::{Home, HomeRef};
@@ -55,7 +55,7 @@ pub(super) struct Resolved<'a> {
     pub(super) line: &'a ReserveLine,
     pub(super) at: usize,
     pub(super) location: Option<LocationIndex>,
-    /// Why best effort grants none of it: its sale is paused or closed.
+    /// Why best effort grants none of it: its location is closed, or its sale paused or closed.
     pub(super) cut: Option<ShortageReason>,
 }
 
@@ -64,7 +64,7 @@ pub(super) type Lines<'a> = SmallVec<[Resolved<'a>; 1]>;
 /// What best effort turned into shortages, and would be refused for if nothing is granted.
 #[derive(Default)]
 pub(super) struct Cuts {
-    /// Paused sales, or else closed ones.
+    /// Closed locations, or else paused sales, or else closed ones.
     pub(super) sale: Option<Refusal>,
     pub(super) over: Vec<OverLimit>,
     /// Units left of the customer's limit, where the lines ask for more.
@@ -134,14 +134,16 @@ impl Engine {
         cuts: &mut Cuts,
         read: u64,
     ) -> Result<(), Miss> {
-        let mut seen: SmallVec<[SkuIndex; 4]> = SmallVec::new();
+        let mut seen: SmallVec<[(SkuIndex, Option<LocationIndex>); 4]> = SmallVec::new();
         for line in lines.iter_mut() {
-            let Some(refusal) = self.sale_refusal(line.sku, ask.now) else {
+            let closed = self.closed_refusal(line);
+            let place = closed.as_ref().and(line.location);
+            let Some(refusal) = closed.or_else(|| self.sale_refusal(line.sku, ask.now)) else {
                 continue;
             };
             line.cut = refusal.as_shortage();
-            if !seen.contains(&line.sku) {
-                seen.push(line.sku);
+            if !seen.contains(&(line.sku, place)) {
+                seen.push((line.sku, place));
                 cuts.sale = Some(match cuts.sale.take() {
                     Some(before) => before.join(refusal),
                     None => refusal,

@@ -7,7 +7,7 @@ use super::source::{Ask, Cuts, Lines, Miss, Resolved, Sourced, Take};
 use crate::command::Mode;
 use crate::refusal::{Refusal, ShortLine, StockThen};
 use crate::snapshot::{Shortage, ShortageReason};
-use crate::stock::Counter;
+use crate::stock::{Counter, Sourcing};
 use crate::time::Timestamp;
 use crate::units::UNITS_MAX;
 use smallvec::SmallVec;
@@ -24,6 +24,8 @@ struct Taking<'e> {
     left: u64,
     /// Whether that was less than asked for and not more than what was there.
     is_limited: bool,
+    /// Whether nothing more is to be taken: more is asked for than any hold can count.
+    is_refused: bool,
     takes: SmallVec<[Take; 1]>,
     short: Vec<ShortLine>,
 }
@@ -42,12 +44,20 @@ impl Engine {
         };
         let mut short: Vec<ShortLine> = Vec::new();
         let mut is_limited = false;
+        let together = self.place_for_cart(ask, lines, &cuts);
         for (at, first) in lines.iter().enumerate() {
             if lines[..at].iter().any(|line| line.sku == first.sku) {
                 continue;
             }
             let same = || lines.iter().filter(|line| line.sku == first.sku);
-            let taking = self.take_sku(ask, first.sku, &cuts, same);
+            let mut taking = self.begin_sku(ask, first.sku, &cuts, same);
+            if !taking.is_refused {
+                self.take_unnamed(
+                    same().filter(|line| line.cut.is_none()),
+                    together,
+                    &mut taking,
+                );
+            }
             if !taking.short.is_empty()
                 && let Some(lapsed) = self.lapsed_at(taking.entry, &taking.short, ask.now)
             {
@@ -74,7 +84,8 @@ impl Engine {
         Ok(sourced)
     }
 
-    fn take_sku<'a, I: Iterator<Item = &'a Resolved<'a>>>(
+    /// Serves what names a location.
+    fn begin_sku<'a, I: Iterator<Item = &'a Resolved<'a>>>(
         &self,
         ask: &Ask<'_>,
         sku: SkuIndex,
@@ -89,22 +100,66 @@ impl Engine {
             shelf: Self::shelf(sku, entry, ask.replaced),
             left: left.map_or(u64::MAX, |(_, left)| *left),
             is_limited: false,
+            is_refused: false,
             takes: SmallVec::new(),
             short: Vec::new(),
         };
-        // A sale is paused or closed for all lines of a SKU.
-        if same().all(|line| line.cut.is_none()) {
+        // A sale is paused or closed for all lines of a SKU, a location for those that name it.
+        let same = || same().filter(|line| line.cut.is_none());
+        if same().next().is_some() {
             if let Some(over) = Self::check_sum(entry, same()) {
                 taking.short.push(over);
                 taking.left = taking.left.min(u64::from(UNITS_MAX));
                 if ask.mode == Mode::AllOrNothing {
+                    taking.is_refused = true;
                     return taking;
                 }
             }
             self.take_named(same(), &mut taking);
-            self.take_unnamed(same(), &mut taking);
         }
         taking
+    }
+
+    /// The location that serves every unnamed line of the SKUs that want one for the whole cart: the
+    /// first, in the order of the first of these lines, that has enough for all of them.
+    fn place_for_cart(
+        &self,
+        ask: &Ask<'_>,
+        lines: &Lines<'_>,
+        cuts: &Cuts,
+    ) -> Option<LocationIndex> {
+        let wants = |line: &&Resolved<'_>| {
+            let config = &self.skus.get(line.sku).config;
+            line.location.is_none() && line.cut.is_none() && config.sourcing == Sourcing::WholeCart
+        };
+        if lines.len() < 2 || lines.iter().filter(wants).nth(1).is_none() {
+            return None;
+        }
+        let mut wanted: Vec<(Taking<'_>, SmallVec<[usize; 4]>, i64)> = Vec::new();
+        for line in lines.iter().filter(wants) {
+            if wanted.iter().any(|(taking, ..)| taking.sku == line.sku) {
+                continue;
+            }
+            let same = || lines.iter().filter(|other| other.sku == line.sku);
+            let mut taking = self.begin_sku(ask, line.sku, cuts, same);
+            let order = self.selling_order(taking.entry, &taking.shelf);
+            let free = order.iter().map(|at| taking.shelf[*at].1.max(0)).sum();
+            let asked = same().filter(wants).map(|line| line.line.units.get());
+            let asked = asked.fold(0, u32::saturating_add);
+            let (units, _) = taking.granted(asked, free);
+            if units > 0 {
+                wanted.push((taking, order, i64::from(units)));
+            }
+        }
+        let (first, order, _) = wanted.first()?;
+        let mut places = order.iter().map(|at| first.shelf[*at].0);
+        places.find(|place| {
+            wanted.iter().all(|(taking, order, units)| {
+                let here = order.iter().map(|at| taking.shelf[*at]);
+                here.into_iter()
+                    .any(|(other, free)| other == *place && *units <= free)
+            })
+        })
     }
 
     /// A hold counts at most [`UNITS_MAX`] units; more than that can't be had at once.
@@ -185,10 +240,12 @@ impl Engine {
         }
     }
 
-    /// What no line places: from the first location that covers it whole, else from several.
+    /// What no line places: from one location where it is to come from one and one covers it whole,
+    /// else from several.
     fn take_unnamed<'a>(
         &self,
         lines: impl Iterator<Item = &'a Resolved<'a>>,
+        together: Option<LocationIndex>,
         taking: &mut Taking<'_>,
     ) {
         let mut asked = 0_u32;
@@ -198,7 +255,7 @@ impl Engine {
             first = first.or(Some(line.at));
         }
         let Some(line) = first else { return };
-        let order = self.selling_order(taking.entry, &taking.shelf);
+        let mut order = self.selling_order(taking.entry, &taking.shelf);
         let free: i64 = order.iter().map(|at| taking.shelf[*at].1.max(0)).sum();
         let (units, is_short) = taking.granted(asked, free);
         if is_short {
@@ -216,9 +273,8 @@ impl Engine {
                 stock: Some(stock),
             });
         }
-        let covers = |at: &&usize| i64::from(units) <= taking.shelf[**at].1;
-        if let Some(at) = order.iter().find(covers) {
-            taking.put(*at, asked, units, line);
+        if let Some(at) = taking.whole(&mut order, together, i64::from(units)) {
+            taking.put(at, asked, units, line);
             return;
         }
         let mut wanted = i64::from(units);
@@ -230,21 +286,18 @@ impl Engine {
         }
     }
 
-    /// Places on the shelf in the order in which unnamed lines take from them.
+    /// Places on the shelf in the order in which unnamed lines take from them; closed ones don't sell.
     fn selling_order(&self, entry: &SkuEntry, shelf: &Shelf) -> SmallVec<[usize; 4]> {
+        let sells = |at: &usize| self.skus.is_selling(shelf[*at].0);
         if entry.config.location_order.is_empty() {
-            return (0..shelf.len()).collect();
+            return (0..shelf.len()).filter(sells).collect();
         }
         let place = |name| {
             let location = self.skus.find_location(name)?;
             shelf.iter().position(|(other, _)| *other == location)
         };
-        entry
-            .config
-            .location_order
-            .iter()
-            .filter_map(place)
-            .collect()
+        let order = entry.config.location_order.iter();
+        order.filter_map(place).filter(sells).collect()
     }
 
     /// The earliest lapsed reservation that holds units where they are short.
@@ -254,7 +307,10 @@ impl Engine {
             let name = self.skus.location(level.location);
             short.iter().any(|line| match &line.location {
                 Some(location) => location == name,
-                None => order.is_empty() || order.contains(name),
+                None => {
+                    self.skus.is_selling(level.location)
+                        && (order.is_empty() || order.contains(name))
+                }
             })
         };
         let fronts = entry
@@ -281,6 +337,31 @@ impl Taking<'_> {
         self.is_limited |= units < wanted && !is_short;
         self.left -= units;
         (units as u32, is_short)
+    }
+
+    /// The place that unnamed lines get all their units from, if the SKU's way of sourcing finds one.
+    /// Brings the places into the order in which several give.
+    fn whole(
+        &self,
+        order: &mut SmallVec<[usize; 4]>,
+        together: Option<LocationIndex>,
+        units: i64,
+    ) -> Option<usize> {
+        let shelf = &self.shelf;
+        let covers = |at: &usize| units <= shelf[*at].1;
+        let is_meant = |at: &usize| Some(shelf[*at].0) == together && covers(at);
+        let mut places = order.iter().copied();
+        match self.entry.config.sourcing {
+            Sourcing::WholeLine => return places.find(covers),
+            Sourcing::WholeCart => {
+                let meant = places.clone().find(is_meant);
+                return meant.or_else(|| places.find(covers));
+            }
+            Sourcing::Priority => {}
+            Sourcing::MostAvailable => order.sort_by_key(|at| std::cmp::Reverse(shelf[*at].1)),
+        }
+        let mut places = order.iter().copied();
+        places.find(|at| shelf[*at].1 > 0).filter(covers)
     }
 
     /// Takes units at a place of the shelf; those of one location are one hold.
@@ -314,7 +395,13 @@ impl Taking<'_> {
         let (mut requested, mut cut) = (0_u32, None);
         for line in lines {
             requested = requested.saturating_add(line.line.units.get());
-            cut = cut.or(line.cut);
+            // The first class of refusal says why.
+            let is_closed = line.cut == Some(ShortageReason::LocationClosed);
+            cut = if is_closed {
+                line.cut
+            } else {
+                cut.or(line.cut)
+            };
         }
         let granted = self.takes.iter().map(|take| take.units).sum();
         let by_what = if self.short.is_empty() {

@@ -267,7 +267,7 @@ fn normal(told: Told) -> Told {
             skus.sort();
             skus.dedup();
         }
-        Refusal::UnknownLocation(places) => {
+        Refusal::UnknownLocation(places) | Refusal::LocationClosed(places) => {
             places.sort();
             places.dedup();
         }

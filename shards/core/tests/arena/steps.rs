@@ -7,7 +7,7 @@
 
 use crate::script::{Basket, Line, Setting, Verb, Want};
 use crate::world::{Subject, World};
-use holdfast_core::{Mode, Patch, Remainder};
+use holdfast_core::{Mode, Patch, Remainder, Sourcing};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -206,7 +206,7 @@ fn step(theme: Theme) -> impl Strategy<Value = Step> {
     let (basket, plain) = match theme {
         Theme::All => (
             basket().boxed(),
-            prop_oneof![configure(), movement()].boxed(),
+            prop_oneof![6 => configure(), 6 => movement(), 1 => place()].boxed(),
         ),
         Theme::Limits => (small_basket().boxed(), change_of_limit().boxed()),
     };
@@ -366,6 +366,8 @@ fn configure() -> impl Strategy<Value = Verb> {
         1 => patch(offset()).prop_map(|closes| Setting { closes, ..Setting::default() }),
         2 => patch(any::<bool>()).prop_map(|paused| Setting { paused, ..Setting::default() }),
         2 => patch(order).prop_map(|order| Setting { order, ..Setting::default() }),
+        3 => patch(select(Sourcing::ALL.to_vec()))
+            .prop_map(|sourcing| Setting { sourcing, ..Setting::default() }),
     ];
     (sku(), one, prop::option::weighted(0.1, 0_u64..4)).prop_map(|(sku, setting, version)| {
         Verb::Configure(Box::new(Setting {
@@ -401,6 +403,11 @@ fn movement() -> impl Strategy<Value = Verb> {
             }
         ),
     ]
+}
+
+fn place() -> impl Strategy<Value = Verb> {
+    let sells = prop_oneof![2 => Just(Patch::Set(false)), 2 => Just(Patch::Set(true)), 1 => Just(Patch::Keep)];
+    (location(), sells).prop_map(|(name, selling)| Verb::Location { name, selling })
 }
 
 fn clock() -> impl Strategy<Value = Line> {

@@ -36,6 +36,8 @@ impl Model {
         optional(&mut config.closes_at, &command.closes_at);
         optional(&mut config.low_at, &command.low_at);
         plain(&mut config.paused, &command.paused);
+        plain(&mut config.sourcing, &command.sourcing);
+        plain(&mut config.on_shortfall, &command.on_shortfall);
         plain(&mut config.location_order, &command.location_order);
         let what = What::Sku {
             sku: command.sku.clone(),

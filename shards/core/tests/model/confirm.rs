@@ -128,7 +128,9 @@ impl Model {
         };
         let mut skus: Vec<Sku> = wanted().map(|(hold, _)| hold.sku.clone()).collect();
         skus.dedup();
-        if let Err(refusal) = self.check_sale(&skus, now) {
+        let places = wanted().map(|(hold, _)| (hold.sku.clone(), hold.location.clone()));
+        let sells = self.check_places(places);
+        if let Err(refusal) = sells.and_then(|()| self.check_sale(&skus, now)) {
             return Outcome::refused(refusal);
         }
         for sku in &skus {

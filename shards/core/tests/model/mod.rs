@@ -14,9 +14,11 @@ mod configure;
 mod confirm;
 mod forget;
 mod limit;
+mod location;
 mod release;
 mod reserve;
 mod set_aside;
+mod sourcing;
 mod stock;
 mod views;
 
@@ -24,8 +26,8 @@ pub(crate) use forget::expired_in;
 
 use holdfast_core::{
     Command, Counter, Counters, CustomerLimit, ExpiredReason, KeyOutcome, KeyTag, KeyTarget,
-    Location, Policy, Refusal, Request, ReservationId, ReservationView, Shortage, Sku, SkuConfig,
-    SkuView, Text, Timestamp, Versions,
+    Location, LocationRecord, Policy, Refusal, Request, ReservationId, ReservationView, Shortage,
+    Sku, SkuConfig, SkuView, Text, Timestamp, Versions,
 };
 use std::collections::BTreeMap;
 
@@ -59,6 +61,8 @@ pub(crate) enum Told {
         /// Whether this repeats an earlier outcome.
         replayed: bool,
     },
+    /// A location.
+    Location(LocationRecord),
     /// No.
     Refused {
         /// Why.
@@ -76,6 +80,8 @@ pub(crate) struct Model {
     /// Ledger time of the last record.
     clock: Timestamp,
     skus: BTreeMap<Sku, Shelf>,
+    /// Those that were declared.
+    locations: BTreeMap<Location, LocationRecord>,
     orders: BTreeMap<ReservationId, Order>,
     keys: BTreeMap<[u64; 2], Remembered>,
     next_key: u64,
@@ -176,6 +182,7 @@ impl Model {
             policy,
             clock: Timestamp::ZERO,
             skus: BTreeMap::new(),
+            locations: BTreeMap::new(),
             orders: BTreeMap::new(),
             keys: BTreeMap::new(),
             next_key: 0,
@@ -191,6 +198,9 @@ impl Model {
         }
         if request.key.is_some() && self.keys.len() >= self.policy.keys_max {
             return (Told::Full("keys"), false);
+        }
+        if let Command::Location(command) = &request.command {
+            return self.location(command, now);
         }
         let outcome = self.act(&request.command, now);
         let is_recorded = outcome.recorded.is_some();

@@ -3,7 +3,7 @@
 use super::{Model, Order, Outcome, What};
 use holdfast_core::{
     Counter, KeyOutcome, Location, Mode, OverLimit, Refusal, Reserve, ShortLine, ShortageReason,
-    Sku, StockThen, Text, Timestamp,
+    Sku, Sourcing, StockThen, Text, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -22,15 +22,15 @@ pub(super) struct Got {
 
 /// Free units at a location.
 #[derive(Clone, Copy)]
-struct Free {
+pub(super) struct Free {
     /// With lapsed holds that nobody has recorded still counted as reserved. Which places
     /// serve a line is decided by this: lapsed holds are met only where they are needed.
-    recorded: u64,
+    pub(super) recorded: u64,
     /// With lapsed holds given back. Whether a line can be served is decided by this.
-    alive: u64,
+    pub(super) alive: u64,
 }
 
-type Shelf = BTreeMap<(Sku, Location), Free>;
+pub(super) type Shelf = BTreeMap<(Sku, Location), Free>;
 
 impl Model {
     pub(super) fn reserve(&mut self, command: &Reserve, now: Timestamp) -> Outcome {
@@ -109,7 +109,10 @@ impl Model {
             return Err(Refusal::UnknownLocation(unknown));
         }
         let can_sell = |sku: &Sku| !self.skus[sku].config.paused && !self.is_closed(sku, now);
-        if command.mode == Mode::AllOrNothing || !skus.iter().any(can_sell) {
+        let is_open = |ask: &Ask| !ask.location.as_ref().is_some_and(|at| self.has_shut(at));
+        let all = command.mode == Mode::AllOrNothing;
+        if all || !asks.iter().any(|ask| is_open(ask) && can_sell(&ask.sku)) {
+            self.check_named(asks)?;
             self.check_sale(&skus, now)?;
         }
         self.check_customer(&skus, command.customer.as_ref())?;
@@ -180,8 +183,12 @@ impl Model {
         // Named locations are served first.
         let named = (0..asks.len()).filter(|at| asks[*at].location.is_some());
         let unnamed = (0..asks.len()).filter(|at| asks[*at].location.is_none());
+        let mut cart = None;
         for at in named.chain(unnamed) {
             let ask = &asks[at];
+            if ask.location.is_none() && cart.is_none() {
+                cart = Some(self.for_cart(asks, &left, &shelf, all, now));
+            }
             let places = match &ask.location {
                 Some(location) => vec![location.clone()],
                 None => self.selling_order(&ask.sku),
@@ -196,7 +203,8 @@ impl Model {
             if let Some(left) = left.get_mut(&ask.sku) {
                 *left = left.saturating_sub(units);
             }
-            let takes = spread(&ask.sku, units, &places, &mut shelf);
+            let place = cart.as_ref().and_then(Option::as_ref);
+            let takes = self.spread((ask, units), place, &mut shelf);
             got[at] = Some(Got { takes, shortage });
         }
 
@@ -211,6 +219,30 @@ impl Model {
         Ok(got)
     }
 
+    /// The place for all that is to come from one, once named locations were served.
+    fn for_cart(
+        &self,
+        asks: &[Ask],
+        left: &BTreeMap<Sku, u64>,
+        shelf: &Shelf,
+        all: bool,
+        now: Timestamp,
+    ) -> Option<Location> {
+        let is_such = |ask: &&Ask| {
+            let sourcing = self.skus[&ask.sku].config.sourcing;
+            ask.location.is_none() && sourcing == Sourcing::WholeCart
+        };
+        let wants = asks.iter().filter(is_such).map(|ask| {
+            let places = self.selling_order(&ask.sku).into_iter();
+            let here = places.map(|at| shelf[&(ask.sku.clone(), at)].alive).sum();
+            let limit = if all { u64::MAX } else { left[&ask.sku] };
+            let (units, _) = self.granted(ask, here, limit, all, now);
+            (ask.sku.clone(), units)
+        });
+        let wants: Vec<(Sku, u64)> = wants.filter(|(_, units)| *units > 0).collect();
+        self.place_for_all(&wants, shelf)
+    }
+
     /// How much of an ask is granted, and the first reason why not more.
     fn granted(
         &self,
@@ -220,6 +252,9 @@ impl Model {
         all: bool,
         now: Timestamp,
     ) -> (u64, Option<ShortageReason>) {
+        if !all && ask.location.as_ref().is_some_and(|at| self.has_shut(at)) {
+            return (0, Some(ShortageReason::LocationClosed));
+        }
         if !all && self.skus[&ask.sku].config.paused {
             return (0, Some(ShortageReason::SalePaused));
         }
@@ -251,6 +286,9 @@ impl Model {
             short.sort_unstable();
         }
         let is_short = |reason| got.iter().any(|got| got.shortage == Some(reason));
+        if is_short(ShortageReason::LocationClosed) {
+            return self.check_named(asks).expect_err("a location is closed");
+        }
         if is_short(ShortageReason::SalePaused) || is_short(ShortageReason::SaleClosed) {
             return self
                 .check_sale(&skus, now)
@@ -345,14 +383,16 @@ impl Model {
     }
 
     /// Where a line that names no location is served from.
-    fn selling_order(&self, sku: &Sku) -> Vec<Location> {
+    pub(super) fn selling_order(&self, sku: &Sku) -> Vec<Location> {
         let shelf = &self.skus[sku];
         let order = &shelf.config.location_order;
         if !order.is_empty() {
             let known = |location: &&Location| shelf.levels.contains_key(*location);
-            return order.iter().filter(known).cloned().collect();
+            let known = order.iter().filter(known);
+            return known.filter(|at| !self.has_shut(at)).cloned().collect();
         }
-        let mut order: Vec<Location> = shelf.levels.keys().cloned().collect();
+        let known = shelf.levels.keys();
+        let mut order: Vec<Location> = known.filter(|at| !self.has_shut(at)).cloned().collect();
         order.sort_by_key(|location| *location != Location::main());
         order
     }
@@ -386,28 +426,4 @@ pub(super) fn distinct(asks: &[Ask]) -> Vec<Sku> {
         }
     }
     skus
-}
-
-/// One place that covers it whole, in their order; failing that, each gives what it has.
-fn spread(sku: &Sku, units: u64, places: &[Location], shelf: &mut Shelf) -> Vec<(Location, u64)> {
-    let at = |place: &Location| (sku.clone(), place.clone());
-    if units == 0 {
-        return Vec::new();
-    }
-    let whole = places
-        .iter()
-        .find(|place| shelf[&at(place)].recorded >= units);
-    let mut takes = Vec::new();
-    let mut wanted = units;
-    for place in whole.map_or(places, std::slice::from_ref) {
-        let here = shelf.get_mut(&at(place)).expect("known places only");
-        let take = wanted.min(here.recorded);
-        if take > 0 {
-            takes.push((place.clone(), take));
-            here.recorded -= take;
-            here.alive -= take;
-            wanted -= take;
-        }
-    }
-    takes
 }

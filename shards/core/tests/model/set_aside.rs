@@ -146,12 +146,12 @@ impl Order {
 fn shortage_of(sku: &Sku, asks: &[Ask], got: &[Got]) -> Option<Shortage> {
     let both = || asks.iter().zip(got).filter(|(ask, _)| ask.sku == *sku);
     let reasons: Vec<ShortageReason> = both().filter_map(|(_, got)| got.shortage).collect();
-    let by_stock = ShortageReason::InsufficientStock;
-    let reason = if reasons.contains(&by_stock) {
-        by_stock
-    } else {
-        *reasons.first()?
-    };
+    let first = [
+        ShortageReason::LocationClosed,
+        ShortageReason::InsufficientStock,
+    ];
+    let first = first.into_iter().find(|reason| reasons.contains(reason));
+    let reason = first.or(reasons.first().copied())?;
     let requested = both().map(|(ask, _)| ask.units as u32).sum();
     let taken = both().flat_map(|(_, got)| &got.takes);
     let granted = taken.map(|(_, units)| *units as u32).sum();

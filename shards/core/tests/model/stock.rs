@@ -8,6 +8,13 @@ use holdfast_core::{
 
 impl Model {
     pub(super) fn movement(&mut self, command: &Movement, now: Timestamp) -> Outcome {
+        if let Some(refused) = self.check_declared(command) {
+            let shelf = self.skus.get(&command.sku);
+            let version = shelf.map(|shelf| shelf.version_refusal(command.expected_version));
+            if version == Some(None) {
+                return refused;
+            }
+        }
         match &command.kind {
             MovementKind::Receive(units) => self.receive(command, *units),
             MovementKind::Adjust { delta, force } => self.adjust(command, (*delta, *force), now),

@@ -12,7 +12,7 @@ mod print;
 pub(crate) use parse::parse;
 pub(crate) use print::duration;
 
-use holdfast_core::{Mode, Patch, Remainder};
+use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing};
 
 /// One line of a story.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,13 @@ pub(crate) enum Verb {
         force: bool,
         /// The `stock_version` it must have.
         version: Option<u64>,
+    },
+    /// `location`
+    Location {
+        /// Which.
+        name: String,
+        /// Whether it sells.
+        selling: Patch<bool>,
     },
     /// `reserve`
     Reserve(Box<Basket>),
@@ -120,6 +127,10 @@ pub(crate) struct Setting {
     pub(crate) paused: Patch<bool>,
     /// Where it sells.
     pub(crate) order: Patch<Vec<String>>,
+    /// How unnamed lines choose.
+    pub(crate) sourcing: Patch<Sourcing>,
+    /// What happens to holds without units.
+    pub(crate) shortfall: Patch<OnShortfall>,
     /// The `config_version` it must have.
     pub(crate) version: Option<u64>,
 }

@@ -2,7 +2,7 @@
 //! because half of it was not read.
 
 use super::{Basket, Line, Setting, Verb, Want};
-use holdfast_core::{Mode, Patch, Remainder};
+use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing};
 
 /// Reads one line, without its expectation.
 pub(crate) fn parse(text: &str) -> Result<Line, String> {
@@ -18,7 +18,7 @@ pub(super) fn is_count(name: &str) -> bool {
         && !name.starts_with("ttl")
         && !name.starts_with("lifetime")
         && !name.starts_with("pin")
-        || name == "expire_per_turn"
+        || matches!(name, "expire_per_turn" | "locations_declared")
 }
 
 /// The words of a line: first the bare ones in order, then `name=value` in any order.
@@ -65,6 +65,10 @@ impl Words {
                 location: self.take("at"),
                 force: self.flag("force"),
                 version: self.number("if")?,
+            },
+            "location" => Verb::Location {
+                name: self.next("a location")?,
+                selling: patch(self.take("selling").as_deref(), number)?,
             },
             "reserve" => self.reserve()?,
             "confirm" => self.confirm()?,
@@ -131,6 +135,16 @@ impl Words {
             paused: patch(self.take("paused").as_deref(), number)?,
             order: patch(self.take("order").as_deref(), |text| {
                 Ok(text.split(',').map(str::to_owned).collect())
+            })?,
+            sourcing: patch(self.take("sourcing").as_deref(), |text| {
+                let found = Sourcing::ALL.into_iter().find(|way| way.as_str() == text);
+                found.ok_or_else(|| format!("sourcing={text} means nothing here"))
+            })?,
+            shortfall: patch(self.take("shortfall").as_deref(), |text| {
+                let found = OnShortfall::ALL
+                    .into_iter()
+                    .find(|way| way.as_str() == text);
+                found.ok_or_else(|| format!("shortfall={text} means nothing here"))
             })?,
             version: self.number("if")?,
         })))

@@ -65,6 +65,10 @@ impl Display for Setting {
         })?;
         patch(f, "paused", &self.paused, ToString::to_string)?;
         patch(f, "order", &self.order, |order| order.join(","))?;
+        patch(f, "sourcing", &self.sourcing, |way| way.as_str().to_owned())?;
+        patch(f, "shortfall", &self.shortfall, |way| {
+            way.as_str().to_owned()
+        })?;
         option(f, "if", self.version)
     }
 }
@@ -109,6 +113,10 @@ impl Display for Verb {
                     f.write_str(" force")?;
                 }
                 option(f, "if", *version)
+            }
+            Self::Location { name, selling } => {
+                write!(f, "location {name}")?;
+                patch(f, "selling", selling, ToString::to_string)
             }
             Self::Reserve(basket) => basket.fmt(f),
             Self::Confirm {

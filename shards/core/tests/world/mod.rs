@@ -186,7 +186,12 @@ impl<S: Subject> World<S> {
                 created,
                 replayed,
             },
-            Outcome::Done(Reply::Drift { .. } | Reply::Location(_)) => {
+            Outcome::Done(Reply::Location(name)) => {
+                let mut known = self.subject.engine().locations();
+                let record = known.find(|record| record.location == name);
+                Told::Location(record.expect("it was just declared").clone())
+            }
+            Outcome::Done(Reply::Drift { .. }) => {
                 panic!("the scripts have no verbs for these yet")
             }
             Outcome::Done(Reply::Movement {

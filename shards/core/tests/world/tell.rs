@@ -112,6 +112,11 @@ fn answer<S: Subject>(world: &World<S>, verb: &Verb, told: &Told, own: &[Event])
                 moved(verb, view, own)
             )
         }
+        Told::Location(record) => {
+            let sells = if record.selling { "selling" } else { "closed" };
+            let again = if own.is_empty() { "as it stands, " } else { "" };
+            format!("{again}{sells}")
+        }
         Told::Refused { refusal, replayed } => {
             let again = if *replayed { "again: " } else { "" };
             let for_good = if own.is_empty() { "" } else { ", recorded" };
@@ -385,7 +390,7 @@ fn refused<S: Subject>(world: &World<S>, refusal: &Refusal) -> String {
         Refusal::AlreadyOpened { sku, location } => format!("already-opened {sku} at={location}"),
         Refusal::LocationClosed(lines) => format!(
             "location-closed {}",
-            list(lines, |(sku, location)| format!("{sku} at={location}"))
+            list(lines, |(sku, location)| format!("{sku}@{location}"))
         ),
         Refusal::UndeclaredLocation(location) => format!("undeclared-location {location}"),
         Refusal::StreamQuarantined { quarantine, .. } => {

@@ -3,9 +3,9 @@
 use super::{START, Subject, World, opening};
 use crate::script::{Basket, Setting, Verb, Want};
 use holdfast_core::{
-    Cancel, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
-    Millis, Movement, MovementKind, Note, Opening, Patch, Pin, Release, Request, ReservationId,
-    Reserve, ReserveLine, Sku, Text, Timestamp, Units,
+    Cancel, Command, Configure, ConfigureLocation, Confirm, CustomerLimit, Extend, KeyTag, Late,
+    LineUnits, Location, Millis, Movement, MovementKind, Opening, Patch, Pin, Release, Request,
+    ReservationId, Reserve, ReserveLine, Sku, Text, Timestamp, Units,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -60,6 +60,12 @@ impl<S: Subject> World<S> {
                     )
                 }))
             }
+            Verb::Location { name, selling } => Command::Location(Box::new(ConfigureLocation {
+                location: location_of(name),
+                selling: selling.clone(),
+                version: None,
+                reason: None,
+            })),
             Verb::Reserve(basket) => Command::Reserve(Box::new(self.reserve(basket))),
             Verb::Confirm {
                 name,
@@ -181,8 +187,8 @@ fn configure(setting: &Setting) -> Configure {
         location_order: map(&setting.order, |names| {
             names.iter().map(|name| location_of(name)).collect()
         }),
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
+        sourcing: setting.sourcing.clone(),
+        on_shortfall: setting.shortfall.clone(),
         reason: None,
         expected_version: setting.version,
     }

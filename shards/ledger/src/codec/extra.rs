@@ -30,12 +30,13 @@ const EXPIRED_REASONS: [ExpiredReason; 6] = [
     ExpiredReason::Lapsed,
 ];
 
-const SHORTAGE_REASONS: [ShortageReason; 5] = [
+const SHORTAGE_REASONS: [ShortageReason; 6] = [
     ShortageReason::InsufficientStock,
     ShortageReason::CustomerLimit,
     ShortageReason::SaleClosed,
     ShortageReason::SalePaused,
     ShortageReason::Unavailable,
+    ShortageReason::LocationClosed,
 ];
 
 impl Encoder {

@@ -326,6 +326,7 @@ prop_compose! {
         reason in select(vec![
             ShortageReason::InsufficientStock, ShortageReason::CustomerLimit,
             ShortageReason::SaleClosed, ShortageReason::SalePaused, ShortageReason::Unavailable,
+            ShortageReason::LocationClosed,
         ]),
     ) -> Shortage {
         Shortage { sku, requested, granted, reason }
