@@ -4,7 +4,7 @@
 
 use holdfast_core::{
     Command, Configure, CustomerLimit, Engine, Location, Millis, Mode, Movement, MovementKind,
-    Note, Opening, Outcome, Patch, Policy, Refusal, Request, ReservationId, ReserveLine, Sku, Slot,
+    Opening, Outcome, Patch, Policy, Refusal, Request, ReservationId, ReserveLine, Sku, Slot,
     Timestamp, Try, Units,
 };
 

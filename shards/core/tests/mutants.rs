@@ -40,6 +40,12 @@ enum Planted {
     IgnoresContent,
     /// Ended reservations and keys are dropped half a minute early.
     ForgetsEarly,
+    /// A message of a source's stream is booked whenever it comes.
+    ForgetsFeeds,
+    /// Units that come back are not counted as a flow.
+    LosesReturns,
+    /// A unit more is shipped than the record says.
+    ShipsOneTooMany,
     /// A chunk claims to have seen one event more than it has.
     ChunkClaimsMore,
 }
@@ -69,7 +75,14 @@ impl Subject for Mutant {
                     key.content = 0;
                 }
             }
+            Planted::ForgetsFeeds => {
+                if let Command::Movement(movement) = &mut request.command {
+                    (movement.feed, movement.message) = (None, None);
+                }
+            }
             Planted::LosesReleases
+            | Planted::LosesReturns
+            | Planted::ShipsOneTooMany
             | Planted::SweepsEarly
             | Planted::ForgetsEarly
             | Planted::ChunkClaimsMore => {}
@@ -112,6 +125,21 @@ impl Subject for Mutant {
             event
                 .effects
                 .retain(|effect| !matches!(effect, Effect::Stock(_)));
+        }
+        for effect in &mut event.effects {
+            let Effect::Stock(stock) = effect else {
+                continue;
+            };
+            for (counter, value) in &mut stock.counters {
+                let units = match (self.planted, event.kind, *counter) {
+                    (Planted::LosesReturns, EventKind::StockReturned, Counter::ReturnsReceived) => {
+                        -1
+                    }
+                    (Planted::ShipsOneTooMany, EventKind::StockShipped, Counter::Shipped) => 1,
+                    _ => 0,
+                };
+                *value += units;
+            }
         }
         self.engine.evolve(&event);
     }
@@ -264,6 +292,25 @@ fn a_deadline_that_passes_early_is_noticed() {
 fn a_key_with_a_second_effect_or_for_other_content_is_noticed() {
     is_seen_by(Planted::ForgetsKeys, Watch::Outcomes, differs);
     is_seen_by(Planted::IgnoresContent, Watch::Outcomes, differs);
+}
+
+#[test]
+fn a_message_that_is_booked_twice_is_noticed() {
+    is_seen_by(Planted::ForgetsFeeds, Watch::Outcomes, differs);
+}
+
+#[test]
+fn units_that_come_from_nowhere_break_conservation() {
+    is_seen_by(Planted::LosesReturns, Watch::Invariants, |fault| {
+        breaks(fault, "INV-4")
+    });
+}
+
+#[test]
+fn more_shipped_than_was_sold_is_noticed() {
+    is_seen_by(Planted::ShipsOneTooMany, Watch::Invariants, |fault| {
+        breaks(fault, "INV-8")
+    });
 }
 
 #[test]

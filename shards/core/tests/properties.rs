@@ -14,7 +14,7 @@ mod script;
 mod world;
 
 use arena::{Step, Theme, history, play};
-use holdfast_core::{Millis, Policy};
+use holdfast_core::{Millis, Policy, Text};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -36,6 +36,9 @@ fn bounds() -> Policy {
         retention: Millis::from_secs(60),
         order_retention: Millis::from_secs(120),
         key_retention: Millis::from_secs(45),
+        message_retention: Millis::from_secs(50),
+        stream_retention: Millis::from_secs(80),
+        feeds_gapless: vec![Text::parse("w1").expect("a good name")],
         expire_per_turn: 2,
         resume_grace: Millis::from_secs(6),
         ..Policy::default()

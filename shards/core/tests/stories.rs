@@ -16,7 +16,7 @@ mod script;
 mod world;
 
 use arena::{Duel, Watch};
-use holdfast_core::{Millis, Policy};
+use holdfast_core::{Millis, Policy, Text};
 use script::Line;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -81,6 +81,13 @@ fn policy(bounds: &[(String, u64)]) -> Result<Policy, String> {
             "retention" => policy.retention = Millis::new(value),
             "order_retention" => policy.order_retention = Millis::new(value),
             "key_retention" => policy.key_retention = Millis::new(value),
+            "message_retention" => policy.message_retention = Millis::new(value),
+            "stream_retention" => policy.stream_retention = Millis::new(value),
+            // The sources of stories are called `gapless-1`, `gapless-2` … where they are.
+            "gapless_max" => {
+                let names = (1..=value).map(|n| Text::parse(&format!("gapless-{n}")));
+                policy.feeds_gapless = names.map(|name| name.expect("a good name")).collect();
+            }
             "reservations_max" => policy.reservations_max = value as usize,
             "keys_max" => policy.keys_max = value as usize,
             "skus_max" => policy.skus_max = value as usize,

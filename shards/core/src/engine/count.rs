@@ -8,7 +8,7 @@ use super::Decision;
 use super::Engine;
 use super::movement::{Asked, Booking, Rest};
 use super::sheet::Sheet;
-use crate::count::Count;
+use crate::count::{Count, Measure};
 use crate::drift::{DriftKind, Proposal};
 use crate::event::{CountedEffect, Effect, EventKind};
 use crate::refusal::Refusal;
@@ -27,6 +27,11 @@ impl Engine {
             let expected = then.stock_version;
             let refusal = Refusal::VersionChanged { expected, actual };
             return Decision::refused(refusal, asked.entry.seq);
+        }
+        // What lapsed holds keep can be promised.
+        let is_promise = count.then.is_none() && count.measure == Measure::Available;
+        if is_promise && let Some(place) = self.lapsed_where(asked.entry, location, asked.now) {
+            return self.again(place, asked.now);
         }
         // Nothing below can refuse.
         let mut sheet = Sheet::new(self, asked.entry, location);

@@ -154,13 +154,8 @@ impl Engine {
         match &decision.outcome {
             Outcome::Done(_) => Ok(decision),
             Outcome::Again | Outcome::Full(_) => Err(Box::new(decision)),
-            Outcome::Refused { .. } | Outcome::Undecided | Outcome::AskParts { .. } => {
-                let Decision { events, read, .. } = decision;
-                let mut conflict = conflict(drift, entry);
-                conflict.read = conflict.read.max(read);
-                conflict.events = events;
-                Err(Box::new(conflict))
-            }
+            // What a refused confirm would record for good is not for this to decide.
+            Outcome::Refused { .. } | Outcome::Undecided | Outcome::AskParts { .. } => refused(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! time or retention would allow. At chosen moments the state is rebuilt from the journal
 //! and from chunks of mixed age, and must be the same (INV-6).
 
+mod moves;
 mod recover;
 mod steps;
 
@@ -15,7 +16,9 @@ pub(crate) use steps::{Step, Theme, history, opening_lines};
 use crate::model::{Model, Told};
 use crate::script::Line;
 use crate::world::{Plain, Subject, Turn, World};
-use holdfast_core::{Policy, Refusal, ReservationView, SkuView, Timestamp};
+use holdfast_core::{
+    DriftRecord, DriftState, Policy, Refusal, ReservationView, SkuView, Timestamp,
+};
 use recover::Memory;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -105,6 +108,7 @@ impl<S: Subject> Duel<S> {
         }
         let asked = turn.request.as_ref().zip(turn.told.as_ref());
         if let Some((request, told)) = asked {
+            self.model.seq = (self.world.journal.len() - turn.own.len()) as u64;
             let (expected, is_recorded) = self.model.ask(request, self.world.now);
             if let Told::Reservation {
                 view,
@@ -155,6 +159,18 @@ impl<S: Subject> Duel<S> {
                 .collect()
         };
         same("the SKUs", &self.model.skus(), &skus)?;
+        let drifts: Vec<DriftRecord> = self.model.drifts().cloned().collect();
+        let known = drifts.iter().filter_map(|drift| engine.drift(drift.id));
+        let known: Vec<DriftRecord> = known.map(|view| view.drift).collect();
+        same("the drifts", &drifts, &known)?;
+        let open = drifts
+            .iter()
+            .filter(|drift| drift.state == DriftState::Open);
+        same(
+            "the open drifts",
+            &open.collect(),
+            &engine.drifts().collect::<Vec<_>>(),
+        )?;
         for id in self.model.reservations() {
             let expected: Result<ReservationView, Refusal> = self.model.reservation(id, now);
             let came = engine.reservation(id, now).ok_or_else(|| engine.absent(id));

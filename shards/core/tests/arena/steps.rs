@@ -5,9 +5,10 @@
 //! when the history runs. So any part of a history is a history too, which is what makes
 //! failures shrink.
 
-use crate::script::{Basket, Line, Setting, Verb, Want};
+use super::moves::{difference, lift, movement};
+use crate::script::{Basket, Difference, Line, Move, Said, Setting, Verb, Want, What};
 use crate::world::{Subject, World};
-use holdfast_core::{Mode, Patch, Remainder, Sourcing};
+use holdfast_core::{Mode, Patch, Remainder, Sourcing, Verdict};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -20,6 +21,10 @@ pub(crate) enum Step {
     Reserve(Key, Basket, Option<Index>),
     /// A command on an earlier reservation.
     On(Key, Index, On),
+    /// A difference, perhaps about an earlier reservation: what is to become of it.
+    Differs(Key, Difference, Option<(Index, String)>),
+    /// A decision on an earlier drift.
+    Decide(Key, Index, Verdict),
     /// An earlier command again, word for word.
     Again(Index),
     /// Something that is no command.
@@ -100,6 +105,30 @@ pub(crate) fn line_of<S: Subject>(step: &Step, world: &World<S>) -> Option<Line>
             key_of(key, world),
             verb_on(named(*index, world)?, on, world),
         ),
+        Step::Differs(key, difference, about) => {
+            let about = match about {
+                Some((index, word)) => Some((named(*index, world)?, word.clone())),
+                None => None,
+            };
+            let difference = Difference {
+                about,
+                ..difference.clone()
+            };
+            Line::Ask(key_of(key, world), Verb::Drift(Box::new(difference)))
+        }
+        Step::Decide(key, index, verdict) => {
+            if world.drifts.is_empty() {
+                return None;
+            }
+            let name = format!("d{}", index.index(world.drifts.len()) + 1);
+            let (verdict, reason) = (*verdict, None);
+            let verb = Verb::Decide {
+                name,
+                verdict,
+                reason,
+            };
+            Line::Ask(key_of(key, world), verb)
+        }
         Step::Again(index) => {
             if world.keyed.is_empty() {
                 return None;
@@ -206,7 +235,7 @@ fn step(theme: Theme) -> impl Strategy<Value = Step> {
     let (basket, plain) = match theme {
         Theme::All => (
             basket().boxed(),
-            prop_oneof![6 => configure(), 6 => movement(), 1 => place()].boxed(),
+            prop_oneof![6 => configure(), 8 => movement(), 1 => place(), 1 => lift()].boxed(),
         ),
         Theme::Limits => (small_basket().boxed(), change_of_limit().boxed()),
     };
@@ -215,12 +244,25 @@ fn step(theme: Theme) -> impl Strategy<Value = Step> {
             .prop_map(|(key, basket, replace)| Step::Reserve(key, basket, replace)),
         14 => (key(), any::<Index>(), on()).prop_map(|(key, index, on)| Step::On(key, index, on)),
         10 => (key(), plain).prop_map(|(key, verb)| Step::Plain(key, verb)),
+        2 => (key(), difference(), prop::option::weighted(0.3, about()))
+            .prop_map(|(key, difference, about)| Step::Differs(key, difference, about)),
+        3 => (key(), any::<Index>(), verdict())
+            .prop_map(|(key, index, verdict)| Step::Decide(key, index, verdict)),
         2 => any::<Index>().prop_map(Step::Again),
         8 => clock().prop_map(Step::Other),
         4 => (0_u8..3).prop_map(Step::ToDeadline),
         2 => (0_u8..6).prop_map(Step::Remember),
         1 => prop::collection::vec(any::<Index>(), 8).prop_map(Step::Recover),
     ]
+}
+
+fn about() -> impl Strategy<Value = (Index, String)> {
+    let word = select(vec!["cancel", "release", "confirm"]);
+    (any::<Index>(), word).prop_map(|(index, word)| (index, word.to_owned()))
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![3 => Just(Verdict::Approve), 1 => Just(Verdict::Dismiss)]
 }
 
 fn small_basket() -> impl Strategy<Value = Basket> {
@@ -255,7 +297,8 @@ fn change_of_limit() -> impl Strategy<Value = Verb> {
         }),
         1 => (1_u32..4).prop_map(|units| {
             let (sku, location, version) = ("TEE".to_owned(), None, None);
-            Verb::Receive { sku, units, location, version }
+            let (what, said) = (What::Receive(units), Said::default());
+            Verb::Move(Box::new(Move { what, sku, location, version, said }))
         }),
     ]
 }
@@ -268,11 +311,11 @@ fn key() -> impl Strategy<Value = Key> {
     ]
 }
 
-fn sku() -> impl Strategy<Value = String> {
+pub(super) fn sku() -> impl Strategy<Value = String> {
     prop_oneof![12 => Just("TEE"), 6 => Just("MUG"), 1 => Just("CAP")].prop_map(str::to_owned)
 }
 
-fn location() -> impl Strategy<Value = String> {
+pub(super) fn location() -> impl Strategy<Value = String> {
     prop_oneof![5 => Just("main"), 5 => Just("store"), 1 => Just("attic"), 1 => Just("moon")]
         .prop_map(str::to_owned)
 }
@@ -376,33 +419,6 @@ fn configure() -> impl Strategy<Value = Verb> {
             ..setting
         }))
     })
-}
-
-fn movement() -> impl Strategy<Value = Verb> {
-    let place = || prop::option::weighted(0.5, location());
-    let version = || prop::option::weighted(0.1, 0_u64..8);
-    let delta = prop_oneof![2 => -3_i64..0, 1 => 1_i64..3];
-    prop_oneof![
-        (sku(), 1_u32..4, place(), version()).prop_map(|(sku, units, location, version)| {
-            Verb::Receive {
-                sku,
-                units,
-                location,
-                version,
-            }
-        }),
-        (sku(), delta, place(), any::<bool>(), version()).prop_map(
-            |(sku, delta, location, force, version)| {
-                Verb::Adjust {
-                    sku,
-                    delta,
-                    location,
-                    force,
-                    version,
-                }
-            }
-        ),
-    ]
 }
 
 fn place() -> impl Strategy<Value = Verb> {

@@ -17,6 +17,7 @@ impl Model {
             return Outcome {
                 what: What::Full("skus"),
                 recorded: None,
+                is_noted: false,
             };
         }
 
@@ -47,6 +48,7 @@ impl Model {
             return Outcome {
                 what,
                 recorded: None,
+                is_noted: false,
             };
         }
         shelf.versions.all += 1;
@@ -61,6 +63,7 @@ impl Model {
         Outcome {
             what,
             recorded: Some((kind, KeyTarget::Sku(command.sku.clone()))),
+            is_noted: false,
         }
     }
 }

@@ -193,6 +193,7 @@ impl Model {
         Outcome {
             what,
             recorded: Some((kind, KeyTarget::Reservation(order.id))),
+            is_noted: false,
         }
     }
 }

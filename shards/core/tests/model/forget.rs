@@ -3,7 +3,7 @@
 
 use super::{Model, add};
 use holdfast_core::{
-    Counter, Effect, Event, EventKind, KeyTarget, ReservationId, Resumed, Timestamp,
+    Counter, Effect, Event, EventKind, KeyTarget, ReservationId, Resumed, Sku, StreamKey, Timestamp,
 };
 
 impl Model {
@@ -61,6 +61,11 @@ impl Model {
                 Effect::HomeForgotten(id) => self.forget_order(*id, event.at),
                 Effect::KeysForgotten(first) => self.forget_keys(*first, event.at),
                 Effect::HoldForgotten(_) => {} // its customer's tally shows whether that was right
+                Effect::DriftForgotten(which) => self.forget_drift(which.1, event.at),
+                Effect::MessagesForgotten(which) => {
+                    self.forget_messages(&which.0, which.1, event.at);
+                }
+                Effect::StreamForgotten(key) => self.forget_stream(key, event.at),
                 other => self.complain(format!("forgetting does {other:?}")),
             }
         }
@@ -82,6 +87,44 @@ impl Model {
         order.forgotten = true;
         if !is_due {
             self.complain(format!("{id} was forgotten before its time"));
+        }
+    }
+
+    fn forget_drift(&mut self, id: ReservationId, at: Timestamp) {
+        let decided = self.drifts.remove(&id).and_then(|drift| drift.decided_at());
+        let is_due = |decided: Timestamp| decided.after(self.policy.order_retention) <= at;
+        if !decided.is_some_and(is_due) {
+            self.complain(format!("drift {id} was forgotten before its time"));
+        }
+    }
+
+    fn forget_messages(&mut self, sku: &Sku, before: Timestamp, at: Timestamp) {
+        let shelf = self.skus.get_mut(sku).expect("its messages were kept");
+        let gone = shelf.messages.values().filter(|seen| **seen < before);
+        let is_early = gone
+            .max()
+            .is_none_or(|seen| at < seen.after(self.policy.message_retention));
+        shelf.messages.retain(|_, seen| before <= *seen);
+        if is_early {
+            self.complain(format!(
+                "messages of {sku} were forgotten before their time"
+            ));
+        }
+    }
+
+    fn forget_stream(&mut self, key: &StreamKey, at: Timestamp) {
+        let shelf = self.skus.get_mut(&key.sku).expect("its streams were kept");
+        let stream = shelf
+            .streams
+            .remove(&(key.location.clone(), key.source.clone()));
+        let kept = self.policy.stream_retention;
+        let is_due = stream
+            .is_some_and(|stream| stream.quarantined.is_none() && stream.last.after(kept) <= at);
+        if !is_due {
+            self.complain(format!(
+                "a stream of {} was forgotten before its time",
+                key.source
+            ));
         }
     }
 

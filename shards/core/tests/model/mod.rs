@@ -12,6 +12,8 @@
 mod aftersale;
 mod configure;
 mod confirm;
+mod drifts;
+mod feeds;
 mod forget;
 mod limit;
 mod location;
@@ -20,65 +22,27 @@ mod reserve;
 mod set_aside;
 mod sourcing;
 mod stock;
+mod told;
 mod views;
 
 pub(crate) use forget::expired_in;
+pub(crate) use told::{Moved, Told};
 
 use holdfast_core::{
-    Command, Counter, Counters, CustomerLimit, ExpiredReason, KeyOutcome, KeyTag, KeyTarget,
-    Location, LocationRecord, Policy, Refusal, Request, ReservationId, ReservationView, Shortage,
-    Sku, SkuConfig, SkuView, Text, Timestamp, Versions,
+    Command, Count, Counter, Counters, CustomerLimit, DriftRecord, ExpiredReason, KeyOutcome,
+    KeyTag, KeyTarget, Location, LocationRecord, MovementOutcome, Policy, Refusal, Request,
+    ReservationId, Shortage, Sku, SkuConfig, Text, Timestamp, Versions,
 };
 use std::collections::BTreeMap;
-
-/// What a caller is told. The engine's answers are brought to this form to be compared.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
-    /// A reservation.
-    Reservation {
-        /// As it stands.
-        view: Box<ReservationView>,
-        /// Whether this command, or the first with its key, made it.
-        created: bool,
-        /// Whether this repeats an earlier outcome.
-        replayed: bool,
-    },
-    /// A SKU.
-    Sku {
-        /// As it stands.
-        view: Box<SkuView>,
-        /// Whether this command, or the first with its key, made it.
-        created: bool,
-        /// Whether this repeats an earlier outcome.
-        replayed: bool,
-    },
-    /// A movement.
-    Movement {
-        /// Its id.
-        id: ReservationId,
-        /// The SKU as it stands.
-        view: Box<SkuView>,
-        /// Whether this repeats an earlier outcome.
-        replayed: bool,
-    },
-    /// A location.
-    Location(LocationRecord),
-    /// No.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// Whether this repeats an earlier outcome.
-        replayed: bool,
-    },
-    /// A table is full.
-    Full(&'static str),
-}
 
 /// The naive state of a shard.
 pub(crate) struct Model {
     policy: Policy,
     /// Ledger time of the last record.
     clock: Timestamp,
+    /// Records so far.
+    pub(crate) seq: u64,
+    drifts: BTreeMap<ReservationId, DriftRecord>,
     skus: BTreeMap<Sku, Shelf>,
     /// Those that were declared.
     locations: BTreeMap<Location, LocationRecord>,
@@ -89,11 +53,17 @@ pub(crate) struct Model {
 }
 
 /// A SKU.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Shelf {
     config: SkuConfig,
     versions: Versions,
     levels: BTreeMap<Location, Counters>,
+    /// By location and source.
+    streams: BTreeMap<(Location, Text), feeds::Stream>,
+    /// By source and id, with when it came.
+    messages: BTreeMap<(Text, Text), Timestamp>,
+    /// The newest count: when it was taken, and the last record before.
+    counts: BTreeMap<Location, (Timestamp, u64, Count)>,
 }
 
 /// A reservation.
@@ -166,12 +136,25 @@ struct Outcome {
     what: What,
     /// Set if something was recorded: what a repeat of its key will be told.
     recorded: Option<(KeyOutcome, KeyTarget)>,
+    /// Set if something was recorded that no key remembers.
+    is_noted: bool,
 }
 
 enum What {
-    Reservation { id: ReservationId, created: bool },
-    Sku { sku: Sku, created: bool },
-    Movement { id: ReservationId, sku: Sku },
+    Reservation {
+        id: ReservationId,
+        created: bool,
+    },
+    Sku {
+        sku: Sku,
+        created: bool,
+    },
+    Movement {
+        id: ReservationId,
+        sku: Sku,
+        outcome: MovementOutcome,
+    },
+    Drift(ReservationId),
     Refused(Refusal),
     Full(&'static str),
 }
@@ -181,6 +164,8 @@ impl Model {
         Self {
             policy,
             clock: Timestamp::ZERO,
+            seq: 0,
+            drifts: BTreeMap::new(),
             skus: BTreeMap::new(),
             locations: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -203,7 +188,7 @@ impl Model {
             return self.location(command, now);
         }
         let outcome = self.act(&request.command, now);
-        let is_recorded = outcome.recorded.is_some();
+        let is_recorded = outcome.recorded.is_some() || outcome.is_noted;
         if let Some((kind, target)) = outcome.recorded {
             self.clock = now;
             if let Some(tag) = request.key {
@@ -226,6 +211,9 @@ impl Model {
     fn act(&mut self, command: &Command, now: Timestamp) -> Outcome {
         match command {
             Command::Configure(command) => self.configure(command),
+            Command::LiftStream(command) => self.lift(command, now),
+            Command::OpenDrift(command) => self.open_drift(command, now),
+            Command::DecideDrift(command) => self.decide_drift(command, now),
             Command::Movement(command) => self.movement(command, now),
             Command::Reserve(command) => self.reserve(command, now),
             Command::Confirm(command) => self.confirm(command, now),
@@ -260,9 +248,13 @@ impl Model {
                 sku: sku.clone(),
                 created: key.outcome == KeyOutcome::SkuCreated,
             },
-            KeyTarget::Movement(id, sku) => What::Movement {
-                id: *id,
-                sku: sku.clone(),
+            KeyTarget::Movement(id, sku) => match MovementOutcome::of_key(key.outcome) {
+                None => What::Drift(*id),
+                Some(outcome) => What::Movement {
+                    id: *id,
+                    sku: sku.clone(),
+                    outcome,
+                },
             },
         };
         Some(self.tell(what, true, now))
@@ -286,10 +278,13 @@ impl Model {
                     replayed,
                 }
             }
-            What::Movement { id, sku } => {
-                let view = Box::new(self.sku(&sku).expect("it was answered, so it is known"));
-                Told::Movement { id, view, replayed }
+            What::Movement { id, sku, outcome } => {
+                Told::Movement(self.moved_view(id, &sku, outcome, replayed))
             }
+            What::Drift(id) => Told::Drift {
+                drift: Box::new(self.drifts[&id].clone()),
+                replayed,
+            },
             What::Refused(refusal) => Told::Refused { refusal, replayed },
             What::Full(table) => Told::Full(table),
         }
@@ -425,6 +420,7 @@ impl Outcome {
         Self {
             what: What::Refused(refusal),
             recorded: None,
+            is_noted: false,
         }
     }
 
@@ -434,6 +430,7 @@ impl Outcome {
         Self {
             what: What::Reservation { id, created },
             recorded,
+            is_noted: false,
         }
     }
 
@@ -442,6 +439,7 @@ impl Outcome {
         Self {
             what: What::Reservation { id, created: false },
             recorded: None,
+            is_noted: false,
         }
     }
 }

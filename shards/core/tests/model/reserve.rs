@@ -52,6 +52,7 @@ impl Model {
             return Outcome {
                 what: What::Full("reservations"),
                 recorded: None,
+                is_noted: false,
             };
         }
         self.set_aside(command, &asks, &got, replaced, now);

@@ -2,8 +2,8 @@
 
 use super::{Model, Order, Told};
 use holdfast_core::{
-    Counter, LineView, Location, Refusal, ReservationId, ReservationView, Sku, SkuView, Status,
-    Timestamp,
+    Counter, DriftRecord, LineView, Location, Refusal, ReservationId, ReservationView, Sku,
+    SkuView, Status, Timestamp,
 };
 use std::sync::Arc;
 
@@ -39,6 +39,11 @@ impl Model {
     /// All SKUs, by name.
     pub(crate) fn skus(&self) -> Vec<SkuView> {
         self.skus.keys().filter_map(|sku| self.sku(sku)).collect()
+    }
+
+    /// All drifts that were not forgotten.
+    pub(crate) fn drifts(&self) -> impl Iterator<Item = &DriftRecord> {
+        self.drifts.values()
     }
 
     /// All reservations ever made, forgotten ones too.

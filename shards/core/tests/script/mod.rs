@@ -6,13 +6,15 @@
 //! Deliberately absent: meaning. A line knows nothing of engines or models; `world` turns it
 //! into requests.
 
+mod moves;
 mod parse;
 mod print;
 
+pub(crate) use moves::{Counted, Difference, Move, Said, What};
 pub(crate) use parse::parse;
 pub(crate) use print::duration;
 
-use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing};
+use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing, Verdict};
 
 /// One line of a story.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,29 +44,21 @@ pub(crate) enum Line {
 pub(crate) enum Verb {
     /// `configure`
     Configure(Box<Setting>),
-    /// `receive`
-    Receive {
-        /// What.
-        sku: String,
-        /// How much.
-        units: u32,
-        /// Where; `main` if absent.
-        location: Option<String>,
-        /// The `stock_version` it must have.
-        version: Option<u64>,
-    },
-    /// `adjust`
-    Adjust {
-        /// What.
-        sku: String,
-        /// By how much.
-        delta: i64,
-        /// Where; `main` if absent.
-        location: Option<String>,
-        /// Below `reserved` if need be.
-        force: bool,
-        /// The `stock_version` it must have.
-        version: Option<u64>,
+    /// `opening`, `receive`, `ship`, `return`, `damage`, `count`, `restock`, `write_off`, `adjust`,
+    /// `transfer`
+    Move(Box<Move>),
+    /// `lift`: SKU, location and source of a stream.
+    Lift(String, Option<String>, String),
+    /// `drift`
+    Drift(Box<Difference>),
+    /// `approve` or `dismiss`
+    Decide {
+        /// Which drift, by the order in which they opened.
+        name: String,
+        /// Approve, or dismiss.
+        verdict: Verdict,
+        /// Why.
+        reason: Option<String>,
     },
     /// `location`
     Location {

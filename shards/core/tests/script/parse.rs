@@ -2,7 +2,7 @@
 //! because half of it was not read.
 
 use super::{Basket, Line, Setting, Verb, Want};
-use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing};
+use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing, Verdict};
 
 /// Reads one line, without its expectation.
 pub(crate) fn parse(text: &str) -> Result<Line, String> {
@@ -22,7 +22,7 @@ pub(super) fn is_count(name: &str) -> bool {
 }
 
 /// The words of a line: first the bare ones in order, then `name=value` in any order.
-struct Words {
+pub(super) struct Words {
     bare: std::collections::VecDeque<String>,
     named: Vec<(String, String)>,
 }
@@ -53,19 +53,6 @@ impl Words {
             "chunks" => return Ok(Line::Chunks(number(&self.next("a count")?)?)),
             "show" => return Ok(Line::Show(self.next("a name")?)),
             "configure" => self.configure()?,
-            "receive" => Verb::Receive {
-                sku: self.next("a SKU")?,
-                units: number(&self.next("units")?)?,
-                location: self.take("at"),
-                version: self.number("if")?,
-            },
-            "adjust" => Verb::Adjust {
-                sku: self.next("a SKU")?,
-                delta: number(&self.next("units")?)?,
-                location: self.take("at"),
-                force: self.flag("force"),
-                version: self.number("if")?,
-            },
             "location" => Verb::Location {
                 name: self.next("a location")?,
                 selling: patch(self.take("selling").as_deref(), number)?,
@@ -93,9 +80,28 @@ impl Words {
             }
             "extend" => Verb::Extend(self.next("a reservation")?, self.named_duration("ttl")?),
             "pin" => Verb::Pin(self.next("a reservation")?, self.named_duration("for")?),
-            other => return Err(format!("unknown verb {other}")),
+            "lift" => Verb::Lift(
+                self.next("a SKU")?,
+                self.take("at"),
+                self.take("source").ok_or("source= is missing")?,
+            ),
+            "drift" => Verb::Drift(Box::new(self.difference()?)),
+            "approve" => self.decide(Verdict::Approve)?,
+            "dismiss" => self.decide(Verdict::Dismiss)?,
+            other => match self.movement(other)? {
+                Some(movement) => Verb::Move(Box::new(movement)),
+                None => return Err(format!("unknown verb {other}")),
+            },
         };
         Ok(Line::Ask(self.take("key"), verb))
+    }
+
+    fn decide(&mut self, verdict: Verdict) -> Result<Verb, String> {
+        Ok(Verb::Decide {
+            name: self.next("a drift")?,
+            verdict,
+            reason: self.take("reason"),
+        })
     }
 
     fn policy(&mut self) -> Result<Line, String> {
@@ -223,25 +229,29 @@ impl Words {
         Ok(lines)
     }
 
-    fn next(&mut self, what: &str) -> Result<String, String> {
+    pub(super) fn next(&mut self, what: &str) -> Result<String, String> {
         self.bare
             .pop_front()
             .ok_or_else(|| format!("{what} is missing"))
     }
 
-    fn flag(&mut self, word: &str) -> bool {
+    pub(super) fn flag(&mut self, word: &str) -> bool {
         let before = self.bare.len();
         self.bare.retain(|other| other != word);
         self.bare.len() < before
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.named.iter().position(|(other, _)| other == name)?;
         Some(self.named.remove(at).1)
     }
 
-    fn number(&mut self, name: &str) -> Result<Option<u64>, String> {
+    pub(super) fn number(&mut self, name: &str) -> Result<Option<u64>, String> {
         self.take(name).map(|text| number(&text)).transpose()
+    }
+
+    pub(super) fn moment(&mut self, name: &str) -> Result<Option<u64>, String> {
+        self.take(name).map(|text| moment(&text)).transpose()
     }
 
     fn duration(&mut self) -> Result<u64, String> {
@@ -265,7 +275,7 @@ impl Words {
     }
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse()
         .map_err(|_| format!("{text} is not what is wanted here"))
 }

@@ -1,7 +1,7 @@
 //! Lines as they stand in a story file.
 
 use super::{Basket, Line, Setting, Verb, Want};
-use holdfast_core::{Mode, Patch, Remainder};
+use holdfast_core::{Mode, Patch, Remainder, Verdict};
 use std::fmt::{self, Display, Formatter};
 
 /// A duration in the largest unit that divides it.
@@ -24,7 +24,11 @@ fn wants(lines: &[Want]) -> String {
     words.join(" + ")
 }
 
-fn option(f: &mut Formatter<'_>, name: &str, value: Option<impl Display>) -> fmt::Result {
+pub(super) fn option(
+    f: &mut Formatter<'_>,
+    name: &str,
+    value: Option<impl Display>,
+) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, " {name}={value}"))
 }
 
@@ -90,29 +94,23 @@ impl Display for Verb {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configure(setting) => setting.fmt(f),
-            Self::Receive {
-                sku,
-                units,
-                location,
-                version,
-            } => {
-                write!(f, "receive {sku} {units}")?;
-                option(f, "at", location.as_ref())?;
-                option(f, "if", *version)
+            Self::Move(movement) => movement.fmt(f),
+            Self::Lift(sku, location, source) => {
+                write!(f, "lift {sku} source={source}")?;
+                option(f, "at", location.as_ref())
             }
-            Self::Adjust {
-                sku,
-                delta,
-                location,
-                force,
-                version,
+            Self::Drift(difference) => difference.fmt(f),
+            Self::Decide {
+                name,
+                verdict,
+                reason,
             } => {
-                write!(f, "adjust {sku} {delta:+}")?;
-                option(f, "at", location.as_ref())?;
-                if *force {
-                    f.write_str(" force")?;
-                }
-                option(f, "if", *version)
+                f.write_str(match verdict {
+                    Verdict::Approve => "approve",
+                    Verdict::Dismiss => "dismiss",
+                })?;
+                write!(f, " {name}")?;
+                option(f, "reason", reason.as_ref())
             }
             Self::Location { name, selling } => {
                 write!(f, "location {name}")?;

@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: opinions. What the engine answers is handed on as it is.
 
+mod moves;
 mod restore;
 mod tell;
 mod translate;
@@ -10,7 +11,7 @@ mod translate;
 pub(crate) use restore::{Snapshots, restore};
 pub(crate) use tell::words;
 
-use crate::model::Told;
+use crate::model::{Moved, Told};
 use crate::script::{Line, Verb};
 use holdfast_core::{
     Decision, Engine, Event, Opening, Outcome, Policy, Reply, Request, ReservationId, Sku, SkuView,
@@ -90,6 +91,8 @@ pub(crate) struct World<S> {
     /// What was minted last.
     counter: u64,
     names: BTreeMap<String, ReservationId>,
+    /// Drifts in the order in which they opened.
+    pub(crate) drifts: Vec<(ReservationId, Sku)>,
     /// How many reserves were asked for.
     pub(crate) reserves: usize,
     /// Commands that came with a key, in their order.
@@ -118,6 +121,7 @@ impl<S: Subject> World<S> {
             chunks: Snapshots::new(),
             counter: 0,
             names,
+            drifts: Vec::new(),
             reserves: 0,
             keyed,
         }
@@ -191,16 +195,27 @@ impl<S: Subject> World<S> {
                 let record = known.find(|record| record.location == name);
                 Told::Location(record.expect("it was just declared").clone())
             }
-            Outcome::Done(Reply::Drift { .. }) => {
-                panic!("the scripts have no verbs for these yet")
+            Outcome::Done(Reply::Drift { id, replayed, .. }) => {
+                let view = self.subject.engine().drift(id);
+                let drift = Box::new(view.expect("it was answered, so it is there").drift);
+                Told::Drift { drift, replayed }
             }
             Outcome::Done(Reply::Movement {
-                id, sku, replayed, ..
-            }) => Told::Movement {
                 id,
-                view: Box::new(self.sku(&sku)),
+                sku,
+                outcome,
                 replayed,
-            },
+            }) => {
+                let drift = self.subject.engine().drift(id).map(|view| view.drift);
+                Told::Movement(Moved {
+                    id,
+                    view: Box::new(self.sku(&sku)),
+                    outcome,
+                    applied: drift.as_ref().map(|drift| drift.expected),
+                    drift: drift.map(|drift| drift.id),
+                    replayed,
+                })
+            }
             Outcome::Refused { refusal, replayed } => Told::Refused { refusal, replayed },
             Outcome::Full(table) => Told::Full(table),
             outcome @ (Outcome::Done(Reply::Part(_))
@@ -276,6 +291,7 @@ impl<S: Subject> World<S> {
     }
 
     fn record(&mut self, event: &Event) {
+        self.note_drifts(event);
         self.journal.push(event.clone());
         self.subject.evolve(event);
     }

@@ -5,7 +5,7 @@ use crate::model::{Told, expired_in};
 use crate::script::{Line, Verb, Want, duration};
 use holdfast_core::{
     Counter, Effect, Event, EventKind, ExpiredReason, LineAt, LineView, Location, OverLimit,
-    Refusal, ReservationView, ShortLine, Sku, SkuView, Status, Timestamp,
+    Refusal, ReservationView, ShortLine, Sku, Status, Timestamp,
 };
 use std::fmt::Write;
 
@@ -74,6 +74,9 @@ fn forgot<S: Subject>(world: &World<S>, event: &Event) -> String {
         Effect::HomeForgotten(id) => Some(world.name_of(*id).to_owned()),
         Effect::KeysForgotten(first) => Some(format!("keys before {first}")),
         Effect::HoldForgotten(_) => Some("a hold that counted".to_owned()),
+        Effect::DriftForgotten(which) => Some(world.drift_name(which.1)),
+        Effect::MessagesForgotten(which) => Some(format!("messages of {}", which.0)),
+        Effect::StreamForgotten(key) => Some(format!("the stream of {}", key.source)),
         _ => None,
     });
     format!("forgot {}", names.collect::<Vec<_>>().join(", "))
@@ -105,12 +108,21 @@ fn answer<S: Subject>(world: &World<S>, verb: &Verb, told: &Told, own: &[Event])
             };
             format!("{}{word}", if *replayed { "again: " } else { "" })
         }
-        Told::Movement { view, replayed, .. } => {
-            format!(
-                "{}{}",
-                if *replayed { "again: " } else { "" },
-                moved(verb, view, own)
-            )
+        Told::Movement(moved) => {
+            let Verb::Move(movement) = verb else {
+                return format!("{verb} moved stock");
+            };
+            let again = if moved.replayed { "again: " } else { "" };
+            format!("{again}{}", world.moved_words(movement, moved, own))
+        }
+        Told::Drift { drift, replayed } => {
+            let again = match (replayed, own.is_empty()) {
+                (true, _) => "again: ",
+                (false, true) => "as it stands: ",
+                (false, false) => "",
+            };
+            let name = world.drift_name(drift.id);
+            format!("{again}{name} {}", super::moves::drift_words(drift))
         }
         Told::Location(record) => {
             let sells = if record.selling { "selling" } else { "closed" };
@@ -213,33 +225,17 @@ fn after(view: &ReservationView) -> String {
     text
 }
 
-fn moved(verb: &Verb, view: &SkuView, own: &[Event]) -> String {
-    let (word, location) = match verb {
-        Verb::Receive { location, .. } => ("received", location),
-        Verb::Adjust { location, .. } => ("adjusted", location),
-        other => return format!("{other} moved stock"),
-    };
-    let location = location.as_deref().unwrap_or("main");
-    let level = view
-        .levels
-        .iter()
-        .find(|(name, _)| name.as_str() == location);
-    let (_, level) = level.expect("stock was moved there");
-    let mut text = format!("{word} on_hand={}", level.get(Counter::OnHand));
-    if own
-        .iter()
-        .any(|event| event.kind == EventKind::StockShortfall)
-    {
-        let _ = write!(text, " shortfall={}", level.shortfall());
-    }
-    text
-}
-
 fn show<S: Subject>(world: &World<S>, name: &str) -> String {
     if let Some(id) = world.id_of(name) {
         return match world.subject.engine().reservation(id, world.now) {
             Some(view) => show_reservation(world, &view),
             None => refused(world, &world.subject.engine().absent(id)),
+        };
+    }
+    if let Some((id, _)) = world.drift_named(name) {
+        return match world.subject.engine().drift(id) {
+            Some(view) => super::moves::drift_words(&view.drift),
+            None => "unknown-drift".to_owned(),
         };
     }
     let (sku, location) = name

@@ -4,8 +4,8 @@ use super::{START, Subject, World, opening};
 use crate::script::{Basket, Setting, Verb, Want};
 use holdfast_core::{
     Cancel, Command, Configure, ConfigureLocation, Confirm, CustomerLimit, Extend, KeyTag, Late,
-    LineUnits, Location, Millis, Movement, MovementKind, Opening, Patch, Pin, Release, Request,
-    ReservationId, Reserve, ReserveLine, Sku, Text, Timestamp, Units,
+    LineUnits, Location, Millis, Opening, Patch, Pin, Release, Request, ReservationId, Reserve,
+    ReserveLine, Sku, Text, Timestamp, Units,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -25,40 +25,19 @@ impl<S: Subject> World<S> {
     fn command(&mut self, verb: &Verb) -> Command {
         match verb {
             Verb::Configure(setting) => Command::Configure(Box::new(configure(setting))),
-            Verb::Receive {
-                sku,
-                units,
-                location,
-                version,
-            } => {
-                let sku = sku_of(sku);
-                Command::Movement(Box::new(Movement {
-                    id: self.mint(&sku),
-                    location: location.as_deref().map_or_else(Location::main, location_of),
-                    expected_version: *version,
-                    ..Movement::new(sku, MovementKind::Receive(units_of(*units)))
-                }))
+            Verb::Move(movement) => Command::Movement(Box::new(self.movement(movement))),
+            Verb::Lift(sku, location, source) => {
+                let lift = super::moves::lift(sku, location.as_ref(), source);
+                Command::LiftStream(Box::new(lift))
             }
-            Verb::Adjust {
-                sku,
-                delta,
-                location,
-                force,
-                version,
+            Verb::Drift(difference) => Command::OpenDrift(Box::new(self.open_drift(difference))),
+            Verb::Decide {
+                name,
+                verdict,
+                reason,
             } => {
-                let sku = sku_of(sku);
-                Command::Movement(Box::new(Movement {
-                    id: self.mint(&sku),
-                    location: location.as_deref().map_or_else(Location::main, location_of),
-                    expected_version: *version,
-                    ..Movement::new(
-                        sku,
-                        MovementKind::Adjust {
-                            delta: *delta,
-                            force: *force,
-                        },
-                    )
-                }))
+                let decision = self.decide_on(name, *verdict, reason.as_ref());
+                Command::DecideDrift(Box::new(decision))
             }
             Verb::Location { name, selling } => Command::Location(Box::new(ConfigureLocation {
                 location: location_of(name),
@@ -138,14 +117,14 @@ impl<S: Subject> World<S> {
         }
     }
 
-    fn mint(&mut self, sku: &Sku) -> ReservationId {
+    pub(super) fn mint(&mut self, sku: &Sku) -> ReservationId {
         self.counter += 1;
         self.note_minted();
         ReservationId::mint(self.ledger_time(), sku.slot(), opening(), self.counter, 7)
     }
 
     /// A name that no reservation goes by yet is an id that was never given.
-    fn id_or_none_such(&self, name: &str) -> ReservationId {
+    pub(super) fn id_or_none_such(&self, name: &str) -> ReservationId {
         self.id_of(name).unwrap_or_else(|| {
             let opening = Opening::new(9).expect("never opened");
             let slot = sku_of("NONE-SUCH").slot();
@@ -202,7 +181,7 @@ fn map<T, U>(patch: &Patch<T>, to: impl Fn(&T) -> U) -> Patch<U> {
     }
 }
 
-fn moment(ms: u64) -> Timestamp {
+pub(super) fn moment(ms: u64) -> Timestamp {
     START.after(Millis::new(ms))
 }
 
@@ -220,15 +199,15 @@ pub(crate) fn sku_of(name: &str) -> Sku {
     Sku::parse(name).expect("stories name good SKUs")
 }
 
-fn location_of(name: &str) -> Location {
+pub(super) fn location_of(name: &str) -> Location {
     Location::parse(name).expect("stories name good locations")
 }
 
-fn units_of(units: u32) -> Units {
+pub(super) fn units_of(units: u32) -> Units {
     Units::new(units).expect("stories name good quantities")
 }
 
-fn text_of(text: Option<&String>) -> Option<Text> {
+pub(super) fn text_of(text: Option<&String>) -> Option<Text> {
     text.map(|text| Text::parse(text).expect("stories use good texts"))
 }
 
