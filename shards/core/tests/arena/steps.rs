@@ -72,13 +72,14 @@ pub(crate) enum Key {
     Used(Index),
 }
 
-/// Every history starts with something to sell.
+/// Every history starts with something to sell, and with something that was sold before.
 pub(crate) fn opening_lines() -> Vec<Line> {
     let lines = [
         "configure TEE safety@main=0",
         "configure MUG safety@main=1",
         "receive TEE 3",
-        "receive TEE 2 at=store",
+        "opening TEE on_hand=2 unshipped=3 at=store",
+        "ship TEE 2 at=store",
         "receive MUG 3",
     ];
     lines
