@@ -232,6 +232,7 @@ fn share(policy: &Policy, shards: u16) -> Policy {
         reservations_max: part(policy.reservations_max),
         keys_max: part(policy.keys_max),
         skus_max: part(policy.skus_max),
+        drifts_max: part(policy.drifts_max),
         ..policy.clone()
     }
 }

@@ -9,6 +9,7 @@ use super::reserve::NewHold;
 use super::source::{Ask, Miss, Sourced};
 use super::{Decision, Engine, Outcome, OwnCheck, PartHold, Reply};
 use crate::command::{CreateCart, DropHold, HeldLine, Mode, Settle, Try};
+use crate::drift::DriftRecord;
 use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, Versions};
 use crate::id::ReservationId;
 use crate::name::Text;
@@ -239,24 +240,34 @@ impl Engine {
         let mut events = SmallVec::from_buf([draft.finish(None)]);
         if missing > 0 {
             let drift = self.confirmed_missing(command, key, (confirmed, missing), now);
-            let versions = Versions {
-                all: self.skus.get(hold.sku).versions.all + 1,
-                ..self.skus.get(hold.sku).versions
-            };
-            let mut chain = Chain::after(self, self.skus.get(hold.sku), (events, versions), now);
-            let reason = format!(
-                "{missing} confirmed units of {} were not on hand",
-                command.id
-            );
-            let note = Note {
-                reason: Text::parse(&reason).ok(),
-                reservation: Some(command.id),
-                ..Note::default()
-            };
-            chain.drift(EventKind::DriftOpened, &drift, note);
-            events = chain.events;
+            events = self.missing_told(events, &drift, missing, now);
         }
         Some(events)
+    }
+
+    /// After the events of a settlement, the one that tells of units that were missing.
+    fn missing_told(
+        &self,
+        events: SmallVec<[Event; 1]>,
+        drift: &DriftRecord,
+        missing: i64,
+        now: Timestamp,
+    ) -> SmallVec<[Event; 1]> {
+        let (_, entry) = self.skus.find_known(&drift.sku).expect("held SKUs stay");
+        let versions = Versions {
+            all: entry.versions.all + 1,
+            ..entry.versions
+        };
+        let mut chain = Chain::after(self, entry, (events, versions), now);
+        let sale = drift.reservation.expect("a cart's drift names it");
+        let reason = format!("{missing} confirmed units of {sale} were not on hand");
+        let note = Note {
+            reason: Text::parse(&reason).ok(),
+            reservation: drift.reservation,
+            ..Note::default()
+        };
+        chain.drift(EventKind::DriftOpened, drift, note);
+        chain.events
     }
 
     /// A part ends a tentative hold that its home does not know.

@@ -251,10 +251,10 @@ impl Engine {
     ) -> DriftRecord {
         let entry = self.skus.get(sku);
         let level = entry.level(location).expect("held levels stay");
-        let seq = self.seq + 1;
+        let (kind, seq) = (DriftKind::ConfirmedMissing, self.seq + 1);
         DriftRecord {
-            id: unasked(now, &entry.sku, seq),
-            kind: DriftKind::ConfirmedMissing,
+            id: unasked(kind, now, &entry.sku, seq),
+            kind,
             sku: entry.sku.clone(),
             location: self.skus.location(location).clone(),
             expected: confirmed - missing,
@@ -271,17 +271,12 @@ impl Engine {
     }
 }
 
-/// The id of a drift that no command asked for: no ledger has an opening of number 0, and no two of
-/// its events have one sequence.
-fn unasked(at: Timestamp, sku: &Sku, seq: u64) -> ReservationId {
+/// The id of a drift that no command asked for: no ledger has an opening of number 0, no two of its
+/// events have one sequence, and no event opens two drifts of a kind.
+pub(super) fn unasked(kind: DriftKind, at: Timestamp, sku: &Sku, seq: u64) -> ReservationId {
     let opening = Opening::new(0).expect("0 is below 2^20");
-    ReservationId::mint(
-        at,
-        sku.slot(),
-        opening,
-        seq % ReservationId::COUNTER_COUNT,
-        0,
-    )
+    let counter = seq % ReservationId::COUNTER_COUNT;
+    ReservationId::mint(at, sku.slot(), opening, counter, kind as u8)
 }
 
 /// A drift that tells the same: one that is open, or what became of it when the same paper, compared

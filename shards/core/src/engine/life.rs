@@ -314,24 +314,40 @@ impl Engine {
         }
     }
 
+    /// All streams of this shard, those silent for longest first.
+    pub fn streams(&self) -> impl Iterator<Item = (&Sku, StreamRecord)> {
+        self.life
+            .streams
+            .iter()
+            .filter_map(|(_, sku, location, source)| {
+                let entry = self.skus.get(*sku);
+                let stream = entry.life.as_ref()?.stream(*location, source)?;
+                Some((&entry.sku, self.stream_record(stream)))
+            })
+    }
+
     /// A SKU's streams in exchange form, by location and source.
     pub(super) fn stream_records(&self, life: &Life) -> Vec<StreamRecord> {
         let mut records: Vec<StreamRecord> = life
             .streams
             .iter()
-            .map(|stream| StreamRecord {
-                location: self.skus.location(stream.location).clone(),
-                source: stream.source.clone(),
-                epoch: stream.epoch,
-                seen: stream.seen.iter().map(|(a, b)| (*a, *b)).collect(),
-                absolute: stream.absolute,
-                late: stream.late,
-                stale: stream.stale,
-                quarantined: stream.quarantined,
-                at: stream.at,
-            })
+            .map(|stream| self.stream_record(stream))
             .collect();
         records.sort_by(|a, b| (&a.location, &a.source).cmp(&(&b.location, &b.source)));
         records
+    }
+
+    fn stream_record(&self, stream: &Stream) -> StreamRecord {
+        StreamRecord {
+            location: self.skus.location(stream.location).clone(),
+            source: stream.source.clone(),
+            epoch: stream.epoch,
+            seen: stream.seen.iter().map(|(a, b)| (*a, *b)).collect(),
+            absolute: stream.absolute,
+            late: stream.late,
+            stale: stream.stale,
+            quarantined: stream.quarantined,
+            at: stream.at,
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::model::{Model, Told};
 use crate::script::Line;
 use crate::world::{Plain, Subject, Turn, World};
 use holdfast_core::{
-    DriftRecord, DriftState, Policy, Refusal, ReservationView, SkuView, Timestamp,
+    DriftRecord, DriftState, Policy, Refusal, ReservationView, SkuView, StreamRecord, Timestamp,
 };
 use recover::Memory;
 use std::fmt;
@@ -171,6 +171,15 @@ impl<S: Subject> Duel<S> {
             &open.collect(),
             &engine.drifts().collect::<Vec<_>>(),
         )?;
+        let streams = engine.streams().map(|(sku, stream)| {
+            let seen = Vec::new();
+            (sku.clone(), StreamRecord { seen, ..stream })
+        });
+        let mut streams: Vec<_> = streams.collect();
+        streams.sort_by(|(a, one), (b, other)| {
+            (a, &one.location, &one.source).cmp(&(b, &other.location, &other.source))
+        });
+        same("the streams", &self.model.streams(), &streams)?;
         for id in self.model.reservations() {
             let expected: Result<ReservationView, Refusal> = self.model.reservation(id, now);
             let came = engine.reservation(id, now).ok_or_else(|| engine.absent(id));

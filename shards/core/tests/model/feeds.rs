@@ -4,8 +4,8 @@ use super::stock::movement_told;
 use super::{Model, Outcome, What};
 use holdfast_core::{
     Count, FeedMark, KeyOutcome, KeyTarget, LiftStream, Location, Movement, MovementKind,
-    MovementOutcome, Quarantine, QuarantineCause, Refusal, STREAM_WINDOW, StreamKey, Text,
-    Timestamp,
+    MovementOutcome, Quarantine, QuarantineCause, Refusal, STREAM_WINDOW, Sku, StreamKey,
+    StreamRecord, Text, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -17,6 +17,9 @@ pub(super) struct Stream {
     seen: BTreeMap<u64, u32>,
     /// The newest count that applied: its sequence, and when it was taken.
     count: Option<(u64, Timestamp)>,
+    /// Messages that came late, and that were too old.
+    late: u64,
+    stale: u64,
     pub(super) quarantined: Option<Quarantine>,
     pub(super) last: Timestamp,
 }
@@ -168,14 +171,47 @@ impl Model {
     }
 
     /// What a movement that was booked leaves: its stream, its message, its count.
-    pub(super) fn heard(&mut self, command: &Movement, _: &Heard, now: Timestamp) {
+    pub(super) fn heard(&mut self, command: &Movement, heard: &Heard, now: Timestamp) {
         let taken = taken(command, now, self.seq);
         self.note_message(command, taken, now);
+        if let Some(stream) = self.stream_mut(command) {
+            stream.late += u64::from(heard.is_late);
+        }
         if let (MovementKind::Count(count), Some((at, seq))) = (&command.kind, taken) {
             let shelf = self.skus.get_mut(&command.sku).expect("looked up");
             let mark = (at, seq, Count::clone(count));
             shelf.counts.insert(command.location.clone(), mark);
         }
+    }
+
+    /// The stream that a message with a mark belongs to.
+    fn stream_mut(&mut self, command: &Movement) -> Option<&mut Stream> {
+        command.feed?;
+        let source = command.note.source.clone()?;
+        let shelf = self.skus.get_mut(&command.sku)?;
+        shelf.streams.get_mut(&(command.location.clone(), source))
+    }
+
+    /// How all streams stand, without what was seen.
+    pub(crate) fn streams(&self) -> Vec<(Sku, StreamRecord)> {
+        let mut records = Vec::new();
+        for (sku, shelf) in &self.skus {
+            for ((location, source), stream) in &shelf.streams {
+                let record = StreamRecord {
+                    location: location.clone(),
+                    source: source.clone(),
+                    epoch: stream.epoch,
+                    seen: Vec::new(),
+                    absolute: stream.count,
+                    late: stream.late,
+                    stale: stream.stale,
+                    quarantined: stream.quarantined,
+                    at: stream.last,
+                };
+                records.push((sku.clone(), record));
+            }
+        }
+        records
     }
 
     fn note_message(
@@ -212,6 +248,9 @@ impl Model {
     fn stale(&mut self, command: &Movement, now: Timestamp) -> Outcome {
         self.skus.get_mut(&command.sku).expect("looked up").noted();
         self.note_message(command, None, now);
+        if let Some(stream) = self.stream_mut(command) {
+            stream.stale += 1;
+        }
         let outcome = MovementOutcome::Stale;
         let target = KeyTarget::Movement(command.id, command.sku.clone());
         Outcome {
@@ -260,7 +299,7 @@ const fn is_below(top: u64, sequence: u64) -> bool {
     STREAM_WINDOW < top && sequence + STREAM_WINDOW <= top
 }
 
-fn key_of(sku: &holdfast_core::Sku, location: &Location, source: &Text) -> StreamKey {
+fn key_of(sku: &Sku, location: &Location, source: &Text) -> StreamKey {
     StreamKey {
         sku: sku.clone(),
         location: location.clone(),
