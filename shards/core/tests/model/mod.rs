@@ -23,7 +23,7 @@ pub(crate) use forget::expired_in;
 
 use holdfast_core::{
     Command, Counter, Counters, CustomerLimit, ExpiredReason, KeyOutcome, KeyTag, KeyTarget,
-    Location, Policy, Refusal, Request, ReservationId, ReservationView, Shortage, Sku, SkuConfig,
+    Location, Patch, Policy, Refusal, Request, ReservationId, ReservationView, Shortage, Sku, SkuConfig,
     SkuView, Text, Timestamp, Versions,
 };
 use std::collections::BTreeMap;
@@ -184,7 +184,7 @@ impl Model {
         if let Some(told) = request.key.and_then(|tag| self.repeat(tag, now)) {
             return (told, false);
         }
-        if request.key.is_some() && self.keys.len() >= self.policy.keys_max {
+        if request.key.is_some() && self.keys.len() >= self.room_for_keys(&request.command) {
             return (Told::Full("keys"), false);
         }
         let outcome = self.act(&request.command, now);
@@ -206,6 +206,18 @@ impl Model {
             }
         }
         (self.tell(outcome.what, false, now), is_recorded)
+    }
+
+    /// Of ten places eight are anybody's, the ninth an extend's as well, the tenth for the rest.
+    fn room_for_keys(&self, command: &Command) -> usize {
+        let all = self.policy.keys_max;
+        let fifth = all / 5;
+        match command {
+            Command::Confirm(_) | Command::Release(_) | Command::Pin(_) => all,
+            Command::Configure(change) if !matches!(change.paused, Patch::Keep) => all,
+            Command::Extend(_) => all - fifth / 2,
+            _ => all - fifth,
+        }
     }
 
     fn act(&mut self, command: &Command, now: Timestamp) -> Outcome {
