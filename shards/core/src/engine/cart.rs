@@ -44,7 +44,7 @@ impl Engine {
             customer: command.customer.as_ref(),
             mode: command.mode,
             replaced: None,
-            is_late: command.late.is_some(),
+            late: command.late.as_ref().map(|_| command.id.at()),
             now,
         };
         let sourced = match self.source(&ask) {
@@ -148,7 +148,7 @@ impl Engine {
             customer: reserve.customer.as_ref(),
             mode: reserve.mode,
             replaced: None,
-            is_late: false,
+            late: None,
             now,
         };
         match self.source(&ask) {

@@ -23,8 +23,8 @@ pub(crate) use forget::expired_in;
 
 use holdfast_core::{
     Command, Counter, Counters, CustomerLimit, ExpiredReason, KeyOutcome, KeyTag, KeyTarget,
-    Location, Patch, Policy, Refusal, Request, ReservationId, ReservationView, Shortage, Sku, SkuConfig,
-    SkuView, Text, Timestamp, Versions,
+    Location, Patch, Policy, Refusal, Request, ReservationId, ReservationView, Shortage, Sku,
+    SkuConfig, SkuView, Text, Timestamp, Versions,
 };
 use std::collections::BTreeMap;
 
