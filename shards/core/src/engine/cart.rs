@@ -102,13 +102,14 @@ impl Engine {
             Ok(terms) => terms,
             Err(decision) => return *decision,
         };
-        let sourced = match self.source_own(command, now) {
-            Ok(sourced) => sourced,
+        let (sourced, cut) = match self.source_own(command, now) {
+            Ok(own) => own,
             Err(miss) => return self.miss(miss, now),
         };
         if sourced.takes.is_empty() && command.held.is_empty() {
-            let shortages = sourced.shortages.iter().chain(&command.shortages);
-            let refusal = Refusal::InsufficientStock(shortages.map(nothing_of).collect());
+            // What the parts were refused for is the runtime's to add.
+            let nothing = || command.shortages.iter().map(nothing_of).collect();
+            let refusal = cut.unwrap_or_else(|| Refusal::InsufficientStock(nothing()));
             return Decision::refused(refusal, self.seq);
         }
         if self.homes.len() >= self.policy.reservations_max {
@@ -134,13 +135,18 @@ impl Engine {
         }
     }
 
-    fn source_own(&self, command: &CreateCart, now: Timestamp) -> Result<Sourced, Miss> {
+    /// What covers home's own lines; where best effort can grant none of them, also why.
+    fn source_own(
+        &self,
+        command: &CreateCart,
+        now: Timestamp,
+    ) -> Result<(Sourced, Option<Refusal>), Miss> {
         let nothing = || Sourced {
             takes: SmallVec::new(),
             shortages: Vec::new(),
         };
         if command.own.is_empty() {
-            return Ok(nothing());
+            return Ok((nothing(), None));
         }
         let reserve = &command.reserve;
         let ask = Ask {
@@ -154,14 +160,20 @@ impl Engine {
         match self.source(&ask) {
             Err(Miss::Refused(refusal, _)) if reserve.mode == Mode::BestEffort => {
                 match refusal.as_shortage() {
-                    Some(reason) => Ok(Sourced {
-                        shortages: all_short(&ask, reason),
-                        ..nothing()
-                    }),
+                    Some(reason) => {
+                        let shortages = all_short(&ask, reason);
+                        Ok((
+                            Sourced {
+                                shortages,
+                                ..nothing()
+                            },
+                            Some(refusal),
+                        ))
+                    }
                     None => Err(Miss::Refused(refusal, self.seq)),
                 }
             }
-            other => other,
+            other => other.map(|sourced| (sourced, None)),
         }
     }
 
