@@ -26,8 +26,9 @@ use crate::telemetry::{
 };
 use crate::test_clock::TestClock;
 
-/// Keys kept for each reservation: its own, and those of what is done with it.
-const KEYS_PER_RESERVATION: usize = 4;
+/// Keys kept for each reservation: its own, and those of what is done with it. One of them can't be
+/// taken by receipts, reserves and the like (`Policy::keys_kept`).
+const KEYS_PER_RESERVATION: usize = 5;
 
 /// How often tables and the disk are looked at for warnings.
 const WATCH_EVERY: Duration = Duration::from_secs(10);
@@ -270,7 +271,8 @@ impl Stock {
         let part = |all: usize| all.div_ceil(shards.max(1));
         let tables = TablesMax {
             reservations: part(settings.policy.reservations_max),
-            keys: part(settings.policy.keys_max),
+            // Beyond this only payments, releases and pauses find room.
+            keys: part(settings.policy.keys_max - settings.policy.keys_kept()),
             skus: part(settings.policy.skus_max),
             carts: settings.carts.undecided_max,
         };

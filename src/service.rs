@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::cli::Exit;
-use crate::config::Config;
+use crate::config::{Config, Http};
 use crate::http::probes::{Health, Stage};
 use crate::http::{BindError, Edge, Limits, Mounted, Phase, Socket, serve};
 
@@ -67,6 +67,8 @@ impl Service {
             source,
         })?;
         let socket = Socket::tcp(config.http.admin_listen)?;
+        // Bound for a moment only: a port that is taken is said before ledgers are made and read.
+        drop(Socket::tcp(config.http.listen)?);
         let admin_address = socket.address().unwrap_or(config.http.admin_listen);
         let edge = Edge::new("admin", admin, Limits::of_admin(&config.http));
         health.add_listener(Arc::clone(edge.metrics()));
@@ -106,12 +108,14 @@ impl Service {
         let http = &self.config.http;
         let edge = Edge::new("data", data, Limits::of_data(http));
         self.health.add_listener(Arc::clone(edge.metrics()));
-        let tcp = Socket::tcp(http.listen)?;
-        let unix = http
-            .uds
-            .as_ref()
-            .map(|path| Socket::unix(path, http.uds_mode))
-            .transpose()?;
+        let (tcp, unix) = match data_sockets(http) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                // Left alone, the shards would take the end of the process for a death.
+                let _ = timeout(STOP_GRACE, stop).await;
+                return Err(error);
+            }
+        };
         let addresses = Addresses {
             data: tcp.address().unwrap_or(http.listen),
             admin: self.admin_address,
@@ -149,6 +153,14 @@ impl Service {
             exit = end => Ok(exit),
         }
     }
+}
+
+/// Binds where callers come in.
+fn data_sockets(http: &Http) -> Result<(Socket, Option<Socket>), BindError> {
+    let tcp = Socket::tcp(http.listen)?;
+    let unix = http.uds.as_ref();
+    let unix = unix.map(|path| Socket::unix(path, http.uds_mode));
+    Ok((tcp, unix.transpose()?))
 }
 
 impl Signals {

@@ -372,3 +372,24 @@ fn what_durability_os_gives_up_is_said_wherever_it_is_chosen() {
     assert!(told.contains(given_up), "{told}");
     assert_eq!(code(&served), 1);
 }
+
+#[test]
+fn a_port_that_is_taken_is_said_before_anything_is_made() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let serve = [
+        "serve",
+        "--listen",
+        &address,
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let output = holdfast(directory.path(), &serve).output();
+    let output = output.expect("the program can be run");
+    let said = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.contains(&address), "{said}");
+    assert!(!said.contains("shard died"), "{said}");
+    assert!(!directory.path().join("data").exists(), "no ledgers");
+}

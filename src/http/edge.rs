@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 use tracing::{Level, debug, debug_span, error, warn};
 
 use super::Limits;
+use super::edge_log::ServerErrors;
 use super::listener_clock::{Clock, Stage};
 use super::problem::{Code, Problem};
 use super::request_id::{self, RequestId};
@@ -34,6 +35,7 @@ pub struct Edge {
     pub(super) metrics: Arc<HttpMetrics>,
     /// Bytes of bodies that are still arriving.
     pub(super) buffered: AtomicU64,
+    errors: ServerErrors,
 }
 
 /// How a handler ended.
@@ -59,6 +61,7 @@ impl Edge {
             limits,
             metrics,
             buffered: AtomicU64::new(0),
+            errors: ServerErrors::new(),
         })
     }
 
@@ -112,8 +115,12 @@ impl Edge {
         let code = response.extensions().get::<Code>().copied();
         let took = finished - arrived;
         self.metrics.answered(route, &method, status, code, took);
-        if status.is_server_error() || path.is_some() {
-            log_answer(&response, &method, path.as_deref(), code, took);
+        if let Some(path) = path {
+            log_answer(&response, &method, Ok(&path), code, took);
+        } else if status.is_server_error()
+            && let Some(count) = self.errors.note(code, finished)
+        {
+            log_answer(&response, &method, Err(count), code, took);
         }
         Ok(response)
     }
@@ -197,12 +204,12 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// Server errors always leave a line; other answers leave one where `debug` is on.
+/// Every answer leaves a line where `debug` is on; else server errors do, for as many as they are.
 #[cold]
 fn log_answer(
     response: &Response,
     method: &Method,
-    path: Option<&str>,
+    what: Result<&str, u64>,
     code: Option<Code>,
     took: Duration,
 ) {
@@ -211,12 +218,11 @@ fn log_answer(
     let (method, status) = (method.as_str(), response.status().as_u16());
     let code = code.map_or("ok", Code::name);
     let micros = took.as_micros() as u64;
-    if let Some(path) = path {
-        debug!(request_id, method, path, status, code, micros, "answered");
-    } else {
-        warn!(
+    match what {
+        Ok(path) => debug!(request_id, method, path, status, code, micros, "answered"),
+        Err(count) => warn!(
             request_id,
-            method, status, code, micros, "answered with a server error"
-        );
+            method, status, code, micros, count, "answered with a server error"
+        ),
     }
 }

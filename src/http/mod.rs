@@ -13,6 +13,7 @@ mod batch;
 mod call;
 mod edge;
 mod edge_body;
+mod edge_log;
 pub mod json;
 mod keys;
 mod limits;

@@ -375,7 +375,10 @@ pub(super) const CALLS: &[Call] = &[
                 media_type: "",
             },
         ],
-        problems: &[ANY, &[Code::UnknownSku]],
+        problems: &[
+            ANY,
+            &[Code::UnknownSku, Code::ShardUnavailable, Code::Draining],
+        ],
     },
     Call {
         listener: "data",
@@ -399,7 +402,7 @@ pub(super) const CALLS: &[Call] = &[
         answers: &[json(
             200,
             "AvailabilityAnswer",
-            "Those that exist, and those that don't.",
+            "Those that exist, those that don't, and those of shards that do not serve.",
         )],
         problems: &[ANY, BODY],
     },

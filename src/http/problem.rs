@@ -14,6 +14,9 @@ use serde_json::Value;
 /// The media type of a problem.
 pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// The longest detail or text value of a problem, in bytes.
+const TEXT_BYTES_MAX: usize = 1_000;
+
 macro_rules! codes {
     ($( $(#[$doc:meta])* $variant:ident $status:literal $name:literal $title:literal )*) => {
         /// A problem's stable name.
@@ -215,7 +218,7 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
-            detail: detail.into(),
+            detail: clipped(detail.into()),
             outcome: code.outcome(),
             retry_after_s: code.retry_after_s(),
             values: Vec::new(),
@@ -235,7 +238,11 @@ impl Problem {
     /// Adds a value for machines.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.values.push((name, value.into()));
+        let value = match value.into() {
+            Value::String(text) => Value::String(clipped(text.into()).into_owned()),
+            other => other,
+        };
+        self.values.push((name, value));
         self
     }
 
@@ -272,6 +279,18 @@ impl Problem {
     pub fn retry_after_s(&self) -> Option<u32> {
         self.retry_after_s
     }
+}
+
+/// A text that may repeat what was sent, cut where it would make an answer larger than its request.
+fn clipped(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text;
+    }
+    let mut end = TEXT_BYTES_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end]).into()
 }
 
 impl Serialize for Problem {
@@ -334,6 +353,17 @@ mod tests {
                 code.name()
             );
         }
+    }
+
+    #[test]
+    fn what_was_sent_is_repeated_in_part() {
+        let long = "é".repeat(500_000);
+        let problem = Problem::invalid(long.clone(), long).to_json();
+        assert!(
+            problem.len() < 3 * TEXT_BYTES_MAX,
+            "{} bytes",
+            problem.len()
+        );
     }
 
     #[test]

@@ -179,7 +179,9 @@ pub(crate) fn unavailable(unavailable: &Unavailable) -> Problem {
         Unavailable::Overloaded { shard } => {
             Problem::new(Code::ShardOverloaded, text).with("shard", *shard)
         }
-        Unavailable::Full(table) => Problem::new(Code::Capacity, text).with("table", *table),
+        Unavailable::Full(table) => {
+            Problem::new(Code::Capacity, format!("{text}{}", way_out(table))).with("table", *table)
+        }
         Unavailable::Recovering { shard }
         | Unavailable::Down { shard, .. }
         | Unavailable::PartUnavailable { shard }
@@ -201,6 +203,22 @@ pub(crate) fn unavailable(unavailable: &Unavailable) -> Problem {
         .with_outcome(outcome)
         .with_retry_after_s(wait_ms.div_ceil(1_000).max(1) as u32)
         .with("retry_after_ms", wait_ms)
+}
+
+/// What to do about a full table: the keys of the configuration that bound it.
+fn way_out(table: &str) -> &'static str {
+    match table {
+        "reservations" => {
+            "; retry when some have ended and are forgotten, or raise reservations.reservations_max"
+        }
+        "keys" => {
+            "; retry when some are forgotten (reservations.key_retention_ms), or raise \
+             reservations.reservations_max, which bounds them at five for each"
+        }
+        "carts" => "; retry when some are decided, or raise carts.undecided_max",
+        "lookups" => "; retry when some have been answered",
+        _ => "; what is known is never forgotten, and this bound can't be raised",
+    }
 }
 
 fn sku_shape<'a>(view: &'a SkuView, position_of: PositionOf<'_>) -> SkuShape<'a> {

@@ -144,7 +144,7 @@ fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
             (code, detail, values)
         }
         Refusal::ReservationConfirmed { id, at } => {
-            let detail = "its units are sold and can't be given back by a release";
+            let detail = "its units are sold; it can't be released, extended or pinned any more";
             let (code, detail, values) = of_reservation(Code::ReservationConfirmed, detail, *id);
             (
                 code,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use holdfast_core::{Refusal, Sku, SkuView};
+use holdfast_runtime::ShardIndex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,9 +39,13 @@ pub(crate) struct PageShape<'a> {
     /// Where the next page begins; `null` on the last one.
     #[schema(required)]
     next_cursor: Option<String>,
+    /// Shards that do not serve and whose SKUs are not listed; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<u16>)]
+    missing_shards: Vec<ShardIndex>,
 }
 
-/// The SKUs asked for: those that exist, and those that don't.
+/// The SKUs asked for: those that exist, those that don't, and those that nobody can tell of.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AvailabilityAnswer)]
 pub(crate) struct AvailabilityAnswer<'a> {
@@ -50,6 +55,9 @@ pub(crate) struct AvailabilityAnswer<'a> {
     /// SKUs that do not exist.
     #[schema(value_type = Vec<SkuName>)]
     unknown: Vec<&'a str>,
+    /// SKUs whose shard does not serve: whether they exist can't be said.
+    #[schema(value_type = Vec<SkuName>)]
+    unavailable: Vec<&'a str>,
 }
 
 /// `PUT /v1/skus/{sku}`
@@ -67,6 +75,7 @@ pub(crate) async fn configure(
         Precondition::Exists => {
             // SKUs are never deleted, so what the board has exists for ever.
             if api.router().sku(&sku).is_none() {
+                refuse_if_unseen(&api, &sku)?;
                 let detail = "If-Match wants a SKU that exists, and this one does not";
                 return Err(Problem::new(Code::VersionChanged, detail).with("actual_version", 0));
             }
@@ -86,6 +95,7 @@ pub(crate) async fn read(
     let sku = sku_of(&sku)?;
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
     let Some(view) = api.router().sku(&sku) else {
+        refuse_if_unseen(&api, &sku)?;
         let shard = api.router().placement().shard_of_sku(&sku);
         let stats = api.router().stats();
         let seq = stats[usize::from(shard)].committed.load(Ordering::Acquire);
@@ -115,6 +125,7 @@ pub(crate) async fn list(
     Ok(render::ok(&PageShape {
         items: views.iter().map(shape).collect(),
         next_cursor,
+        missing_shards: api.router().unseen_shards(),
     }))
 }
 
@@ -131,13 +142,25 @@ pub(crate) async fn availability(State(api): State<Api>, call: Call) -> Result<R
         .map(|SkuName(sku)| api.router().sku(sku))
         .collect();
     let items = views.iter().flatten();
-    let unknown = skus.iter().zip(&views).filter(|(_, view)| view.is_none());
+    let absent = skus.iter().zip(&views).filter(|(_, view)| view.is_none());
+    let absent = absent.map(|(SkuName(sku), _)| sku);
+    let (unavailable, unknown): (Vec<&Sku>, Vec<&Sku>) =
+        absent.partition(|sku| api.router().why_unseen(sku).is_some());
     Ok(render::ok(&AvailabilityAnswer {
         items: items
             .map(|view| AvailabilityShape::of(view, position(&api, view)))
             .collect(),
-        unknown: unknown.map(|(SkuName(sku), _)| sku.as_str()).collect(),
+        unknown: unknown.into_iter().map(Sku::as_str).collect(),
+        unavailable: unavailable.into_iter().map(Sku::as_str).collect(),
     }))
+}
+
+/// Of a shard that does not serve the board may show nothing, so that absent is not unknown.
+fn refuse_if_unseen(api: &Api, sku: &Sku) -> Result<(), Problem> {
+    match api.router().why_unseen(sku) {
+        Some(why) => Err(render::unavailable(&why)),
+        None => Ok(()),
+    }
 }
 
 fn position(api: &Api, view: &SkuView) -> String {

@@ -170,3 +170,55 @@ async fn configurations_are_checked_as_well() {
     talk.get("/v1/skus/TEE").said().await;
     insta::assert_snapshot!(talk.transcript());
 }
+
+#[tokio::test]
+async fn an_id_that_was_never_given_is_unknown_whatever_its_version() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 5).await;
+    let body = r#"{"lines":[{"sku":"TEE","qty":1}]}"#;
+    let given = talk.reserved("k-1", body).await;
+    // As if it had been minted, but for the version.
+    let other_version = format!("{}4{}", &given[..14], &given[15..]);
+    let random = "54803856-d528-466d-8641-0e3e68b7fa9f";
+    for id in [random, &other_version] {
+        let path = format!("/v1/reservations/{id}");
+        let read = talk.get(&path).quietly().await;
+        let confirm = talk.post(&format!("{path}/confirm"), "k-2", "{}");
+        let confirm = confirm.quietly().await;
+        let body =
+            format!(r#"{{"operations":[{{"op":"release","key":"k-3","reservation":"{id}"}}]}}"#);
+        let batch = talk.ask(Method::POST, "/v1/batch").json(&body);
+        let batch = batch.quietly().await.body["results"][0].clone();
+        assert_eq!((read.status.as_u16(), confirm.status.as_u16()), (404, 404));
+        assert_eq!(batch["status"], 404, "{batch}");
+        for told in [&read.body, &confirm.body, &batch["problem"]] {
+            assert_eq!(told["code"], "unknown-reservation", "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_sent_back_whole() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let long = "\u{7f}".repeat(900_000);
+    let name = "n".repeat(900_000);
+    let line = r#""lines":[{"sku":"TEE","qty":1}]"#;
+    let operation = format!(r#"{{"op":"reserve","key":"k","customer":"{long}",{line}}}"#);
+    for (path, body) in [
+        (RESERVE, format!(r#"{{"customer":"{long}",{line}}}"#)),
+        (RESERVE, format!(r#"{{"{name}":1,{line}}}"#)),
+        (RESERVE, format!(r#"{{"mode":"{name}",{line}}}"#)),
+        ("/v1/batch", format!(r#"{{"operations":[{operation}]}}"#)),
+    ] {
+        let told = talk.post(path, "k-1", &body).quietly().await;
+        let bytes = told.body.to_string().len();
+        assert!(bytes < 16_384, "{path}: {bytes} bytes");
+        let is_refused = told.status == 400 || told.body["results"][0]["status"] == 400;
+        assert!(is_refused, "{path}: {}", told.body);
+    }
+    let long = "s".repeat(60_000);
+    let told = talk.get(&format!("/v1/skus/{long}")).quietly().await;
+    assert!(told.body.to_string().len() < 16_384, "a path");
+}

@@ -137,17 +137,18 @@ impl Service {
 
     /// Two SKUs that live on different shards.
     pub(crate) fn skus_of_two_shards(&self) -> [String; 2] {
-        let router = self.runtime.router();
-        let shard = |name: &str| {
-            let sku = holdfast_core::Sku::parse(name).expect("a good name");
-            router.placement().shard_of_sku(&sku)
-        };
         let mut names = (1..).map(|number| format!("SKU-{number}"));
         let first = "SKU-0".to_owned();
         let other = names
-            .find(|name| shard(name) != shard(&first))
+            .find(|name| self.shard_of(name) != self.shard_of(&first))
             .expect("there are two shards");
         [first, other]
+    }
+
+    /// Where a SKU lives.
+    pub(crate) fn shard_of(&self, sku: &str) -> u16 {
+        let sku = holdfast_core::Sku::parse(sku).expect("a good name");
+        self.runtime.router().placement().shard_of_sku(&sku)
     }
 
     /// A connection to the data listener.
@@ -163,5 +164,19 @@ impl Service {
         }
         self.runtime.drain(Duration::from_secs(10)).await;
         self.directory
+    }
+
+    /// Ends, and leaves no byte of the ledger that has `sku` as it was. Gives back the directory and
+    /// the shard.
+    pub(crate) async fn stop_and_damage(self, sku: &str) -> (TempDir, u16) {
+        let damaged = self.shard_of(sku);
+        let directory = self.stop().await;
+        let ledger = format!("data/shard-{damaged:02}/ledger.redb");
+        let ledger = directory.path().join(ledger);
+        let length = std::fs::metadata(&ledger)
+            .expect("the shard has a ledger")
+            .len();
+        std::fs::write(&ledger, vec![0x5a; length as usize]).expect("the directory is ours");
+        (directory, damaged)
     }
 }

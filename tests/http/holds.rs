@@ -101,3 +101,22 @@ async fn a_payment_in_progress_is_pinned_once() {
     talk.post(&path, "k-2", r#"{"for_ms":1000}"#).said().await;
     insta::assert_snapshot!(talk.transcript());
 }
+
+#[tokio::test]
+async fn what_is_sold_is_not_extended_or_pinned_and_nobody_is_told_of_a_release() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let path = held(&mut talk).await;
+    let sold = talk.post(&format!("{path}/confirm"), "k-1", "{}");
+    assert_eq!(sold.quietly().await.status, 200);
+    for (what, key, body) in [
+        ("extend", "k-2", r#"{"ttl_ms":60000}"#),
+        ("pin", "k-3", r#"{"for_ms":60000}"#),
+    ] {
+        let told = talk.post(&format!("{path}/{what}"), key, body);
+        let told = told.quietly().await;
+        assert_eq!(told.body["code"], "reservation-confirmed", "{what}");
+        let detail = told.body["detail"].as_str().expect("a problem has one");
+        assert!(!detail.contains("by a release"), "{what}: {detail}");
+    }
+}

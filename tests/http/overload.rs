@@ -69,18 +69,7 @@ async fn a_damaged_ledger_takes_down_its_shard_and_no_other() {
     for sku in [&one, &other] {
         talk.stocked(sku, 5).await;
     }
-    let router = service.runtime.router();
-    let damaged = holdfast_core::Sku::parse(&one).expect("a good name");
-    let damaged = router.placement().shard_of_sku(&damaged);
-    drop(router);
-    let directory = service.stop().await;
-    let ledger = directory
-        .path()
-        .join(format!("data/shard-{damaged:02}/ledger.redb"));
-    let length = std::fs::metadata(&ledger)
-        .expect("the shard has a ledger")
-        .len();
-    std::fs::write(&ledger, vec![0x5a; length as usize]).expect("the directory is ours");
+    let (directory, damaged) = service.stop_and_damage(&one).await;
 
     let service = Service::start_in(directory, |_| {}).await;
     let mut talk = service.talk().await;
@@ -102,4 +91,82 @@ async fn a_damaged_ledger_takes_down_its_shard_and_no_other() {
     let shard = &shards["items"][usize::from(damaged)];
     assert_eq!(shard["state"], "quarantined", "{shards}");
     assert!(shard["reason"].is_string());
+}
+
+#[tokio::test]
+async fn what_a_quarantined_shard_has_is_said_to_be_unavailable_and_not_unknown() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let [one, other] = service.skus_of_two_shards();
+    for sku in [&one, &other] {
+        talk.stocked(sku, 5).await;
+    }
+    let (directory, damaged) = service.stop_and_damage(&one).await;
+
+    let service = Service::start_in(directory, |_| {}).await;
+    let mut talk = service.talk().await;
+    let path = format!("/v1/skus/{one}");
+    let read = talk.get(&path).quietly().await;
+    let configured = talk.put(&path, r#"{"paused":true}"#);
+    let configured = configured.header("if-match", "*").quietly().await;
+    for answer in [read, configured] {
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert_eq!(answer.body["code"], "shard-unavailable");
+        assert_eq!(answer.body["outcome"], "not_applied");
+        assert_eq!(answer.body["shard"], damaged);
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    let asked = format!(r#"{{"skus":["{one}","{other}"]}}"#);
+    let available = talk.ask(Method::POST, "/v1/availability").json(&asked);
+    let available = available.quietly().await.body;
+    assert_eq!(available["items"][0]["sku"], other, "{available}");
+    assert_eq!(available["unavailable"], serde_json::json!([one]));
+    assert_eq!(available["unknown"], serde_json::json!([]));
+    let page = talk.get("/v1/skus").quietly().await.body;
+    assert_eq!(page["items"][0]["sku"], other, "{page}");
+    assert_eq!(page["missing_shards"], serde_json::json!([damaged]));
+    // What the other shard does not know is unknown.
+    let ghost = (0..).map(|number| format!("GHOST-{number}"));
+    let mut ghost = ghost.filter(|name| service.shard_of(name) != damaged);
+    let ghost = format!("/v1/skus/{}", ghost.next().expect("there are two shards"));
+    assert_eq!(talk.get(&ghost).quietly().await.status, 404);
+}
+
+#[tokio::test]
+async fn a_full_table_of_keys_keeps_no_payment_no_release_and_no_pause_waiting() {
+    let service = Service::start_with(|config| {
+        config.shards.count = holdfast::config::OrAuto::Set(1);
+        config.reservations.reservations_max = holdfast::config::OrAuto::Set(4);
+    })
+    .await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 9).await;
+    let body = r#"{"lines":[{"sku":"TEE","qty":1}]}"#;
+    let paid = talk.reserved("r-1", body).await;
+    let left = talk.reserved("r-2", body).await;
+    let receipt = r#"{"kind":"receive","qty":1}"#;
+    let mut number = 0;
+    let full = loop {
+        let key = format!("m-{number}");
+        let told = talk.post("/v1/skus/TEE/movements", &key, receipt);
+        let told = told.quietly().await;
+        if told.status != 201 {
+            break told;
+        }
+        number += 1;
+        assert!(number < 1_000, "the table is bounded");
+    };
+    assert_eq!(full.status, 503, "{}", full.body);
+    assert_eq!(full.body["code"], "capacity");
+    assert_eq!(full.body["outcome"], "not_applied");
+    let detail = full.body["detail"].as_str().expect("a problem has one");
+    assert!(detail.contains("reservations.reservations_max"), "{detail}");
+    let path = |id: &str, what: &str| format!("/v1/reservations/{id}/{what}");
+    for (id, what, key) in [(&paid, "confirm", "c-1"), (&left, "release", "c-2")] {
+        let told = talk.post(&path(id, what), key, "{}").quietly().await;
+        assert_eq!(told.status, 200, "{what}: {}", told.body);
+    }
+    let paused = talk.put("/v1/skus/TEE", r#"{"paused":true}"#);
+    let paused = paused.header("idempotency-key", "c-3").quietly().await;
+    assert_eq!(paused.status, 200, "{}", paused.body);
 }

@@ -70,6 +70,20 @@ impl ReservationId {
         Self::from_u128(uuid::Uuid::try_parse(text).ok()?.as_u128())
     }
 
+    /// What a caller calls an id: any UUID in its usual text form. One that no shard can have
+    /// minted is nobody's, and so unknown everywhere.
+    pub fn named(text: &str) -> Option<Self> {
+        if text.len() != 36 {
+            return None;
+        }
+        Some(Self(uuid::Uuid::try_parse(text).ok()?.as_u128()))
+    }
+
+    /// Whether a shard can have minted it.
+    pub const fn is_mintable(self) -> bool {
+        Self::from_u128(self.0).is_some()
+    }
+
     /// Its 128 bits.
     pub const fn as_u128(self) -> u128 {
         self.0
@@ -140,5 +154,8 @@ mod tests {
             None
         );
         assert_eq!(ReservationId::parse("not-an-id"), None);
+        let named = ReservationId::named("b3a1f4e2-6f0a-4c3e-9f0a-1d2c3b4a5f60");
+        assert_eq!(named.map(ReservationId::is_mintable), Some(false));
+        assert_eq!(ReservationId::named("not-an-id"), None);
     }
 }

@@ -32,7 +32,7 @@ pub struct Policy {
     pub feeds_gapless: Vec<Text>,
     /// Reservations kept on this shard, open and ended together.
     pub reservations_max: usize,
-    /// Idempotency keys kept on this shard.
+    /// Idempotency keys kept on this shard, the part included that [`Policy::keys_kept`] names.
     pub keys_max: usize,
     /// Whether stock may come in only where a location was declared.
     pub locations_declared: bool,
@@ -44,6 +44,14 @@ pub struct Policy {
     pub expire_per_turn: usize,
     /// Longest extension of a deadline that fell into downtime.
     pub resume_grace: Millis,
+}
+
+impl Policy {
+    /// Places in the table of keys that are kept for what ends or pins a hold and for pausing a
+    /// sale: the last fifth.
+    pub const fn keys_kept(&self) -> usize {
+        self.keys_max / 5
+    }
 }
 
 impl Default for Policy {

@@ -84,7 +84,7 @@ fn engine_and_model_agree_where_every_table_is_nearly_full() {
     let name = "engine_and_model_agree_where_every_table_is_nearly_full";
     let policy = Policy {
         reservations_max: 5,
-        keys_max: 4,
+        keys_max: 5,
         skus_max: 2,
         ..bounds()
     };

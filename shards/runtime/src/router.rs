@@ -221,6 +221,20 @@ impl Router {
         self.0.board.skus(prefix, after, limit)
     }
 
+    /// Why nothing can be said of a SKU that the board does not show: its shard does not serve.
+    pub fn why_unseen(&self, sku: &Sku) -> Option<Unavailable> {
+        self.link(self.0.placement.shard_of_sku(sku)).refusal()
+    }
+
+    /// Shards of which the board shows nothing, since they have not served since the start.
+    pub fn unseen_shards(&self) -> Vec<ShardIndex> {
+        let is_unseen = |link: &&Link| {
+            link.refusal().is_some() && link.stats.committed.load(Ordering::Acquire) == 0
+        };
+        let unseen = self.0.links.iter().filter(is_unseen);
+        unseen.map(|link| link.index).collect()
+    }
+
     /// The opaque text of a point in the ledger of a SKU's shard; 0 is its last commit.
     pub fn position(&self, sku: &Sku, seq: u64) -> String {
         let shard = self.0.placement.shard_of_sku(sku);

@@ -25,7 +25,7 @@ pub enum Unavailable {
         shard: ShardIndex,
     },
     /// A table is full.
-    #[error("the table of {0} is full; retry when some have ended, or raise its bound")]
+    #[error("the table of {0} is full")]
     Full(&'static str),
     /// The shard is being rebuilt from its ledger.
     #[error("shard {shard} is being rebuilt from its ledger; retry shortly")]

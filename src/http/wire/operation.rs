@@ -18,7 +18,7 @@ use super::body::{
     ReleaseBody, RemainderWord, ReserveBody,
 };
 use super::object::Object;
-use super::scalar::{FreeText, Id, LocationName, SkuName, Time};
+use super::scalar::{FreeText, Id, LocationName, SkuName, Target, Time};
 
 /// What an operation does; its number counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub(crate) struct OperationBody<'a> {
     op: OpWord,
     #[serde(borrow)]
     key: Option<KeyText<'a>>,
-    reservation: Option<Id>,
+    reservation: Option<Target>,
     sku: Option<SkuName>,
     order_ref: Option<FreeText>,
     customer: Option<FreeText>,

@@ -120,6 +120,13 @@ text_scalar!(
         .description(Some("A UUID, opaque to callers."))
 );
 text_scalar!(
+    /// The reservation that a call is about: one that was never given is unknown, not malformed.
+    Target(ReservationId),
+    "an id as this service gave it",
+    |text| ReservationId::named(text).ok_or(Target::EXPECTED),
+    Id::schema()
+);
+text_scalar!(
     /// A point in time.
     Time(Timestamp),
     TIME_EXPECTED,
@@ -138,9 +145,9 @@ fn read_time(text: &str) -> Result<Timestamp, &'static str> {
     Ok(Timestamp::from_ms(ms))
 }
 
-/// Parses an id of a path or a query.
+/// Parses an id of a path.
 pub(crate) fn parse_id(text: &str) -> Result<ReservationId, &'static str> {
-    Id::read(text).map(|id| id.0)
+    Target::read(text).map(|id| id.0)
 }
 
 impl Serialize for Id {

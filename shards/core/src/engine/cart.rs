@@ -46,7 +46,7 @@ impl Engine {
             customer: command.customer.as_ref(),
             mode: command.mode,
             replaced: None,
-            is_late: command.late.is_some(),
+            late: command.late.as_ref().map(|_| command.id.at()),
             now,
         };
         let sourced = match self.source(&ask) {
@@ -104,13 +104,14 @@ impl Engine {
             Ok(terms) => terms,
             Err(decision) => return *decision,
         };
-        let sourced = match self.source_own(command, now) {
-            Ok(sourced) => sourced,
+        let (sourced, cut) = match self.source_own(command, now) {
+            Ok(own) => own,
             Err(miss) => return self.miss(miss, now),
         };
         if sourced.takes.is_empty() && command.held.is_empty() {
-            let shortages = sourced.shortages.iter().chain(&command.shortages);
-            let refusal = Refusal::InsufficientStock(shortages.map(nothing_of).collect());
+            // What the parts were refused for is the runtime's to add.
+            let nothing = || command.shortages.iter().map(nothing_of).collect();
+            let refusal = cut.unwrap_or_else(|| Refusal::InsufficientStock(nothing()));
             return Decision::refused(refusal, self.seq);
         }
         if self.homes.len() >= self.policy.reservations_max {
@@ -136,13 +137,18 @@ impl Engine {
         }
     }
 
-    fn source_own(&self, command: &CreateCart, now: Timestamp) -> Result<Sourced, Miss> {
+    /// What covers home's own lines; where best effort can grant none of them, also why.
+    fn source_own(
+        &self,
+        command: &CreateCart,
+        now: Timestamp,
+    ) -> Result<(Sourced, Option<Refusal>), Miss> {
         let nothing = || Sourced {
             takes: SmallVec::new(),
             shortages: Vec::new(),
         };
         if command.own.is_empty() {
-            return Ok(nothing());
+            return Ok((nothing(), None));
         }
         let reserve = &command.reserve;
         let ask = Ask {
@@ -150,20 +156,26 @@ impl Engine {
             customer: reserve.customer.as_ref(),
             mode: reserve.mode,
             replaced: None,
-            is_late: false,
+            late: None,
             now,
         };
         match self.source(&ask) {
             Err(Miss::Refused(refusal, _)) if reserve.mode == Mode::BestEffort => {
                 match refusal.as_shortage() {
-                    Some(reason) => Ok(Sourced {
-                        shortages: all_short(&ask, reason),
-                        ..nothing()
-                    }),
+                    Some(reason) => {
+                        let shortages = all_short(&ask, reason);
+                        Ok((
+                            Sourced {
+                                shortages,
+                                ..nothing()
+                            },
+                            Some(refusal),
+                        ))
+                    }
                     None => Err(Miss::Refused(refusal, self.seq)),
                 }
             }
-            other => other,
+            other => other.map(|sourced| (sourced, None)),
         }
     }
 

@@ -132,7 +132,9 @@ impl Engine {
     }
 
     pub(super) fn has_minted(&self, id: crate::id::ReservationId) -> bool {
-        (id.opening().number(), id.counter()) < self.minted && id.at() <= self.at
+        id.is_mintable()
+            && (id.opening().number(), id.counter()) < self.minted
+            && id.at() <= self.at
     }
 
     fn load_sku(&mut self, record: &SkuRecord) {

@@ -164,13 +164,14 @@ impl Engine {
         if let Some(refusal) = sales.reduce(Refusal::join) {
             return Some(Missing::Sale(refusal));
         }
+        let times = (plan.home.created_at(), now);
         for (line, _) in own.clone() {
             let wanted: u64 = own
                 .clone()
                 .filter(|(other, _)| other.sku == line.sku)
                 .map(|(_, units)| u64::from(*units))
                 .sum();
-            if let Some(missing) = self.limit_missing(line, wanted, customer.as_ref(), now) {
+            if let Some(missing) = self.limit_missing(line, wanted, customer.as_ref(), times) {
                 return Some(missing);
             }
         }
@@ -197,12 +198,13 @@ impl Engine {
         None
     }
 
+    /// Whether some window of the limit that holds the time of the reservation would hold too much.
     fn limit_missing(
         &self,
         line: &Line,
         wanted: u64,
         customer: Option<&Text>,
-        now: Timestamp,
+        (made, now): (Timestamp, Timestamp),
     ) -> Option<Missing> {
         let is_limited = self.skus.get(line.sku).config.customer_limit.is_some();
         let customer = customer.filter(|_| is_limited)?;
@@ -212,7 +214,7 @@ impl Engine {
             customer: Some(customer),
             mode: Mode::AllOrNothing,
             replaced: None,
-            is_late: true,
+            late: Some(made),
             now,
         };
         self.over_limit(line.sku, customer, wanted, &ask)?;

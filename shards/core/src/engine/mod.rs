@@ -53,7 +53,7 @@ pub use evolve::FatalEvent;
 pub use invariants::InvariantBroken;
 pub use seen::Seen;
 
-use crate::command::{Command, HeldLine, LineUnits, Request};
+use crate::command::{Command, HeldLine, LineUnits, Patch, Request};
 use crate::event::{Effect, Event, KeyOutcome, KeyTag, KeyTarget};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku};
@@ -231,7 +231,7 @@ impl Engine {
             if let Some(decision) = self.repeat(tag) {
                 return decision;
             }
-            if self.keys.len() >= self.policy.keys_max {
+            if self.keys.len() >= self.keys_bound(&request.command) {
                 return Decision::outcome(Outcome::Full("keys"), self.seq);
             }
         }
@@ -257,6 +257,36 @@ impl Engine {
             Command::CloseCart(id) => self.decide_close_cart(*id, now),
             Command::Settle(command) => self.decide_settle(command, now),
             Command::DropHold(command) => self.decide_drop_hold(command, now),
+        }
+    }
+
+    /// How far a command may fill the table of keys. The last fifth is kept for what ends or pins a
+    /// hold and for pausing a sale, so that a payment never waits for a table that others have
+    /// filled. Extends come as often as a caller likes, so they may take half of that.
+    fn keys_bound(&self, command: &Command) -> usize {
+        let (max, kept) = (self.policy.keys_max, self.policy.keys_kept());
+        match command {
+            Command::Confirm(_)
+            | Command::ConfirmLate(_)
+            | Command::RefuseLate(..)
+            | Command::Release(_)
+            | Command::Cancel(_)
+            | Command::Pin(_) => max,
+            Command::Configure(configure) if configure.paused != Patch::Keep => max,
+            Command::Extend(_) => max - kept / 2,
+            Command::Configure(_)
+            | Command::Movement(_)
+            | Command::Location(_)
+            | Command::LiftStream(_)
+            | Command::OpenDrift(_)
+            | Command::DecideDrift(_)
+            | Command::MoveHold(_)
+            | Command::Reserve(_)
+            | Command::CreateCart(_)
+            | Command::Try(_)
+            | Command::CloseCart(_)
+            | Command::Settle(_)
+            | Command::DropHold(_) => max - kept,
         }
     }
 

@@ -50,7 +50,7 @@ impl Engine {
             customer: command.customer.as_ref(),
             mode: command.mode,
             replaced: terms.replaced.map(|(_, home)| home),
-            is_late: false,
+            late: None,
             now,
         };
         let sourced = match self.source(&ask) {

@@ -11,7 +11,7 @@ use crate::command::{Mode, ReserveLine};
 use crate::name::Text;
 use crate::refusal::{OverLimit, Refusal};
 use crate::snapshot::{Shortage, ShortageReason};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 use smallvec::SmallVec;
 
 /// What is to be covered.
@@ -21,9 +21,9 @@ pub(super) struct Ask<'a> {
     pub(super) mode: Mode,
     /// A reservation whose units count as available, since it is released in the same step.
     pub(super) replaced: Option<&'a Home>,
-    /// A reservation already made takes its units again: one that named no customer was made when
-    /// it needed none, so no limit counts it.
-    pub(super) is_late: bool,
+    /// When a reservation was made that takes its units again. One that named no customer was made
+    /// when it needed none, so no limit counts it.
+    pub(super) late: Option<Timestamp>,
     pub(super) now: Timestamp,
 }
 
@@ -190,7 +190,7 @@ impl Engine {
                 limited.push(line.sku);
             }
         }
-        if limited.is_empty() || (ask.is_late && ask.customer.is_none()) {
+        if limited.is_empty() || (ask.late.is_some() && ask.customer.is_none()) {
             return Ok(());
         }
         let Some(customer) = ask.customer else {
@@ -239,17 +239,26 @@ impl Engine {
             if ask.replaced.is_some_and(is_replaced) {
                 units -= u64::from(hold.open());
             }
-            if ask.now < at.after(limit.window) && units > 0 {
+            let is_near = match ask.late {
+                None => ask.now < at.after(limit.window),
+                Some(made) => at < made.after(limit.window) && made < at.after(limit.window),
+            };
+            if is_near && units > 0 {
                 counts.push((at, units));
             }
         }
-        let counted: u64 = counts.iter().map(|(_, units)| units).sum();
+        let counted = match ask.late {
+            None => counts.iter().map(|(_, units)| units).sum(),
+            Some(made) => most_within(limit.window, made, &counts),
+        };
         if counted + requested <= u64::from(limit.units) {
             return None;
         }
         counts.sort_unstable();
         let mut left = counted;
-        let frees_at = counts.iter().find_map(|(at, units)| {
+        // No time frees what a reservation of the past would have too much.
+        let mut leaving = counts.iter().filter(|_| ask.late.is_none());
+        let frees_at = leaving.find_map(|(at, units)| {
             left -= units;
             (left + requested <= u64::from(limit.units)).then(|| at.after(limit.window))
         });
@@ -282,4 +291,16 @@ impl Engine {
             .min_by_key(|(number, hold, _)| (hold.deadline, *number))
             .map(|(_, hold, _)| hold.home)
     }
+}
+
+/// The most units that stand in one window together with a reservation made at `made`.
+fn most_within(window: Millis, made: Timestamp, counts: &[(Timestamp, u64)]) -> u64 {
+    let ends = counts.iter().map(|(at, _)| *at).filter(|at| made < *at);
+    let units_at = |end: Timestamp| -> u64 {
+        let within = counts
+            .iter()
+            .filter(|(at, _)| *at <= end && end < at.after(window));
+        within.map(|(_, units)| units).sum()
+    };
+    ends.chain([made]).map(units_at).max().unwrap_or(0)
 }

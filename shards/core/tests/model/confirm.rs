@@ -136,9 +136,9 @@ impl Model {
         for sku in &skus {
             let here = wanted().filter(|(hold, _)| hold.sku == *sku);
             let requested = here.map(|(_, units)| u64::from(*units)).sum();
+            let late = (order.created_at, requested);
             let customer = order.customer.as_ref();
-            let tally = customer.and_then(|name| self.tally(sku, name, None, now));
-            if tally.is_some_and(|tally| tally.over(sku, requested).is_some()) {
+            if customer.is_some_and(|name| self.is_over_late(sku, name, late, now)) {
                 return self.close(order, KeyOutcome::ClosedCustomerLimit, now);
             }
         }

@@ -21,6 +21,42 @@ impl Model {
         now: Timestamp,
     ) -> Option<Tally> {
         let limit = self.skus[sku].config.customer_limit?;
+        let mut units = self.had(sku, customer, instead_of, now);
+        units.retain(|(at, _)| now < at.after(limit.window));
+        units.sort_by_key(|(at, _)| *at);
+        Some(Tally { limit, units })
+    }
+
+    /// Whether units reserved at `made` would be too many in some window, were they sold now.
+    pub(super) fn is_over_late(
+        &self,
+        sku: &Sku,
+        customer: &Text,
+        (made, requested): (Timestamp, u64),
+        now: Timestamp,
+    ) -> bool {
+        let Some(limit) = self.skus[sku].config.customer_limit else {
+            return false;
+        };
+        let mut units = self.had(sku, customer, None, now);
+        units.push((made, requested));
+        // The fullest window begins with a reservation.
+        units.iter().any(|(start, _)| {
+            let is_in = |at: Timestamp| *start <= at && at < start.after(limit.window);
+            let within = units.iter().filter(|(at, _)| is_in(*at));
+            let sum: u64 = within.map(|(_, units)| units).sum();
+            is_in(made) && u64::from(limit.units) < sum
+        })
+    }
+
+    /// What counts for a limit at all, whatever its window.
+    fn had(
+        &self,
+        sku: &Sku,
+        customer: &Text,
+        instead_of: Option<ReservationId>,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, u64)> {
         let mut units = Vec::new();
         for order in self
             .orders
@@ -43,9 +79,7 @@ impl Model {
                 }
             }
         }
-        units.retain(|(at, _)| now < at.after(limit.window));
-        units.sort_by_key(|(at, _)| *at);
-        Some(Tally { limit, units })
+        units
     }
 }
 

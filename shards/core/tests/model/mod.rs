@@ -30,7 +30,7 @@ pub(crate) use told::{Moved, Told};
 
 use holdfast_core::{
     Command, Count, Counter, Counters, CustomerLimit, DriftRecord, ExpiredReason, KeyOutcome,
-    KeyTag, KeyTarget, Location, LocationRecord, MovementOutcome, Policy, Refusal, Request,
+    KeyTag, KeyTarget, Location, LocationRecord, MovementOutcome, Patch, Policy, Refusal, Request,
     ReservationId, Shortage, Sku, SkuConfig, Text, Timestamp, Versions,
 };
 use std::collections::BTreeMap;
@@ -181,7 +181,7 @@ impl Model {
         if let Some(told) = request.key.and_then(|tag| self.repeat(tag, now)) {
             return (told, false);
         }
-        if request.key.is_some() && self.keys.len() >= self.policy.keys_max {
+        if request.key.is_some() && self.keys.len() >= self.room_for_keys(&request.command) {
             return (Told::Full("keys"), false);
         }
         if let Command::Location(command) = &request.command {
@@ -206,6 +206,18 @@ impl Model {
             }
         }
         (self.tell(outcome.what, false, now), is_recorded)
+    }
+
+    /// Of ten places eight are anybody's, the ninth an extend's as well, the tenth for the rest.
+    fn room_for_keys(&self, command: &Command) -> usize {
+        let all = self.policy.keys_max;
+        let fifth = all / 5;
+        match command {
+            Command::Confirm(_) | Command::Release(_) | Command::Cancel(_) | Command::Pin(_) => all,
+            Command::Configure(change) if !matches!(change.paused, Patch::Keep) => all,
+            Command::Extend(_) => all - fifth / 2,
+            _ => all - fifth,
+        }
     }
 
     fn act(&mut self, command: &Command, now: Timestamp) -> Outcome {

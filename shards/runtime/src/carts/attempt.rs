@@ -3,8 +3,9 @@
 use crate::peer::ShortWhy;
 use crate::placement::ShardIndex;
 use crate::reply::ReplyTo;
+use crate::shard::Turn;
 use holdfast_core::{
-    Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, Refusal, ReservationId,
+    Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, Refusal, ReservationId, Reserve,
     ReserveLine, Settle, Shortage, Text, Timestamp, Try,
 };
 
@@ -107,6 +108,32 @@ impl Attempt {
         drops.collect()
     }
 
+    /// What the parts refused, together: the lowest class that any reports, with all its lines.
+    pub(super) fn refusal(&self, counts: impl Fn(&Refusal) -> bool) -> Option<Refusal> {
+        let refusals = self.parts.iter().filter_map(|part| match &part.answer {
+            Some(PartAnswer::Short(ShortWhy::Refused(refusal))) => Some(refusal),
+            Some(_) | None => None,
+        });
+        let refusals = refusals.filter(|refusal| counts(refusal));
+        refusals.cloned().reduce(Refusal::join)
+    }
+
+    /// Adds what the parts refused to home's own refusal of a best effort that got nothing. Where
+    /// home has no lines, its own says nothing.
+    pub(super) fn join_parts(&self, own: &mut Refusal) {
+        let is_shortage = own.as_shortage().is_some();
+        if !self.is_best_effort() || !is_shortage || !self.held().is_empty() {
+            return;
+        }
+        if let Some(parts) = self.refusal(|_| true) {
+            *own = if has_own(self) {
+                own.clone().join(parts)
+            } else {
+                parts
+            };
+        }
+    }
+
     /// Whether units that other carts have not decided are all that was missing.
     pub(super) fn only_undecided_missing(&self) -> bool {
         let mut shorts = self.parts.iter().filter_map(|part| match &part.answer {
@@ -137,4 +164,26 @@ pub(super) const fn has_own(attempt: &Attempt) -> bool {
         Goal::Reserve(cart) => !cart.own.is_empty(),
         Goal::Late(_) => false,
     }
+}
+
+/// The lines of a reserve that other shards have.
+pub(super) fn parts_of(turn: &Turn<'_>, reserve: &Reserve) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for line in reserve
+        .lines
+        .iter()
+        .filter(|line| !turn.is_local(&line.sku))
+    {
+        let shard = turn.shard_of(&line.sku);
+        match parts.iter_mut().find(|part| part.shard == shard) {
+            Some(part) => part.lines.push(line.clone()),
+            None => parts.push(Part {
+                shard,
+                lines: vec![line.clone()],
+                late: None,
+                answer: None,
+            }),
+        }
+    }
+    parts
 }

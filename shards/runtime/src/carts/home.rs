@@ -1,6 +1,6 @@
 //! Home: tries in memory, and one record once every part holds.
 
-use super::attempt::{Attempt, Goal, Part, PartAnswer, has_own, only_undecided};
+use super::attempt::{Attempt, Goal, PartAnswer, has_own, only_undecided, parts_of};
 use super::shortages::with_parts;
 use super::timers::Timer;
 use super::{Carts, step};
@@ -11,7 +11,6 @@ use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
     Answer, Command, CreateCart, KeyTag, Outcome, OwnCheck, Refusal, Request, ReservationId,
-    Reserve,
 };
 
 impl Carts {
@@ -279,7 +278,8 @@ impl Carts {
                     key: attempt.key,
                     command: Command::CreateCart(cart),
                 },
-                Err(told) => {
+                Err(why) => {
+                    let told = told_of(turn, why);
                     self.fail(turn, id, attempt, &told);
                     return;
                 }
@@ -292,7 +292,13 @@ impl Carts {
                 }
             }
         };
-        let Applied { outcome, wait, .. } = turn.apply(&request);
+        let Applied {
+            mut outcome, wait, ..
+        } = turn.apply(&request);
+        if let Outcome::Refused { refusal, .. } = &mut outcome {
+            // Best effort that got nothing: what the parts said counts as well.
+            attempt.join_parts(refusal);
+        }
         if matches!(outcome, Outcome::Done(_)) {
             let told = turn.told(outcome, wait).expect("done is told");
             tell_all(turn, attempt.waiters, &told, wait);
@@ -317,22 +323,17 @@ impl Carts {
     /// A part said no: the lowest class that any reports, with all its lines.
     fn refuse(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
         let attempt = self.end(id).expect("the caller found it");
-        let mut refusal: Option<Refusal> = None;
+        let refusal = attempt.refusal(|_| true);
         let mut unavailable = None;
         for part in &attempt.parts {
             match &part.answer {
-                Some(PartAnswer::Short(ShortWhy::Refused(why))) => {
-                    let why = why.clone();
-                    refusal =
-                        Some(refusal.map_or_else(|| why.clone(), |other| other.join(why.clone())));
-                }
                 Some(PartAnswer::Short(ShortWhy::Full(table))) => {
                     unavailable = Some(Unavailable::Full(table));
                 }
                 Some(PartAnswer::Short(ShortWhy::Undecided)) => {
                     unavailable = unavailable.or(Some(Unavailable::Undecided));
                 }
-                Some(PartAnswer::Held(..)) | None => {}
+                Some(PartAnswer::Short(ShortWhy::Refused(_)) | PartAnswer::Held(..)) | None => {}
             }
         }
         // What undecided carts alone stand in the way of is not gone for good.
@@ -443,6 +444,15 @@ impl Attempt {
     }
 }
 
+/// What is told of a part that refuses the cart whatever its mode.
+fn told_of(turn: &Turn<'_>, why: ShortWhy) -> Told {
+    match why {
+        ShortWhy::Refused(refusal) => Ok(turn.refused(refusal, false, 0)),
+        ShortWhy::Full(table) => Err(Unavailable::Full(table)),
+        ShortWhy::Undecided => Err(Unavailable::Undecided),
+    }
+}
+
 /// Whether home's own lines can't be held; what to tell then.
 fn check_own(turn: &mut Turn<'_>, cart: &CreateCart) -> Option<Told> {
     for _ in 0..turn.engine().policy().expire_per_turn {
@@ -461,27 +471,6 @@ fn check_own(turn: &mut Turn<'_>, cart: &CreateCart) -> Option<Told> {
         }
     }
     Some(Err(Unavailable::Undecided))
-}
-
-fn parts_of(turn: &Turn<'_>, reserve: &Reserve) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
-    for line in reserve
-        .lines
-        .iter()
-        .filter(|line| !turn.is_local(&line.sku))
-    {
-        let shard = turn.shard_of(&line.sku);
-        match parts.iter_mut().find(|part| part.shard == shard) {
-            Some(part) => part.lines.push(line.clone()),
-            None => parts.push(Part {
-                shard,
-                lines: vec![line.clone()],
-                late: None,
-                answer: None,
-            }),
-        }
-    }
-    parts
 }
 
 fn tell_all(turn: &mut Turn<'_>, waiters: Vec<ReplyTo>, told: &Told, after: u64) {

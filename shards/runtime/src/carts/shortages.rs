@@ -2,12 +2,16 @@
 
 use super::attempt::{Attempt, Part, PartAnswer};
 use crate::peer::ShortWhy;
-use crate::reply::Told;
-use crate::unavailable::Unavailable;
 use holdfast_core::{CreateCart, HeldLine, Shortage, ShortageReason};
 
-/// The cart with what its parts hold, and for best effort what they don't.
-pub(super) fn with_parts(cart: &CreateCart, attempt: &Attempt) -> Result<Box<CreateCart>, Told> {
+/// The cart with what its parts hold, and for best effort what they don't; or why that is no cart.
+pub(super) fn with_parts(
+    cart: &CreateCart,
+    attempt: &Attempt,
+) -> Result<Box<CreateCart>, ShortWhy> {
+    if let Some(refusal) = attempt.refusal(|refusal| refusal.as_shortage().is_none()) {
+        return Err(ShortWhy::Refused(refusal));
+    }
     let mut cart = cart.clone();
     cart.held = attempt.held();
     for part in &attempt.parts {
@@ -23,23 +27,13 @@ pub(super) fn with_parts(cart: &CreateCart, attempt: &Attempt) -> Result<Box<Cre
     Ok(Box::new(cart))
 }
 
-/// The shortage that best effort makes of a part's answer; other refusals stay refusals.
-fn short_reason(why: &ShortWhy) -> Result<ShortageReason, Told> {
-    let refusal = match why {
-        ShortWhy::Undecided => return Ok(ShortageReason::InsufficientStock),
-        ShortWhy::Full(table) => return Err(Err(Unavailable::Full(table))),
-        ShortWhy::Refused(refusal) => refusal,
-    };
-    refusal.as_shortage().ok_or_else(|| {
-        let refusal = Box::new(refusal.clone());
-        let at = holdfast_core::Timestamp::ZERO;
-        Ok(holdfast_core::Answer::Refused {
-            refusal,
-            at,
-            seq: 0,
-            replayed: false,
-        })
-    })
+/// The shortage that best effort makes of a part's answer.
+fn short_reason(why: &ShortWhy) -> Result<ShortageReason, ShortWhy> {
+    match why {
+        ShortWhy::Undecided => Ok(ShortageReason::InsufficientStock),
+        ShortWhy::Refused(refusal) => refusal.as_shortage().ok_or_else(|| why.clone()),
+        ShortWhy::Full(_) => Err(why.clone()),
+    }
 }
 
 /// What a part was asked for and does not hold. It tells why with its first answer only: one that

@@ -4,8 +4,8 @@ use crate::client::{configure, receive};
 use crate::world::{Mood, World};
 use holdfast_core::{
     Answer, Command, Confirm, Counter, ExpiredReason, Late, LineUnits, Location, Millis, Mode,
-    Movement, MovementKind, Note, Refusal, Remainder, ReservationId, ReservationView, Reserve,
-    ReserveLine, ShortageReason, Sku, Text, Units,
+    Movement, MovementKind, Note, Patch, Refusal, Remainder, ReservationId, ReservationView,
+    Reserve, ReserveLine, ShortageReason, Sku, Text, Timestamp, Units,
 };
 use holdfast_runtime::{Told, Unavailable};
 
@@ -260,5 +260,71 @@ fn a_late_confirm_under_way_does_not_outlive_the_window_that_refused_another() {
         };
         assert_eq!(reason, ExpiredReason::LateWindow);
     }
+    world.rest(true).expect("everything fits");
+}
+
+fn refused(world: &World, ask: usize) -> (Refusal, Timestamp) {
+    match told(world, ask) {
+        Ok(Answer::Refused { refusal, at, .. }) => (*refusal, at),
+        other => panic!("expected a refusal, was told {other:?}"),
+    }
+}
+
+fn pause(world: &mut World, sku: &Sku) {
+    let mut configure = configure(sku, None);
+    configure.paused = Patch::Set(true);
+    send(world, Command::Configure(Box::new(configure)));
+    pass(world, 1);
+}
+
+/// It was `insufficient-stock` with an `available` of 0 for whatever nothing could be granted of.
+#[test]
+fn a_cart_that_gets_nothing_by_best_effort_is_refused_for_the_first_reason_of_any_shard() {
+    let mut world = calm(3);
+    let (paused, empty) = (stocked(&mut world, 0, 9), stocked(&mut world, 1, 1));
+    let other = stocked(&mut world, 2, 1);
+    let all = reserve(&mut world, &[(&empty, 1), (&other, 1)], Mode::AllOrNothing);
+    pass(&mut world, 500);
+    made(&world, all);
+    pause(&mut world, &paused);
+    let at_part = reserve(&mut world, &[(&empty, 1), (&paused, 1)], Mode::BestEffort);
+    let at_home = reserve(&mut world, &[(&paused, 1), (&empty, 1)], Mode::BestEffort);
+    let short = reserve(&mut world, &[(&empty, 1), (&other, 2)], Mode::BestEffort);
+    pass(&mut world, 1000);
+    let expected = Refusal::SalePaused(vec![paused]);
+    assert_eq!(refused(&world, at_part).0, expected);
+    assert_eq!(refused(&world, at_home).0, expected);
+    let Refusal::InsufficientStock(lines) = refused(&world, short).0 else {
+        panic!("both are short: {:?}", told(&world, short));
+    };
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (&line.sku, line.requested))
+        .collect();
+    assert_eq!(told, [(&empty, 1), (&other, 2)]);
+    assert!(lines.iter().all(|line| line.stock.is_some()), "{lines:?}");
+    world.rest(true).expect("everything fits");
+}
+
+/// The refusal was dated 1970, and named the SKU of one part only.
+#[test]
+fn unknown_skus_of_all_parts_refuse_a_best_effort_cart_and_say_when() {
+    let mut world = calm(3);
+    let known = stocked(&mut world, 0, 9);
+    let ghost = |shard: u16| {
+        let names = (0..).map(|number| Sku::parse(&format!("GHOST{number}")).expect("a name"));
+        let mut own = names.filter(|sku| world.common.placement.shard_of_sku(sku) == shard);
+        own.next().expect("hashes reach every shard")
+    };
+    let (one, two) = (ghost(1), ghost(2));
+    let ask = reserve(
+        &mut world,
+        &[(&known, 1), (&one, 1), (&two, 1)],
+        Mode::BestEffort,
+    );
+    pass(&mut world, 1000);
+    let (refusal, at) = refused(&world, ask);
+    assert_eq!(refusal, Refusal::UnknownSku(vec![one, two]));
+    assert!(Timestamp::ZERO < at, "{at:?}");
     world.rest(true).expect("everything fits");
 }
