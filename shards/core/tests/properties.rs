@@ -106,3 +106,9 @@ fn engine_and_model_agree_on_what_counts_for_a_limit() {
     let name = "engine_and_model_agree_on_what_counts_for_a_limit";
     hold(name, &bounds(), Theme::Limits, 50, 256);
 }
+
+#[test]
+fn engine_and_model_agree_on_what_happens_to_stock() {
+    let name = "engine_and_model_agree_on_what_happens_to_stock";
+    hold(name, &bounds(), Theme::Stock, 60, 256);
+}

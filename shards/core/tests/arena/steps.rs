@@ -225,6 +225,8 @@ pub(crate) enum Theme {
     All,
     /// One SKU, its limit, and customers who come back.
     Limits,
+    /// Movements, feeds and drifts.
+    Stock,
 }
 
 /// Histories of up to `steps` steps.
@@ -239,12 +241,21 @@ fn step(theme: Theme) -> impl Strategy<Value = Step> {
             prop_oneof![6 => configure(), 8 => movement(), 1 => place(), 1 => lift()].boxed(),
         ),
         Theme::Limits => (small_basket().boxed(), change_of_limit().boxed()),
+        Theme::Stock => (
+            small_basket().boxed(),
+            prop_oneof![12 => movement(), 1 => lift()].boxed(),
+        ),
+    };
+    let moves = if matches!(theme, Theme::Stock) {
+        50
+    } else {
+        10
     };
     prop_oneof![
         12 => (key(), basket, prop::option::weighted(0.25, any::<Index>()))
             .prop_map(|(key, basket, replace)| Step::Reserve(key, basket, replace)),
         14 => (key(), any::<Index>(), on()).prop_map(|(key, index, on)| Step::On(key, index, on)),
-        10 => (key(), plain).prop_map(|(key, verb)| Step::Plain(key, verb)),
+        moves => (key(), plain).prop_map(|(key, verb)| Step::Plain(key, verb)),
         2 => (key(), difference(), prop::option::weighted(0.3, about()))
             .prop_map(|(key, difference, about)| Step::Differs(key, difference, about)),
         3 => (key(), any::<Index>(), verdict())
