@@ -41,3 +41,13 @@ adjust TEE -99 source=w seq=2/3                        -> refused would-go-negat
 receive TEE 1 source=w seq=2/3 if=1                    -> refused version-changed expected=1 actual=15
 receive TEE 1 source=w seq=2/3                         -> received on_hand=17
 receive NIX 1 source=w seq=1/1                         -> refused unknown-sku NIX
+
+# Within a stream that counts, its sequence decides, whatever its clock says; after somebody else's
+# count, its clock does.
+configure MUG                                          -> created
+count MUG 5 source=w seq=1/1                           -> counted on_hand=5 adjusted=5
+receive MUG 2 source=w seq=1/2 occurred=+0s            -> received on_hand=7
+wait 1m                                                -> ok
+count MUG 9                                            -> counted on_hand=9 adjusted=7
+receive MUG 2 source=w seq=1/3 occurred=+0s            -> received superseded on_hand=9
+receive MUG 2 source=w seq=1/4                         -> received on_hand=11
