@@ -11,7 +11,9 @@ use super::problem::Problem;
 use super::render::{self, Rendered};
 use super::results::Results;
 use super::state::{Api, KeyRule};
-use super::wire::operation::{self, Asked, OpWord, Parsed};
+use super::stock;
+use super::wire::movement::Asked;
+use super::wire::operation::{self, OpWord, Parsed};
 
 /// What becomes of one operation.
 struct Slot {
@@ -34,7 +36,7 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     let mut tagger = Tagger::default();
     let slots: Vec<Slot> = parsed
         .into_iter()
-        .map(|parsed| slot(parsed, bounds.keys, &mut tagger, &mut operations))
+        .map(|parsed| slot(&api, parsed, &mut tagger, &mut operations))
         .collect();
     let refusals = api.refusals();
     let commands = operations.iter().map(|operation| &operation.command);
@@ -67,8 +69,8 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
 
 /// Puts an operation among those to be sent, unless it is malformed.
 fn slot(
+    api: &Api,
     parsed: Parsed<'_>,
-    rule: KeyRule,
     tagger: &mut Tagger,
     operations: &mut Vec<Operation>,
 ) -> Slot {
@@ -82,6 +84,11 @@ fn slot(
         }
     };
     let op = Some(operation.op);
+    if let Some(past) = &operation.past {
+        let state = Fate::Malformed(stock::unread(past, api.router().now()));
+        return Slot { op, state };
+    }
+    let rule = stock::key_rule(&operation.command, api.bounds().keys);
     let key = match (&operation.key, rule) {
         (Some(key), _) => match checked("key", key.as_bytes()) {
             Ok(key) => Some(tagger.tag(key, &operation.command)),

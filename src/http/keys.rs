@@ -5,11 +5,13 @@
 //! The hashes are kept in ledgers, so their form never changes; a test pins it.
 //! Deliberately absent: who the caller is. There is one, until callers can be told apart.
 
+pub(crate) mod movement;
+
 use axum::http::HeaderName;
 use holdfast_core::{
-    Cancel, Command, Configure, Confirm, Count, CustomerLimit, DecideDrift, Extend, KeyTag, Late,
-    LiftStream, LineUnits, Location, Measure, Mode, MoveHold, Movement, MovementKind, Note,
-    OpeningBalance, Patch, Pin, Release, Remainder, Reserve, ReserveLine, Text, Verdict,
+    Cancel, Command, Configure, Confirm, CustomerLimit, DecideDrift, Extend, KeyTag, Late,
+    LiftStream, LineUnits, Location, Mode, MoveHold, Patch, Pin, Release, Remainder, Reserve,
+    ReserveLine, Text, Verdict,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -267,125 +269,6 @@ impl Canonical {
             self.optional(location.as_ref(), |to, location| to.text(location.as_str()));
             self.number(u64::from(units.get()));
         }
-    }
-
-    fn movement(&mut self, movement: &Movement) {
-        let Movement {
-            id: _,
-            sku,
-            location,
-            kind,
-            feed,
-            message,
-            expected_version,
-            note,
-        } = movement;
-        self.byte(6);
-        self.text(sku.as_str());
-        self.text(location.as_str());
-        self.kind(kind);
-        self.optional(*feed, |to, mark| {
-            to.number(mark.epoch);
-            to.number(mark.sequence);
-        });
-        self.optional_text(message.as_ref());
-        self.optional_number(*expected_version);
-        self.note(note);
-    }
-
-    fn kind(&mut self, kind: &MovementKind) {
-        match kind {
-            MovementKind::Receive(units) => {
-                self.byte(0);
-                self.number(u64::from(units.get()));
-            }
-            MovementKind::Adjust { delta, force } => {
-                self.byte(1);
-                self.number(*delta as u64);
-                self.byte(u8::from(*force));
-            }
-            MovementKind::Opening(balance) => {
-                self.byte(2);
-                let OpeningBalance {
-                    on_hand,
-                    unshipped,
-                    returned,
-                    damaged,
-                } = balance;
-                for units in [on_hand, unshipped, returned, damaged] {
-                    self.number(u64::from(*units));
-                }
-            }
-            MovementKind::Ship { units, sale } => {
-                self.byte(3);
-                self.number(u64::from(units.get()));
-                self.optional(sale.as_ref().map(|sale| sale.id), Self::id);
-            }
-            MovementKind::Return { units, reservation } => {
-                self.byte(4);
-                self.number(u64::from(units.get()));
-                self.optional(*reservation, Self::id);
-            }
-            MovementKind::Damage { units, from } => {
-                self.byte(5);
-                self.number(u64::from(units.get()));
-                self.byte(from.counter() as u8);
-            }
-            MovementKind::Count(count) => self.count(count),
-            MovementKind::Restock(units) => {
-                self.byte(7);
-                self.number(u64::from(units.get()));
-            }
-            MovementKind::WriteOff { units, from } => {
-                self.byte(8);
-                self.number(u64::from(units.get()));
-                self.byte(from.counter() as u8);
-            }
-            MovementKind::Transfer { units, to, force } => {
-                self.byte(9);
-                self.number(u64::from(units.get()));
-                self.text(to.as_str());
-                self.byte(u8::from(*force));
-            }
-        }
-    }
-
-    fn count(&mut self, count: &Count) {
-        let Count {
-            counted,
-            measure,
-            excludes_returned,
-            excludes_damaged,
-            then: _,
-        } = count;
-        self.byte(6);
-        self.number(*counted);
-        self.byte(match measure {
-            Measure::Physical => 0,
-            Measure::Sellable => 1,
-            Measure::Available => 2,
-        });
-        self.byte(u8::from(*excludes_returned));
-        self.byte(u8::from(*excludes_damaged));
-    }
-
-    fn note(&mut self, note: &Note) {
-        let Note {
-            reason,
-            document,
-            source,
-            occurred_at,
-            reservation: _,
-            movement: _,
-            payment: _,
-            drift: _,
-            feed: _,
-            message: _,
-        } = note;
-        self.optional_text(reason.as_ref());
-        self.optional_text(document.as_ref());
-        self.optional_text(source.as_ref());
-        self.optional_number(occurred_at.map(holdfast_core::Timestamp::ms));
     }
 
     fn configure(&mut self, configure: &Configure) {

@@ -9,6 +9,7 @@
 mod admin;
 mod admin_clock;
 mod admin_refusals;
+mod aftersale;
 mod batch;
 mod call;
 mod edge;
@@ -26,6 +27,7 @@ mod mounts;
 pub mod openapi;
 mod openapi_admin;
 mod openapi_calls;
+mod openapi_stock;
 pub mod probes;
 pub mod problem;
 mod refusals;

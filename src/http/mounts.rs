@@ -5,7 +5,9 @@ use axum::routing::{MethodRouter, get, post, put};
 use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
-use super::{admin_clock, admin_refusals, batch, lookup, probes, reservations, skus, stock};
+use super::{
+    admin_clock, admin_refusals, aftersale, batch, lookup, probes, reservations, skus, stock,
+};
 
 /// The data listener's calls.
 pub fn data_routes(api: Api) -> Mounted {
@@ -16,11 +18,14 @@ pub fn data_routes(api: Api) -> Mounted {
         .route("/v1/reservations/{id}/release", post(reservations::release))
         .route("/v1/reservations/{id}/extend", post(reservations::extend))
         .route("/v1/reservations/{id}/pin", post(reservations::pin))
+        .route("/v1/reservations/{id}/cancel", post(aftersale::cancel))
+        .route("/v1/reservations/{id}/move", post(aftersale::move_hold))
         .direct_route("/v1/batch", batch::batch, MethodRouter::new())
         .direct_route("/v1/availability", skus::availability, MethodRouter::new())
         .route("/v1/skus", get(skus::list))
         .config_route("/v1/skus/{sku}", put(skus::configure).get(skus::read))
         .config_route("/v1/skus/{sku}/movements", post(stock::movement))
+        .config_route("/v1/skus/{sku}/transfers", post(stock::transfer))
         .with_state(api)
 }
 

@@ -24,12 +24,15 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
+use super::openapi_stock::STOCK;
 use super::problem::Code;
 use super::render_shape::Refused;
+use super::wire::aftersale::{CancelBody, MoveBody};
 use super::wire::body::{
-    AvailabilityBody, ConfirmBody, ExtendBody, MovementBody, PinBody, ReleaseBody, ReserveBody,
+    AvailabilityBody, ConfirmBody, ExtendBody, PinBody, ReleaseBody, ReserveBody,
 };
 use super::wire::configure::ConfigureBody;
+use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{admin, admin_clock, admin_refusals, lookup, skus};
 
@@ -46,7 +49,7 @@ pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static str
 }
 
 fn table() -> impl Iterator<Item = &'static Call> {
-    CALLS.iter().chain(ADMIN)
+    CALLS.iter().chain(STOCK).chain(ADMIN)
 }
 
 /// The document.
@@ -220,6 +223,9 @@ fn schemas() -> ComponentsBuilder {
     add::<ExtendBody>(&mut found);
     add::<PinBody>(&mut found);
     add::<MovementBody>(&mut found);
+    add::<TransferBody>(&mut found);
+    add::<CancelBody>(&mut found);
+    add::<MoveBody>(&mut found);
     add::<ConfigureBody>(&mut found);
     add::<AvailabilityBody>(&mut found);
     add::<ReservationShape<'_>>(&mut found);
@@ -292,6 +298,7 @@ fn batch() -> RefOr<Schema> {
         ("extend", Some("reservation"), ExtendBody::schema()),
         ("pin", Some("reservation"), PinBody::schema()),
         ("movement", Some("sku"), MovementBody::schema()),
+        ("cancel", Some("reservation"), CancelBody::schema()),
     ];
     let one_of = operations
         .into_iter()
@@ -346,12 +353,14 @@ fn batch_answer() -> RefOr<Schema> {
         .property("reservation", Ref::from_schema_name("Reservation"))
         .property("movement", Ref::from_schema_name("MovementRecord"))
         .property("sku", Ref::from_schema_name("Sku"))
-        .property("outcome", of_type(Type::String))
+        .property("outcome", Ref::from_schema_name("MovementOutcome"))
+        .property("applied", of_type(Type::Integer))
+        .property("drift", Ref::from_schema_name("Id"))
         .property("problem", Ref::from_schema_name("Problem"))
         .required("status")
         .description(Some(
-            "What the single call would answer: `reservation`; `movement`, `sku` and `outcome`; \
-             or `problem`.",
+            "What the single call would answer: `reservation`; `movement`, `sku`, `outcome`, \
+             `applied` and `drift`; or `problem`.",
         ))
         .examples([json!({"status": 404, "problem": {"code": "unknown-sku"}})]);
     of_type(Type::Object)

@@ -1,5 +1,5 @@
-//! Every call of the data listener, as the contract describes it: a table, and nothing else. Those
-//! of the admin listener stand in `openapi_admin`.
+//! The calls of a checkout and of SKUs, as the contract describes them: a table, and nothing else.
+//! Those about stock facts stand in `openapi_stock`, those of the admin listener in `openapi_admin`.
 
 use super::problem::Code;
 
@@ -66,21 +66,21 @@ pub(super) const fn json(status: u16, schema: &'static str, description: &'stati
     }
 }
 
-const ID: Parameter = Parameter {
+pub(super) const ID: Parameter = Parameter {
     name: "id",
     place: Place::Path,
     required: true,
     description: "The reservation.",
     form: Form::Named("Id"),
 };
-const SKU: Parameter = Parameter {
+pub(super) const SKU: Parameter = Parameter {
     name: "sku",
     place: Place::Path,
     required: true,
     description: "The SKU.",
     form: Form::Named("SkuName"),
 };
-const KEY: Parameter = Parameter {
+pub(super) const KEY: Parameter = Parameter {
     name: "Idempotency-Key",
     place: Place::Header,
     required: true,
@@ -99,7 +99,8 @@ pub(super) const LIMIT: Parameter = query(
 );
 pub(super) const CURSOR: Parameter =
     query("cursor", "`next_cursor` of the page before.", Form::Text);
-const BY_SKU: Parameter = query("sku", "With a line of this SKU.", Form::Named("SkuName"));
+pub(super) const BY_SKU: Parameter =
+    query("sku", "With a line of this SKU.", Form::Named("SkuName"));
 const BY_ORDER: Parameter = query("order_ref", "Of this order.", Form::Named("FreeText"));
 const BY_CUSTOMER: Parameter = query("customer", "Of this customer.", Form::Named("FreeText"));
 const BY_STATUS: Parameter = query("status", "With this status.", Form::Named("Status"));
@@ -148,13 +149,13 @@ pub(super) const BODY: &[Code] = &[
     Code::RequestTimeout,
 ];
 /// What a key may be refused for.
-const KEYED: &[Code] = &[
+pub(super) const KEYED: &[Code] = &[
     Code::IdempotencyKeyRequired,
     Code::IdempotencyInProgress,
     Code::IdempotencyKeyReused,
 ];
 /// What a shard may answer instead.
-const SHARD: &[Code] = &[
+pub(super) const SHARD: &[Code] = &[
     Code::ShardOverloaded,
     Code::ShardUnavailable,
     Code::Undecided,
@@ -183,7 +184,7 @@ const GONE: &[Code] = &[
 
 const RESERVATION: Success = json(200, "Reservation", "The reservation as it stands.");
 
-/// The data listener's calls.
+/// The calls of a checkout and of SKUs.
 pub(super) const CALLS: &[Call] = &[
     Call {
         listener: "data",
@@ -326,6 +327,51 @@ pub(super) const CALLS: &[Call] = &[
     Call {
         listener: "data",
         method: "POST",
+        path: "/v1/reservations/{id}/cancel",
+        id: "cancel",
+        summary: "Take back what was confirmed and not shipped",
+        parameters: &[&ID, &KEY],
+        body: Some(("Cancel", false)),
+        answers: &[RESERVATION],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            GONE,
+            &[Code::OverCancel, Code::AlreadyShipped, Code::Capacity],
+        ],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
+        path: "/v1/reservations/{id}/move",
+        id: "moveHold",
+        summary: "A hold to another location in one step",
+        parameters: &[&ID, &KEY],
+        body: Some(("MoveHold", true)),
+        answers: &[RESERVATION],
+        problems: &[
+            ANY,
+            BODY,
+            KEYED,
+            SHARD,
+            GONE,
+            &[
+                Code::InsufficientStock,
+                Code::OverMove,
+                Code::UnknownSku,
+                Code::UnknownLocation,
+                Code::LocationClosed,
+                Code::ReservationConfirmed,
+                Code::ReservationReleased,
+                Code::Capacity,
+            ],
+        ],
+    },
+    Call {
+        listener: "data",
+        method: "POST",
         path: "/v1/batch",
         id: "batch",
         summary: "Many operations in one call, each on its own",
@@ -405,29 +451,5 @@ pub(super) const CALLS: &[Call] = &[
             "Those that exist, those that don't, and those of shards that do not serve.",
         )],
         problems: &[ANY, BODY],
-    },
-    Call {
-        listener: "data",
-        method: "POST",
-        path: "/v1/skus/{sku}/movements",
-        id: "move",
-        summary: "Record a receipt or an adjustment",
-        parameters: &[&SKU, &KEY],
-        body: Some(("Movement", true)),
-        answers: &[json(201, "MovementAnswer", "It is recorded.")],
-        problems: &[
-            ANY,
-            BODY,
-            KEYED,
-            SHARD,
-            &[
-                Code::UnknownSku,
-                Code::UnknownLocation,
-                Code::WouldGoNegative,
-                Code::BelowReserved,
-                Code::VersionChanged,
-                Code::Capacity,
-            ],
-        ],
     },
 ];

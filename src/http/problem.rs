@@ -155,6 +155,8 @@ codes! {
     Undecided 503 "undecided" "Undecided carts stand in the way"
     /// A table is full.
     Capacity 503 "capacity" "A table is full"
+    /// The past that was asked for can't be read now.
+    HistoryUnavailable 503 "history-unavailable" "The past can't be read now"
     /// The server serves as many requests as it takes.
     ServerOverloaded 503 "server-overloaded" "The server is overloaded"
     /// The server has as many connections as it takes.
@@ -193,6 +195,7 @@ impl Code {
             | Code::ShardUnavailable
             | Code::Undecided
             | Code::Capacity
+            | Code::HistoryUnavailable
             | Code::ServerOverloaded
             | Code::TooManyConnections
             | Code::TooManyRequests

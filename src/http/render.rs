@@ -6,14 +6,14 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use holdfast_core::{Answer, MovementView, Refusal, ReservationView, SkuView, Timestamp};
+use holdfast_core::{Answer, Refusal, ReservationView, SkuView, Timestamp};
 use holdfast_runtime::{Fate, Unavailable};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::problem::{self, Code, Outcome, Problem};
 use super::render_refusal::{Made, refused};
 use super::render_shape::Refused;
-use super::wire::operation::Asked;
+use super::wire::movement::Asked;
 use super::wire::view::{MovedShape, PositionOf, ReservationShape, SkuShape};
 
 /// Says that an answer repeats the first outcome of its key.
@@ -84,14 +84,13 @@ fn answer<'a>(
             }
         }
         Answer::Movement { view, replayed } => {
-            let MovementView { id, sku, .. } = view.as_ref();
             let asked = asked.expect("only a movement is answered with one");
-            let shape = Shape::Moved(MovedShape::of(*id, asked, sku_shape(sku, position_of)));
+            let sku = sku_shape(&view.sku, position_of);
             Rendered {
-                status: StatusCode::CREATED,
+                status: success(view.outcome.is_recorded()),
                 replayed: *replayed,
                 etag: None,
-                shape,
+                shape: Shape::Moved(MovedShape::of(view, asked, sku)),
             }
         }
         Answer::Refused {
@@ -343,10 +342,18 @@ impl Serialize for Rendered<'_> {
                 movement,
                 sku,
                 outcome,
+                applied,
+                drift,
             }) => {
                 map.serialize_entry("movement", movement)?;
                 map.serialize_entry("sku", sku)?;
                 map.serialize_entry("outcome", outcome)?;
+                if let Some(applied) = applied {
+                    map.serialize_entry("applied", applied)?;
+                }
+                if let Some(drift) = drift {
+                    map.serialize_entry("drift", drift)?;
+                }
             }
             Shape::Refused(shape) => map.serialize_entry("problem", shape)?,
             Shape::Problem(problem) => map.serialize_entry("problem", problem)?,

@@ -74,6 +74,6 @@ pub(crate) async fn pin(
     api.run(&call, command, api.bounds().keys).await
 }
 
-fn id_of(text: &str) -> Result<ReservationId, Problem> {
+pub(crate) fn id_of(text: &str) -> Result<ReservationId, Problem> {
     parse_id(text).map_err(|expected| Problem::invalid("id", format!("{text:?} is not {expected}")))
 }

@@ -12,7 +12,8 @@ use super::keys;
 use super::problem::Problem;
 use super::refusals::{Asker, Refusals, Refused};
 use super::render;
-use super::wire::operation::{Asked, OpWord};
+use super::wire::movement::Asked;
+use super::wire::operation::OpWord;
 use crate::config;
 use crate::telemetry::Operations;
 

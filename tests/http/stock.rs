@@ -78,7 +78,9 @@ async fn kinds_and_quantities_are_checked() {
     let mut talk = service.talk().await;
     talk.stocked("TEE", 5).await;
     let bodies = [
-        r#"{"kind":"ship","qty":1}"#,
+        r#"{"kind":"transfer","qty":1}"#,
+        r#"{"qty":1}"#,
+        r#"{"kind":"receive"}"#,
         r#"{"kind":"receive","qty":-1}"#,
         r#"{"kind":"receive","qty":1.5}"#,
         r#"{"kind":"receive","qty":1000000001}"#,
@@ -86,10 +88,30 @@ async fn kinds_and_quantities_are_checked() {
         r#"{"kind":"adjust","qty":0}"#,
         r#"{"kind":"adjust","qty":99999999999999999999}"#,
         r#"{"kind":"receive","qty":1,"occurred_at":"yesterday"}"#,
+        r#"{"kind":"opening","qty":1}"#,
+        r#"{"kind":"opening","on_hand":0}"#,
+        r#"{"kind":"count","qty":-1}"#,
+        r#"{"kind":"count","qty":1,"measure":"available"}"#,
+        r#"{"kind":"count","qty":1,"measure":"sellable","excludes":["damaged"]}"#,
+        r#"{"kind":"count","qty":1,"position":"here"}"#,
+        r#"{"kind":"count","qty":1,"occurred_at":"2026-11-22T15:30:00.001Z"}"#,
+        r#"{"kind":"damage","qty":1,"from":"damaged"}"#,
+        r#"{"kind":"write_off","qty":1}"#,
         r#"{"kind":"receive","qty":1,"epoch":1}"#,
+        r#"{"kind":"receive","qty":1,"epoch":1,"sequence":1}"#,
+        r#"{"kind":"receive","qty":1,"message_id":"m-1"}"#,
     ];
     for body in bodies {
         talk.post(MOVE, "m-1", body).said().await;
+    }
+    talk.note("a transfer goes somewhere else");
+    for body in [
+        r#"{"from":"a","to":"a","qty":1}"#,
+        r#"{"from":"a","qty":1}"#,
+    ] {
+        talk.post("/v1/skus/TEE/transfers", "m-1", body)
+            .said()
+            .await;
     }
     insta::assert_snapshot!(talk.transcript());
 }

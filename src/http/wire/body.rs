@@ -1,16 +1,15 @@
-//! The bodies of the reservation, movement and availability calls, and how they become commands.
+//! The bodies of the reservation and availability calls, and how they become commands.
 
 use holdfast_core::{
-    Command, Confirm, Extend, Late, LineUnits, Location, Millis, Mode, Movement,
-    MovementKind as Fact, Note, Pin, Release, Remainder, ReservationId, Reserve, ReserveLine, Sku,
-    UNITS_MAX, Units,
+    Command, Confirm, Extend, Late, LineUnits, Millis, Mode, Pin, Release, Remainder,
+    ReservationId, Reserve, ReserveLine,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::problem::Problem;
 use super::object::Object;
-use super::scalar::{FreeText, Id, LocationName, Qty, SkuName, Time};
+use super::scalar::{FreeText, Id, LocationName, Qty, SkuName};
 
 /// `POST /v1/reservations`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -123,42 +122,6 @@ pub(crate) struct PinBody {
     pub(crate) for_ms: u64,
 }
 
-/// `POST /v1/skus/{sku}/movements`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Movement)]
-pub(crate) struct MovementBody {
-    /// What happened, or was decided.
-    pub(crate) kind: MovementKind,
-    /// Units; signed for `adjust`, positive otherwise.
-    #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000)]
-    pub(crate) qty: i64,
-    /// Where; `main` if absent.
-    pub(crate) location: Option<LocationName>,
-    /// `adjust` only: allow `on_hand` to fall below what is reserved.
-    pub(crate) force: Option<bool>,
-    /// Why, for the record.
-    pub(crate) reason: Option<FreeText>,
-    /// The paper it stands on.
-    pub(crate) document: Option<FreeText>,
-    /// Who reports it.
-    pub(crate) source: Option<FreeText>,
-    /// When it happened.
-    pub(crate) occurred_at: Option<Time>,
-    /// Refused with 412 unless the SKU's `stock_version` is this.
-    pub(crate) expected_version: Option<u64>,
-}
-
-/// The kinds of movement that this version knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MovementKind {
-    /// Units came in: a fact.
-    Receive,
-    /// `on_hand` is corrected: a decision.
-    Adjust,
-}
-
 /// `POST /v1/availability`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -166,19 +129,6 @@ pub(crate) enum MovementKind {
 pub(crate) struct AvailabilityBody {
     /// The SKUs of a page.
     pub(crate) skus: Vec<SkuName>,
-}
-
-impl<'de> Deserialize<'de> for MovementKind {
-    fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(json)?;
-        match text.as_ref() {
-            "receive" => Ok(Self::Receive),
-            "adjust" => Ok(Self::Adjust),
-            other => Err(serde::de::Error::custom(format_args!(
-                "kind {other:?} isn't supported by this version; it knows receive and adjust"
-            ))),
-        }
-    }
 }
 
 fn text(value: Option<FreeText>) -> Option<holdfast_core::Text> {
@@ -197,7 +147,10 @@ fn check_lines(count: usize, lines_max: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-fn line_units(lines: Vec<Object<LineBody>>, lines_max: usize) -> Result<Vec<LineUnits>, Problem> {
+pub(super) fn line_units(
+    lines: Vec<Object<LineBody>>,
+    lines_max: usize,
+) -> Result<Vec<LineUnits>, Problem> {
     check_lines(lines.len(), lines_max)?;
     let lines = lines.into_iter().map(|Object(line)| LineUnits {
         sku: line.sku.0,
@@ -301,60 +254,5 @@ impl PinBody {
             id,
             duration: Millis::new(self.for_ms),
         })
-    }
-}
-
-impl MovementBody {
-    /// The command it asks for.
-    pub(crate) fn command(self, sku: Sku) -> Result<Command, Problem> {
-        let id = ReservationId::UNMINTED;
-        let location = self
-            .location
-            .map_or_else(Location::main, |location| location.0);
-        let note = Note {
-            reason: text(self.reason),
-            document: text(self.document),
-            source: text(self.source),
-            occurred_at: self.occurred_at.map(|time| time.0),
-            ..Note::default()
-        };
-        let expected_version = self.expected_version;
-        let movement = |kind| {
-            Command::Movement(Box::new(Movement {
-                id,
-                sku,
-                location,
-                kind,
-                feed: None,
-                message: None,
-                expected_version,
-                note,
-            }))
-        };
-        match self.kind {
-            MovementKind::Receive => {
-                if self.force.is_some() {
-                    let detail = "a receipt is a fact and can't be forced; leave it out";
-                    return Err(Problem::invalid("force", detail));
-                }
-                let units = u32::try_from(self.qty)
-                    .ok()
-                    .and_then(Units::new)
-                    .ok_or_else(|| {
-                        let detail = format!("{} is not 1 to {UNITS_MAX} units", self.qty);
-                        Problem::invalid("qty", detail)
-                    })?;
-                Ok(movement(Fact::Receive(units)))
-            }
-            MovementKind::Adjust => {
-                let delta = self.qty;
-                if delta == 0 || delta.unsigned_abs() > u64::from(UNITS_MAX) {
-                    let detail = format!("{delta} is not 1 to {UNITS_MAX} units, up or down");
-                    return Err(Problem::invalid("qty", detail));
-                }
-                let force = self.force.unwrap_or(false);
-                Ok(movement(Fact::Adjust { delta, force }))
-            }
-        }
     }
 }

@@ -5,9 +5,12 @@
 //! formed and still too long), and trees of JSON values: both ways go straight between bytes and
 //! types.
 
+pub(crate) mod aftersale;
 pub(crate) mod body;
+pub(crate) mod booking;
 pub(crate) mod configure;
 pub(crate) mod cursor;
+pub(crate) mod movement;
 mod object;
 pub(crate) mod operation;
 pub(crate) mod parts;

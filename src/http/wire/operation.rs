@@ -6,19 +6,22 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use holdfast_core::{Command, Location, ReservationId};
+use holdfast_core::{Command, ReservationId};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::super::{json, problem::Problem};
+use super::aftersale::CancelBody;
 use super::body::{
-    ConfirmBody, ExtendBody, LateWord, LineBody, ModeWord, MovementBody, MovementKind, PinBody,
-    ReleaseBody, RemainderWord, ReserveBody,
+    ConfirmBody, ExtendBody, LateWord, LineBody, ModeWord, PinBody, ReleaseBody, RemainderWord,
+    ReserveBody,
 };
+use super::booking::{Booking, Past};
+use super::movement::{ExcludedWord, KindWord, MeasureWord, MovementBody, PlaceWord};
 use super::object::Object;
-use super::scalar::{FreeText, Id, LocationName, SkuName, Target, Time};
+use super::scalar::{FreeText, Id, LocationName, Position, SkuName, Target, Time};
 
 /// What an operation does; its number counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -37,6 +40,8 @@ pub(crate) enum OpWord {
     Pin,
     /// `POST /v1/skus/{sku}/movements`
     Movement,
+    /// `POST /v1/reservations/{id}/cancel`
+    Cancel,
 }
 
 /// One operation, any kind.
@@ -59,7 +64,7 @@ pub(crate) struct OperationBody<'a> {
     payment_ref: Option<FreeText>,
     reason: Option<FreeText>,
     for_ms: Option<u64>,
-    kind: Option<MovementKind>,
+    kind: Option<KindWord>,
     qty: Option<i64>,
     location: Option<LocationName>,
     force: Option<bool>,
@@ -67,6 +72,17 @@ pub(crate) struct OperationBody<'a> {
     source: Option<FreeText>,
     occurred_at: Option<Time>,
     expected_version: Option<u64>,
+    on_hand: Option<u32>,
+    unshipped: Option<u32>,
+    returned: Option<u32>,
+    damaged: Option<u32>,
+    from: Option<PlaceWord>,
+    measure: Option<MeasureWord>,
+    excludes: Option<Vec<ExcludedWord>>,
+    position: Option<Position>,
+    epoch: Option<u64>,
+    sequence: Option<u64>,
+    message_id: Option<FreeText>,
 }
 
 /// A key as sent, where it lies unless escapes had to be taken out.
@@ -82,6 +98,8 @@ pub(crate) struct Operation<'a> {
     pub(crate) key: Option<Cow<'a, str>>,
     /// Its command.
     pub(crate) command: Command,
+    /// The past that a count speaks of.
+    pub(crate) past: Option<Past>,
 }
 
 /// About what a short operation takes.
@@ -224,8 +242,9 @@ fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Problem> {
 
 impl OpWord {
     /// All, in the order of their numbers.
-    pub(crate) const NAMES: &'static [&'static str] =
-        &["reserve", "confirm", "release", "extend", "pin", "movement"];
+    pub(crate) const NAMES: &'static [&'static str] = &[
+        "reserve", "confirm", "release", "extend", "pin", "movement", "cancel",
+    ];
 }
 
 impl<'a> OperationBody<'a> {
@@ -237,13 +256,18 @@ impl<'a> OperationBody<'a> {
 
     fn operation(mut self, lines_max: usize) -> Result<Operation<'a>, Problem> {
         let (op, key) = (self.op, self.key.take().map(|key| key.0));
-        let command = match op {
-            OpWord::Reserve => self.reserve(lines_max),
-            OpWord::Confirm => self.confirm(lines_max),
-            OpWord::Release => self.release(lines_max),
-            OpWord::Extend => self.extend(),
-            OpWord::Pin => self.pin(),
+        let whole = |command| Booking {
+            command,
+            past: None,
+        };
+        let booking = match op {
             OpWord::Movement => self.movement(),
+            OpWord::Cancel => self.cancel(lines_max).map(whole),
+            OpWord::Reserve => self.reserve(lines_max).map(whole),
+            OpWord::Confirm => self.confirm(lines_max).map(whole),
+            OpWord::Release => self.release(lines_max).map(whole),
+            OpWord::Extend => self.extend().map(whole),
+            OpWord::Pin => self.pin().map(whole),
         };
         // A field that belongs to another operation is the likelier mistake.
         match self.leftover() {
@@ -254,11 +278,15 @@ impl<'a> OperationBody<'a> {
                     format!("unknown field `{field}` in op {name:?}"),
                 ))
             }
-            None => Ok(Operation {
-                op,
-                key,
-                command: command?,
-            }),
+            None => {
+                let Booking { command, past } = booking?;
+                Ok(Operation {
+                    op,
+                    key,
+                    command,
+                    past,
+                })
+            }
         }
     }
 
@@ -314,20 +342,39 @@ impl<'a> OperationBody<'a> {
         .command(id))
     }
 
-    fn movement(&mut self) -> Result<Command, Problem> {
-        let (sku, kind, qty) = (self.sku.take(), self.kind.take(), self.qty.take());
+    fn cancel(&mut self, lines_max: usize) -> Result<Command, Problem> {
+        let body = CancelBody {
+            lines: self.lines.take(),
+            reason: self.reason.take(),
+        };
+        body.command(self.id()?, lines_max)
+    }
+
+    fn movement(&mut self) -> Result<Booking, Problem> {
         let body = MovementBody {
+            kind: self.kind.take(),
+            qty: self.qty.take(),
+            on_hand: self.on_hand.take(),
+            unshipped: self.unshipped.take(),
+            returned: self.returned.take(),
+            damaged: self.damaged.take(),
             location: self.location.take(),
+            from: self.from.take(),
+            reservation: self.reservation.take(),
+            measure: self.measure.take(),
+            excludes: self.excludes.take(),
+            position: self.position.take(),
             force: self.force.take(),
             reason: self.reason.take(),
             document: self.document.take(),
-            source: self.source.take(),
             occurred_at: self.occurred_at.take(),
+            source: self.source.take(),
+            epoch: self.epoch.take(),
+            sequence: self.sequence.take(),
+            message_id: self.message_id.take(),
             expected_version: self.expected_version.take(),
-            kind: required("kind", kind)?,
-            qty: required("qty", qty)?,
         };
-        body.command(required("sku", sku)?.0)
+        body.booking(required("sku", self.sku.take())?.0)
     }
 
     /// The first field that is set and was not taken.
@@ -341,59 +388,9 @@ impl<'a> OperationBody<'a> {
         }
         first_set!(reservation sku order_ref customer ttl_ms mode replace lines remainder late);
         first_set!(payment_ref reason for_ms kind qty location force document source);
-        first_set!(occurred_at expected_version);
+        first_set!(occurred_at expected_version on_hand unshipped returned damaged from measure);
+        first_set!(excludes position epoch sequence message_id);
         None
-    }
-}
-
-/// What a movement was asked to do, for its answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    /// Its kind.
-    pub(crate) kind: MovementKind,
-    /// Units, signed for an adjustment.
-    pub(crate) qty: i64,
-    /// Where.
-    pub(crate) location: Location,
-}
-
-impl Asked {
-    /// Of a command, if it is a movement.
-    pub(crate) fn of(command: &Command) -> Option<Self> {
-        match command {
-            Command::Movement(movement) => match &movement.kind {
-                holdfast_core::MovementKind::Receive(units) => Some(Self {
-                    kind: MovementKind::Receive,
-                    qty: i64::from(units.get()),
-                    location: movement.location.clone(),
-                }),
-                holdfast_core::MovementKind::Adjust { delta, .. } => Some(Self {
-                    kind: MovementKind::Adjust,
-                    qty: *delta,
-                    location: movement.location.clone(),
-                }),
-                _ => None,
-            },
-            Command::Configure(_)
-            | Command::Reserve(_)
-            | Command::Confirm(_)
-            | Command::Release(_)
-            | Command::Extend(_)
-            | Command::Pin(_)
-            | Command::Try(_)
-            | Command::CreateCart(_)
-            | Command::ConfirmLate(_)
-            | Command::RefuseLate(..)
-            | Command::CloseCart(_)
-            | Command::Settle(_)
-            | Command::DropHold(_)
-            | Command::Location(_)
-            | Command::Cancel(_)
-            | Command::MoveHold(_)
-            | Command::LiftStream(_)
-            | Command::OpenDrift(_)
-            | Command::DecideDrift(_) => None,
-        }
     }
 }
 
@@ -422,6 +419,8 @@ mod tests {
             format!(r#"{{"op":"extend","reservation":"{ID}","ttl_ms":1}}"#),
             format!(r#"{{"op":"pin","reservation":"{ID}","for_ms":1}}"#),
             r#"{"op":"movement","sku":"A","kind":"adjust","qty":-1}"#.to_owned(),
+            format!(r#"{{"op":"cancel","reservation":"{ID}","reason":"p"}}"#),
+            format!(r#"{{"op":"movement","sku":"A","kind":"ship","qty":1,"reservation":"{ID}"}}"#),
         ];
         for operation in &good {
             one(operation).expect("the operation is well formed");
@@ -438,13 +437,15 @@ mod tests {
             ),
             (format!(r#"{{"op":"pin","reservation":"{ID}"}}"#), "for_ms"),
             (
-                r#"{"op":"movement","kind":"ship","sku":"A","qty":1}"#.to_owned(),
+                r#"{"op":"movement","kind":"transfer","sku":"A","qty":1}"#.to_owned(),
                 "kind",
             ),
             (
                 r#"{"op":"movement","kind":"receive","sku":"A","qty":-1}"#.to_owned(),
                 "qty",
             ),
+            (r#"{"op":"cancel","sku":"A"}"#.to_owned(), "sku"),
+            (r#"{"op":"movement","kind":"count"}"#.to_owned(), "sku"),
             (r#"{"op":"sell"}"#.to_owned(), "op"),
             (r#"{"key":"k"}"#.to_owned(), "op"),
         ];

@@ -136,6 +136,26 @@ text_scalar!(
         .description(Some("RFC 3339, UTC."))
 );
 
+text_scalar!(
+    /// A point in the ledgers.
+    Position(String),
+    "an as_of.position as this service gave it",
+    read_position,
+    string().description(Some("An opaque point in the ledgers, as `as_of` has it."))
+);
+
+fn read_position(text: &str) -> Result<String, &'static str> {
+    const DIGITS: usize = 40;
+    let is_one = text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_one.then(|| text.to_owned()).ok_or(Position::EXPECTED)
+}
+
+impl Position {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 fn read_time(text: &str) -> Result<Timestamp, &'static str> {
     if !text.ends_with('Z') {
         return Err(TIME_EXPECTED);

@@ -1,16 +1,15 @@
 //! The shapes of answers, written straight from the core's views.
 
 use holdfast_core::{
-    Counter, Counters, LineView, Location, ReservationId, ReservationView, Shortage, Sku, SkuView,
-    Status, Text,
+    Counter, Counters, LineView, Location, MovementOutcome, MovementView, ReservationView,
+    Shortage, Sku, SkuView, Status, Text,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::body::MovementKind;
-use super::operation::Asked;
+use super::movement::{Asked, RecordedWord};
 use super::scalar::{FreeText, Id, LocationName, SkuName, Time};
 
 /// What an answer stands for.
@@ -204,24 +203,55 @@ pub(crate) struct AvailabilityShape<'a> {
 #[schema(as = MovementRecord)]
 pub(crate) struct MovementShape<'a> {
     id: Id,
-    kind: MovementKind,
-    /// Units; signed for `adjust`.
+    #[schema(value_type = RecordedWord)]
+    kind: &'static str,
+    /// Units; signed for `adjust`, the sum of an opening balance.
     qty: i64,
     #[schema(value_type = LocationName)]
     location: &'a str,
+    /// Where a transfer went to.
+    #[schema(value_type = Option<LocationName>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
 }
 
 /// What became of a movement.
 #[derive(serde::Serialize, ToSchema)]
 #[schema(as = MovementAnswer)]
 pub(crate) struct MovedShape<'a> {
-    #[schema(value_type = MovementShape)]
-    pub(crate) movement: MovementShape<'a>,
+    /// `null` for a duplicate: what it repeats was recorded under its own id.
+    #[schema(value_type = Option<MovementShape>, required)]
+    pub(crate) movement: Option<MovementShape<'a>>,
     /// The SKU as it stands.
     #[schema(value_type = SkuShape)]
     pub(crate) sku: SkuShape<'a>,
-    /// `applied`: all of it.
+    #[schema(value_type = OutcomeWord)]
     pub(crate) outcome: &'static str,
+    /// Units that fitted, where not all did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) applied: Option<i64>,
+    /// The drift that the rest opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<Id>,
+}
+
+/// What came of a movement.
+#[derive(Clone, Copy, Debug, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MovementOutcome)]
+pub(crate) enum OutcomeWord {
+    /// It was booked whole.
+    Applied,
+    /// It was booked as far as the counters allowed; the rest opened a drift.
+    Partly,
+    /// It came after later messages of its stream, and was booked.
+    Late,
+    /// A count was taken after it: it was booked, and taken out of `on_hand` again.
+    Superseded,
+    /// It is older than what was applied, and changed nothing.
+    Stale,
+    /// It was seen before, and changed nothing.
+    Duplicate,
 }
 
 /// A list written from the core's own, without a copy.
@@ -322,19 +352,28 @@ impl<'a> AvailabilityShape<'a> {
 }
 
 impl<'a> MovedShape<'a> {
-    /// Of a movement as it was asked for and its SKU as it stands.
-    pub(crate) fn of(id: ReservationId, asked: &'a Asked, sku: SkuShape<'a>) -> Self {
-        let (kind, qty, location) = (asked.kind, asked.qty, asked.location.as_str());
+    /// Of a movement as it was asked for, what came of it, and its SKU as it stands.
+    pub(crate) fn of(view: &'a MovementView, asked: &'a Asked, sku: SkuShape<'a>) -> Self {
+        let MovementView {
+            id,
+            sku: _,
+            outcome,
+            applied,
+            drift,
+        } = view;
         let movement = MovementShape {
-            id: Id(id),
-            kind,
-            qty,
-            location,
+            id: Id(*id),
+            kind: asked.kind,
+            qty: asked.qty,
+            location: asked.location.as_str(),
+            to: asked.to.as_ref().map(Location::as_str),
         };
         Self {
-            movement,
+            movement: (*outcome != MovementOutcome::Duplicate).then_some(movement),
             sku,
-            outcome: "applied",
+            outcome: outcome.as_str(),
+            applied: *applied,
+            drift: drift.map(Id),
         }
     }
 }
@@ -350,8 +389,8 @@ impl Serialize for Each<'_, LineView> {
             confirmed: line.confirmed,
             released: line.released,
             expired: line.expired,
-            cancelled: 0,
-            shipped: 0,
+            cancelled: line.cancelled,
+            shipped: line.shipped,
         }))
     }
 }
