@@ -5,8 +5,11 @@
 
 #[macro_use]
 pub mod exit;
+mod ask;
 pub mod config;
 pub mod demo;
+pub mod drifts;
+pub mod feeds;
 pub mod load;
 pub mod probe;
 pub mod replay;
@@ -50,6 +53,10 @@ enum Command {
     Verify(verify::Args),
     /// Look at a SKU, or pause and resume its sale
     Sku(sku::Args),
+    /// Look at differences between the ledger and other truths, approve or dismiss them
+    Drifts(drifts::Args),
+    /// Look at the streams of a source's messages, or let a quarantined one go on
+    Feeds(feeds::Args),
     /// Ask a running server how it is, as a container's probe does: exit code 0 is yes, 1 is no
     Probe(probe::Args),
     /// Check the configuration, or show every value and where it came from
@@ -79,6 +86,8 @@ pub fn main() -> Exit {
         Command::Load(args) => on_all_cores(load::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Sku(args) => on_this_thread(sku::run(args)),
+        Command::Drifts(args) => on_this_thread(drifts::run(args)),
+        Command::Feeds(args) => on_this_thread(feeds::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),
         Command::Config(args) => config::run(args),
     }

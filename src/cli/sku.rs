@@ -142,7 +142,7 @@ impl Asked {
 }
 
 /// A name as a part of a path; a well-formed one has nothing to escape.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
     name.bytes().fold(String::new(), |text, byte| {
         if plain(byte) {

@@ -6,7 +6,8 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, batch, lookup, probes, reservations, skus, stock,
+    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, lookup, probes, reservations,
+    skus, stock,
 };
 
 /// The data listener's calls.
@@ -26,6 +27,12 @@ pub fn data_routes(api: Api) -> Mounted {
         .config_route("/v1/skus/{sku}", put(skus::configure).get(skus::read))
         .config_route("/v1/skus/{sku}/movements", post(stock::movement))
         .config_route("/v1/skus/{sku}/transfers", post(stock::transfer))
+        .route("/v1/feeds/{source}", get(feeds::read))
+        .config_route("/v1/feeds/{source}/lift", post(feeds::lift))
+        .route("/v1/drifts", get(drifts::list))
+        .route("/v1/drifts/{id}", get(drifts::read))
+        .config_route("/v1/drifts/{id}/approve", post(drifts::approve))
+        .config_route("/v1/drifts/{id}/dismiss", post(drifts::dismiss))
         .with_state(api)
 }
 

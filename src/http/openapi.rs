@@ -32,9 +32,10 @@ use super::wire::body::{
     AvailabilityBody, ConfirmBody, ExtendBody, PinBody, ReleaseBody, ReserveBody,
 };
 use super::wire::configure::ConfigureBody;
+use super::wire::drift::{DecisionBody, DriftKindWord, LiftBody, StateWord};
 use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
-use super::{admin, admin_clock, admin_refusals, lookup, skus};
+use super::{admin, admin_clock, admin_refusals, drifts, feeds, lookup, skus};
 
 /// The document as text.
 pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -226,6 +227,12 @@ fn schemas() -> ComponentsBuilder {
     add::<TransferBody>(&mut found);
     add::<CancelBody>(&mut found);
     add::<MoveBody>(&mut found);
+    add::<LiftBody>(&mut found);
+    add::<DecisionBody>(&mut found);
+    add::<StateWord>(&mut found);
+    add::<DriftKindWord>(&mut found);
+    add::<drifts::PageShape<'_>>(&mut found);
+    add::<feeds::PageShape<'_>>(&mut found);
     add::<ConfigureBody>(&mut found);
     add::<AvailabilityBody>(&mut found);
     add::<ReservationShape<'_>>(&mut found);

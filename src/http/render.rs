@@ -13,6 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::problem::{self, Code, Outcome, Problem};
 use super::render_refusal::{Made, refused};
 use super::render_shape::Refused;
+use super::wire::drift::DriftShape;
 use super::wire::movement::Asked;
 use super::wire::view::{MovedShape, PositionOf, ReservationShape, SkuShape};
 
@@ -37,6 +38,7 @@ enum Shape<'a> {
     Reservation(&'a ReservationView),
     Sku(SkuShape<'a>),
     Moved(MovedShape<'a>),
+    Drift(DriftShape<'a>),
     Refused(Refused<'a>),
     Problem(Problem),
 }
@@ -110,7 +112,16 @@ fn answer<'a>(
             }
         }
         Answer::Full(table) => Rendered::problem(unavailable(&Unavailable::Full(table))),
-        Answer::Drift { .. } | Answer::Location { .. } => {
+        Answer::Drift { view, replayed } => {
+            let position = |seq| position_of(&view.drift.sku, seq);
+            Rendered {
+                status: StatusCode::OK,
+                replayed: *replayed,
+                etag: None,
+                shape: Shape::Drift(DriftShape::of(&view.drift, position)),
+            }
+        }
+        Answer::Location { .. } => {
             unreachable!("nothing asks for these over HTTP yet")
         }
         Answer::Part(_) => unreachable!("shards tell this to each other, not to callers"),
@@ -286,14 +297,18 @@ impl<'a> Rendered<'a> {
     pub(crate) fn reservation(&self) -> Option<&'a ReservationView> {
         match self.shape {
             Shape::Reservation(view) => Some(view),
-            Shape::Sku(_) | Shape::Moved(_) | Shape::Refused(_) | Shape::Problem(_) => None,
+            Shape::Sku(_)
+            | Shape::Moved(_)
+            | Shape::Drift(_)
+            | Shape::Refused(_)
+            | Shape::Problem(_) => None,
         }
     }
 
     /// Its code, if it is no success.
     pub(crate) fn code(&self) -> Option<Code> {
         match &self.shape {
-            Shape::Reservation(_) | Shape::Sku(_) | Shape::Moved(_) => None,
+            Shape::Reservation(_) | Shape::Sku(_) | Shape::Moved(_) | Shape::Drift(_) => None,
             Shape::Refused(refused) => Some(refused.code()),
             Shape::Problem(problem) => Some(problem.code()),
         }
@@ -307,6 +322,7 @@ impl IntoResponse for Rendered<'_> {
             Shape::Reservation(view) => json(status, JSON, &ReservationShape::of(view), BODY_BYTES),
             Shape::Sku(shape) => json(status, JSON, shape, 2 * BODY_BYTES),
             Shape::Moved(shape) => json(status, JSON, shape, 2 * BODY_BYTES),
+            Shape::Drift(shape) => json(status, JSON, shape, BODY_BYTES),
             Shape::Refused(shape) => {
                 let mut response = json(status, problem::CONTENT_TYPE, shape, BODY_BYTES);
                 // The edge counts answers by code.
@@ -345,7 +361,9 @@ impl Serialize for Rendered<'_> {
                 applied,
                 drift,
             }) => {
-                map.serialize_entry("movement", movement)?;
+                if let Some(movement) = movement {
+                    map.serialize_entry("movement", movement)?;
+                }
                 map.serialize_entry("sku", sku)?;
                 map.serialize_entry("outcome", outcome)?;
                 if let Some(applied) = applied {
@@ -355,6 +373,7 @@ impl Serialize for Rendered<'_> {
                     map.serialize_entry("drift", drift)?;
                 }
             }
+            Shape::Drift(shape) => map.serialize_entry("drift", shape)?,
             Shape::Refused(shape) => map.serialize_entry("problem", shape)?,
             Shape::Problem(problem) => map.serialize_entry("problem", problem)?,
         }

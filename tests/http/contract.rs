@@ -28,7 +28,10 @@ async fn every_mounted_route_is_in_the_document_and_the_reverse() {
     for (listener, address) in [("data", service.data), ("admin", service.admin)] {
         let mut talk = Talk::tcp(address).await;
         for path in &paths {
-            let concrete = path.replace("{id}", "x").replace("{sku}", "-");
+            let concrete = path
+                .replace("{id}", "x")
+                .replace("{sku}", "-")
+                .replace("{source}", "%00");
             for method in METHODS {
                 let status = talk.ask(method.clone(), &concrete).unchecked().await;
                 let is_mounted = !matches!(status.as_u16(), 404 | 405);

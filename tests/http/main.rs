@@ -4,10 +4,14 @@
 //! after the one before. Every answer is checked against the `OpenAPI` document as well.
 
 mod admin;
+mod aftersale;
 mod bad_input;
 mod batch;
 mod confirm;
 mod contract;
+mod drifts;
+mod facts;
+mod feeds;
 mod harness;
 mod holds;
 mod keys;

@@ -189,7 +189,7 @@ impl Talk {
                 }
                 for (name, value) in map.iter_mut() {
                     match name.as_str() {
-                        "position" | "next_cursor" if value.is_string() => {
+                        "position" | "next_cursor" | "after" | "up_to" if value.is_string() => {
                             *value = format!("<{name}>").into();
                         }
                         _ => self.redact(value),

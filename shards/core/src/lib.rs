@@ -33,7 +33,7 @@ pub use count::{Basis, Count, CountThen, Measure};
 pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};
 pub use engine::{
     Decision, Engine, FatalEvent, Fill, ForeignHold, InvariantBroken, Outcome, OwnCheck, PartHold,
-    Reply, Seen,
+    Reply, Seen, StreamPlace,
 };
 pub use event::{
     CountedEffect, Effect, Effects, Event, EventKind, FeedMark, HoldAfter, HoldChange, HomeChange,
@@ -55,5 +55,5 @@ pub use time::{Millis, Timestamp};
 pub use units::{UNITS_MAX, Units};
 pub use view::{
     Answer, DriftView, LineView, LocationView, MovementView, Outcome as MovementOutcome,
-    ReservationView, SkuView, Status,
+    ReservationView, SkuView, Status, StreamView,
 };

@@ -1,7 +1,7 @@
 //! Views: what answers show, built from state and owned by the caller.
 
 use crate::drift::DriftRecord;
-use crate::event::{KeyOutcome, Versions};
+use crate::event::{KeyOutcome, Quarantine, StreamKey, Versions};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
@@ -306,6 +306,29 @@ pub struct DriftView {
     /// Sequence of the shard's ledger this stands for.
     pub seq: u64,
     /// Ledger time this stands for.
+    pub at: Timestamp,
+}
+
+/// A source's stream as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamView {
+    /// Which.
+    pub key: StreamKey,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Sequences up to this one are too old to be told from seen ones.
+    pub floor: u64,
+    /// The highest sequence seen.
+    pub highest: Option<u64>,
+    /// Sequences within the window that were left out, first and last, the oldest gaps first.
+    pub gaps: Vec<(u64, u64)>,
+    /// Messages that came after later ones.
+    pub late: u64,
+    /// Messages that were too old.
+    pub stale: u64,
+    /// Why it waits for somebody to look.
+    pub quarantined: Option<Quarantine>,
+    /// When it was last heard of.
     pub at: Timestamp,
 }
 

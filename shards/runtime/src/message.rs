@@ -4,6 +4,7 @@
 
 use crate::bundle::Bundle;
 use crate::clock;
+use crate::lists::{ListTo, Query};
 use crate::peer::PeerMessage;
 use crate::placement::ShardIndex;
 use crate::reply::{FindTo, KeyTo, ReplyTo};
@@ -28,6 +29,8 @@ pub enum Input {
     Read(Read),
     /// Strong reads by id for a look-up.
     ReadMany(ReadMany),
+    /// A part of a list over all shards.
+    List(ListRead),
     /// Whether this shard has kept a key.
     Key(AskKey),
     /// A step of a cart.
@@ -72,6 +75,15 @@ pub struct ReadMany {
     pub ids: Vec<ReservationId>,
     /// Where the answer goes.
     pub to: FindTo,
+}
+
+/// A strong read of a part of a list.
+#[derive(Debug)]
+pub struct ListRead {
+    /// What is listed.
+    pub query: Query,
+    /// Where the answer goes.
+    pub to: ListTo,
 }
 
 /// The question for a key that another shard may have kept.

@@ -258,6 +258,11 @@ impl Shard {
                 self.read_many(read, now);
                 None
             }
+            Input::List(read) => {
+                let (listed, wait) = (read.query.answer(self.engine()), self.engine().seq());
+                self.core.tell_listed(read.to, listed, wait);
+                None
+            }
             Input::Key(ask) => {
                 self.ask_key(ask, now, out);
                 None

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::{
-    Command, Configure, CustomerLimit, Location, Millis, Patch, Sku, Timestamp, UNITS_MAX,
+    Command, Configure, CustomerLimit, Location, Millis, OnShortfall, Patch, Sku, Sourcing,
+    Timestamp, UNITS_MAX,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -51,12 +52,66 @@ pub(crate) struct ConfigureBody {
     #[schema(value_type = Option<Vec<LocationName>>)]
     #[serde(default)]
     location_order: Change<Vec<LocationName>>,
+    /// How lines that name no location choose one; `null` for `whole_line`.
+    #[schema(value_type = Option<SourcingWord>)]
+    #[serde(default)]
+    sourcing: Change<SourcingWord>,
+    /// What becomes of holds that a shortfall leaves without units; `null` for `first_confirms`.
+    #[schema(value_type = Option<OnShortfallWord>)]
+    #[serde(default)]
+    on_shortfall: Change<OnShortfallWord>,
     /// Settings per location; naming one makes it known to the SKU.
     #[schema(value_type = Option<BTreeMap<String, LocationBody>>)]
     #[serde(default)]
     locations: UniqueMap<Object<LocationBody>>,
     /// Why, for the record.
     reason: Option<FreeText>,
+}
+
+/// How lines that name no location choose one.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Sourcing)]
+pub(crate) enum SourcingWord {
+    /// The first in order that covers the whole line; failing that, split in order.
+    WholeLine,
+    /// In order, each as much as it has.
+    Priority,
+    /// From where most is available, then in order.
+    MostAvailable,
+    /// One location for all lines of the cart, where one covers them; else as `whole_line`.
+    WholeCart,
+}
+
+/// What becomes of holds that a shortfall leaves without units.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OnShortfall)]
+pub(crate) enum OnShortfallWord {
+    /// They stay, and the first that confirm get the units.
+    FirstConfirms,
+    /// The newest that are not pinned are released.
+    ReleaseNewest,
+}
+
+impl From<SourcingWord> for Sourcing {
+    fn from(word: SourcingWord) -> Self {
+        match word {
+            SourcingWord::WholeLine => Self::WholeLine,
+            SourcingWord::Priority => Self::Priority,
+            SourcingWord::MostAvailable => Self::MostAvailable,
+            SourcingWord::WholeCart => Self::WholeCart,
+        }
+    }
+}
+
+impl From<OnShortfallWord> for OnShortfall {
+    fn from(word: OnShortfallWord) -> Self {
+        match word {
+            OnShortfallWord::FirstConfirms => Self::FirstConfirms,
+            OnShortfallWord::ReleaseNewest => Self::ReleaseNewest,
+        }
+    }
 }
 
 /// At most `units` per customer within a sliding window.
@@ -152,8 +207,8 @@ impl ConfigureBody {
             paused: set(self.paused, Ok)?,
             low_at: set(self.low_at, |number| units("low_at", number))?,
             location_order: set(self.location_order, order)?,
-            sourcing: Patch::Keep,
-            on_shortfall: Patch::Keep,
+            sourcing: set(self.sourcing, |word| Ok(word.into()))?,
+            on_shortfall: set(self.on_shortfall, |word| Ok(word.into()))?,
             reason: self.reason.map(|text| text.0),
             expected_version,
         })))
@@ -262,6 +317,8 @@ mod tests {
             (r#"{"locations":{"a":[]}}"#, "locations.a"),
             (r#"{"customer_limit":[1,1]}"#, "customer_limit"),
             (r#"{"locations":{"-":{}}}"#, "locations.-"),
+            (r#"{"sourcing":"nearest"}"#, "sourcing"),
+            (r#"{"on_shortfall":true}"#, "on_shortfall"),
             (r#"{"safety_stock":-1}"#, "safety_stock"),
             (r#"{"safety_stock":2000000000}"#, "safety_stock"),
             (

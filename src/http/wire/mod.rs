@@ -10,6 +10,7 @@ pub(crate) mod body;
 pub(crate) mod booking;
 pub(crate) mod configure;
 pub(crate) mod cursor;
+pub(crate) mod drift;
 pub(crate) mod movement;
 mod object;
 pub(crate) mod operation;

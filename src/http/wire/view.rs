@@ -9,6 +9,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::configure::{OnShortfallWord, SourcingWord};
 use super::movement::{Asked, RecordedWord};
 use super::scalar::{FreeText, Id, LocationName, SkuName, Time};
 
@@ -155,6 +156,12 @@ pub(crate) struct SkuShape<'a> {
     /// The locations that sell, in this order; empty: `main`, then by name.
     #[schema(value_type = Vec<LocationName>)]
     location_order: Each<'a, Location>,
+    /// How lines that name no location choose one.
+    #[schema(value_type = SourcingWord)]
+    sourcing: &'static str,
+    /// What becomes of holds that a shortfall leaves without units.
+    #[schema(value_type = OnShortfallWord)]
+    on_shortfall: &'static str,
 }
 
 /// At most `units` per customer within a sliding window.
@@ -330,6 +337,8 @@ impl<'a> SkuShape<'a> {
             paused: config.paused,
             low_at: config.low_at,
             location_order: Each(&config.location_order),
+            sourcing: config.sourcing.as_str(),
+            on_shortfall: config.on_shortfall.as_str(),
         }
     }
 }

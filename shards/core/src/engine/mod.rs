@@ -32,6 +32,7 @@ mod level;
 mod life;
 mod lists;
 mod location;
+mod look;
 mod movement;
 mod places;
 mod queue;
@@ -51,6 +52,7 @@ pub use cart_told::ForeignHold;
 pub use due::Fill;
 pub use evolve::FatalEvent;
 pub use invariants::InvariantBroken;
+pub use look::StreamPlace;
 pub use seen::Seen;
 
 use crate::command::{Command, HeldLine, LineUnits, Patch, Request};

@@ -8,6 +8,7 @@ use crate::board::{Board, Copied, XxHasher};
 use crate::bundle::Bundle;
 use crate::clock::Now;
 use crate::directory::Directory;
+use crate::lists::{ListTo, Listed};
 use crate::peer::PeerMessage;
 use crate::placement::{Placement, ShardIndex};
 use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
@@ -87,6 +88,7 @@ struct Waiting {
     replies: Vec<(ReplyTo, Told, KeyFate)>,
     bundles: Vec<Bundle>,
     found: Vec<(FindTo, Found)>,
+    listed: Vec<(ListTo, Listed)>,
     asked: Vec<(KeyTo, Option<Told>)>,
     sends: Vec<(ShardIndex, PeerMessage)>,
     keys: Vec<(KeyTag, Slot)>,
@@ -292,6 +294,13 @@ impl Core {
         }
     }
 
+    pub(super) fn tell_listed(&mut self, to: ListTo, listed: Listed, after: u64) {
+        match self.waiting(after) {
+            Some(waiting) => waiting.listed.push((to, listed)),
+            None => to.send(listed),
+        }
+    }
+
     /// Sends once `after` is durable.
     pub(crate) fn send(
         &mut self,
@@ -439,6 +448,9 @@ impl Core {
         }
         for (to, found) in waiting.found {
             to.send(found);
+        }
+        for (to, listed) in waiting.listed {
+            to.send(listed);
         }
         for (to, told) in waiting.asked {
             to.send(told);

@@ -1,0 +1,105 @@
+//! Asking a running server one thing: the flags that all such commands have, and the way there.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Exit, fail, print};
+use crate::client::{Call, Client, Patience, Target};
+
+/// Where to ask, and how to print what it says.
+#[derive(Debug, clap::Args)]
+pub(super) struct Server {
+    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
+    #[arg(
+        long,
+        env = "HOLDFAST_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7070"
+    )]
+    server: Target,
+    /// Print the server's answer as it is
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// The answer's body, or the exit code after having said what went wrong.
+    pub(super) async fn ask(&self, call: &Call) -> Result<Value, Exit> {
+        let client = Client::new(self.server.clone(), Patience::default());
+        let answer = client.walk_away(call, PATIENCE).await.map_err(|broken| {
+            let advice = "is the server running there? --server names another";
+            let text = format!("{}: {broken}; {advice}", self.server);
+            fail(Exit::Unreachable, text)
+        })?;
+        if !answer.status.is_success() {
+            let problem = answer.problem();
+            let text = format!("{} ({}): {}", problem.code, problem.status, problem.detail);
+            return Err(fail(Exit::Failure, text));
+        }
+        answer.parse().map_err(|error| {
+            let text = format!("{} does not answer as holdfast does: {error}", self.server);
+            fail(Exit::Failure, text)
+        })
+    }
+
+    /// Prints a list page by page as it comes: a heading and rows, or the items as they are.
+    pub(super) async fn print_list(&self, path: &str, table: &Table<'_>) -> Result<Exit, Exit> {
+        let mut is_first = true;
+        let mut next = String::new();
+        loop {
+            let page = self.ask(&Call::get(format!("{path}{next}"))).await?;
+            let items = page["items"].as_array().map_or(&[][..], Vec::as_slice);
+            let mut lines: Vec<String> = items.iter().map(|item| self.line(item, table)).collect();
+            if is_first && !self.json {
+                let first = if items.is_empty() {
+                    table.nothing
+                } else {
+                    &table.heading
+                };
+                lines.insert(0, first.to_owned());
+            }
+            is_first = false;
+            let text = lines.iter().map(|line| format!("{line}\n"));
+            match print(Exit::Success, text.collect::<String>()) {
+                Exit::Success => {}
+                lost => return Ok(lost),
+            }
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                return Ok(Exit::Success);
+            };
+            let joint = if path.contains('?') { '&' } else { '?' };
+            next = format!("{joint}cursor={cursor}");
+        }
+    }
+
+    fn line(&self, item: &Value, table: &Table<'_>) -> String {
+        if self.json {
+            item.to_string()
+        } else {
+            (table.row)(item)
+        }
+    }
+}
+
+/// How a list is printed for people.
+pub(super) struct Table<'a> {
+    pub(super) heading: String,
+    pub(super) row: fn(&Value) -> String,
+    /// What is said where there is nothing.
+    pub(super) nothing: &'a str,
+}
+
+/// A text of an answer, for a table.
+pub(super) fn word<'a>(item: &'a Value, name: &str) -> &'a str {
+    item[name].as_str().unwrap_or("-")
+}
+
+/// A number of an answer, for a table.
+pub(super) fn number(item: &Value, name: &str) -> String {
+    item[name]
+        .as_i64()
+        .map_or_else(|| "-".to_owned(), |number| number.to_string())
+}

@@ -1,0 +1,159 @@
+//! `holdfast feeds`: how the streams of a source stand, and letting one go on.
+
+use serde_json::{Value, json};
+
+use super::ask::{Server, Table, number, word};
+use super::sku::escaped;
+use super::{Exit, fail, print};
+use crate::client::Call;
+
+/// The flags of `holdfast feeds`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The source, as its messages name it
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// Of this SKU
+    #[arg(long, value_name = "SKU")]
+    sku: Option<String>,
+    /// Only streams that wait for somebody to look
+    #[arg(long)]
+    quarantined: bool,
+    /// Let the quarantined stream of --sku at this location go on
+    #[arg(long, value_name = "LOCATION", requires = "sku")]
+    lift: Option<String>,
+    /// Why, for the record: 1 to 128 bytes
+    #[arg(long, value_name = "TEXT", requires = "lift")]
+    reason: Option<String>,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Runs it.
+pub async fn run(args: Args) -> Exit {
+    let outcome = match &args.lift {
+        Some(location) => lift(&args, location).await,
+        None => list(&args).await,
+    };
+    outcome.unwrap_or_else(|exit| exit)
+}
+
+async fn list(args: &Args) -> Result<Exit, Exit> {
+    let sku = args.sku.as_ref();
+    let sku = sku.map_or_else(String::new, |sku| format!("&sku={}", escaped(sku)));
+    let state = if args.quarantined {
+        "&quarantined=true"
+    } else {
+        ""
+    };
+    let path = format!("/v1/feeds/{}?limit=1000{sku}{state}", escaped(&args.source));
+    let nothing = format!("no streams of {}", args.source);
+    let table = Table {
+        heading: heading(),
+        row,
+        nothing: &nothing,
+    };
+    args.server.print_list(&path, &table).await
+}
+
+async fn lift(args: &Args, location: &str) -> Result<Exit, Exit> {
+    let (source, server) = (escaped(&args.source), &args.server);
+    let sku = args.sku.as_deref().unwrap_or_default();
+    let query = format!("/v1/feeds/{source}?sku={}&quarantined=true", escaped(sku));
+    let page = server.ask(&Call::get(query)).await?;
+    let streams = page["items"].as_array().into_iter().flatten();
+    let mut stopped = streams.filter(|stream| word(stream, "location") == location);
+    let Some(stream) = stopped.next() else {
+        let text = format!(
+            "{} has no quarantined stream for {sku} at {location}",
+            args.source
+        );
+        return Err(fail(Exit::Failure, text));
+    };
+    let mut body = json!({ "sku": sku, "location": location });
+    if let Some(reason) = &args.reason {
+        body["reason"] = json!(reason);
+    }
+    // Asked again about the same message, it is the same decision.
+    let quarantine = &stream["quarantined"];
+    let (epoch, sequence) = (number(quarantine, "epoch"), number(quarantine, "sequence"));
+    let key = format!(
+        "lift-{epoch}-{sequence}-{}-{}-{source}",
+        escaped(sku),
+        escaped(location)
+    );
+    let key = key.chars().take(128).collect();
+    let answer = server
+        .ask(&Call::post(format!("/v1/feeds/{source}/lift"), key, &body))
+        .await?;
+    let text = if server.json {
+        format!("{answer}\n")
+    } else {
+        format!(
+            "the stream of {} for {sku} at {location} goes on\n",
+            args.source
+        )
+    };
+    Ok(print(Exit::Success, text))
+}
+
+fn heading() -> String {
+    let names = [
+        "sku", "location", "epoch", "floor", "highest", "gaps", "late", "stale", "state",
+    ];
+    cells(names.map(str::to_owned))
+}
+
+fn row(stream: &Value) -> String {
+    let gaps = stream["gaps"].as_array().map_or(0, Vec::len);
+    let state = stream["quarantined"]["cause"].as_str();
+    cells([
+        word(stream, "sku").to_owned(),
+        word(stream, "location").to_owned(),
+        number(stream, "epoch"),
+        number(stream, "floor"),
+        number(stream, "highest"),
+        gaps.to_string(),
+        number(stream, "late"),
+        number(stream, "stale"),
+        state.map_or_else(
+            || "goes on".to_owned(),
+            |cause| format!("quarantined: {cause}"),
+        ),
+    ])
+}
+
+fn cells(cells: [String; 9]) -> String {
+    let [
+        sku,
+        location,
+        epoch,
+        floor,
+        highest,
+        gaps,
+        late,
+        stale,
+        state,
+    ] = cells;
+    format!(
+        "{sku:<24} {location:<12} {epoch:>6} {floor:>10} {highest:>10} {gaps:>5} {late:>6} \
+         {stale:>6}  {state}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_shown_as_a_row() {
+        let stream = json!({"sku": "TEE", "location": "main", "epoch": 1, "floor": 0, "highest": 5,
+            "gaps": [{"first": 2, "last": 2}], "late": 1, "stale": 0,
+            "quarantined": {"cause": "contradiction", "epoch": 1, "sequence": 5}});
+        let text = format!("{}\n{}", heading(), row(&stream));
+        insta::assert_snapshot!(text, @r"
+        sku                      location      epoch      floor    highest  gaps   late  stale  state
+        TEE                      main              1          0          5     1      1      0  quarantined: contradiction
+        ");
+    }
+}

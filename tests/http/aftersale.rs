@@ -1,0 +1,101 @@
+//! Cancels, and holds that move.
+
+use crate::harness::Service;
+use crate::talk::Talk;
+
+async fn confirmed(talk: &mut Talk, body: &str) -> String {
+    let id = talk.reserved("k-1", body).await;
+    let path = format!("/v1/reservations/{id}/confirm");
+    let answer = talk.post(&path, "pay", "{}").quietly().await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    id
+}
+
+#[tokio::test]
+async fn what_is_sold_is_taken_back_before_it_leaves() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 5).await;
+    talk.stocked("MUG", 5).await;
+    let lines = r#"{"lines":[{"sku":"TEE","qty":3},{"sku":"MUG","qty":1}]}"#;
+    let id = confirmed(&mut talk, lines).await;
+    let cancel = format!("/v1/reservations/{id}/cancel");
+    let some = r#"{"lines":[{"sku":"TEE","qty":2}],"reason":"changed mind"}"#;
+    talk.post(&cancel, "c-1", some).said().await;
+    talk.note("the key again, then more than is left");
+    talk.post(&cancel, "c-1", some).said().await;
+    talk.post(&cancel, "c-2", some).said().await;
+    talk.note("all of the rest");
+    talk.post(&cancel, "c-3", "{}").said().await;
+    talk.get("/v1/skus/TEE").said().await;
+    insta::assert_snapshot!(talk.transcript());
+}
+
+#[tokio::test]
+async fn what_has_left_or_was_never_sold_is_not_cancelled() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 5).await;
+    let id = confirmed(&mut talk, r#"{"lines":[{"sku":"TEE","qty":3}]}"#).await;
+    let ship = format!(r#"{{"kind":"ship","qty":2,"reservation":"{id}"}}"#);
+    talk.post("/v1/skus/TEE/movements", "m-1", &ship)
+        .said()
+        .await;
+    let cancel = format!("/v1/reservations/{id}/cancel");
+    talk.post(&cancel, "c-1", r#"{"lines":[{"sku":"TEE","qty":2}]}"#)
+        .said()
+        .await;
+    talk.post(&cancel, "c-2", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .said()
+        .await;
+    let open = talk
+        .reserved("k-2", r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+        .await;
+    talk.note("of what is open, and of what is unknown");
+    talk.post(
+        &format!("/v1/reservations/{open}/cancel"),
+        "c-3",
+        r#"{"lines":[{"sku":"TEE","qty":1}]}"#,
+    )
+    .said()
+    .await;
+    let unknown = "/v1/reservations/019b0000-0000-8000-8000-000000000000/cancel";
+    talk.post(unknown, "c-4", "{}").said().await;
+    talk.post(&cancel, "c-5", r#"{"lines":[]}"#).said().await;
+    talk.post(&cancel, "c-6", r#"{"line":[]}"#).said().await;
+    insta::assert_snapshot!(talk.transcript());
+}
+
+#[tokio::test]
+async fn a_hold_moves_to_another_location_in_one_step() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 3).await;
+    talk.post(
+        "/v1/skus/TEE/movements",
+        "there",
+        r#"{"kind":"receive","qty":2,"location":"store-1"}"#,
+    )
+    .quietly()
+    .await;
+    let lines = r#"{"lines":[{"sku":"TEE","qty":3,"location":"main"}]}"#;
+    let id = talk.reserved("k-1", lines).await;
+    let path = format!("/v1/reservations/{id}/move");
+    let some = r#"{"sku":"TEE","from":"main","to":"store-1","qty":2}"#;
+    talk.post(&path, "m-1", some).said().await;
+    talk.note("the key again");
+    talk.post(&path, "m-1", some).said().await;
+    talk.note("what does not fit");
+    let bodies = [
+        r#"{"sku":"TEE","from":"main","to":"store-1"}"#,
+        r#"{"sku":"TEE","from":"main","to":"store-1","qty":2}"#,
+        r#"{"sku":"TEE","from":"main","to":"main"}"#,
+        r#"{"sku":"TEE","from":"main"}"#,
+        r#"{"sku":"MUG","from":"main","to":"store-1"}"#,
+    ];
+    for (at, body) in bodies.iter().enumerate() {
+        talk.post(&path, &format!("n-{at}"), body).said().await;
+    }
+    talk.get("/v1/skus/TEE").said().await;
+    insta::assert_snapshot!(talk.transcript());
+}

@@ -1,0 +1,108 @@
+//! `GET /v1/feeds/{source}` and lifting a stream.
+
+use crate::harness::Service;
+use crate::talk::Talk;
+
+async fn told(talk: &mut Talk, sku: &str, sequence: u64, qty: u64) {
+    let body = format!(
+        r#"{{"kind":"receive","qty":{qty},"source":"wms","epoch":1,"sequence":{sequence}}}"#
+    );
+    let path = format!("/v1/skus/{sku}/movements");
+    talk.post(&path, "", &body)
+        .without("idempotency-key")
+        .quietly()
+        .await;
+}
+
+#[tokio::test]
+async fn a_quarantined_stream_is_seen_and_lifted() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.configured("TEE", "{}").await;
+    for (sequence, qty) in [(1, 1), (5, 1), (3, 1), (5, 2)] {
+        told(&mut talk, "TEE", sequence, qty).await;
+    }
+    talk.get("/v1/feeds/wms").said().await;
+    let lift = r#"{"sku":"TEE","location":"main","reason":"a test run"}"#;
+    talk.post("/v1/feeds/wms/lift", "l-1", lift).said().await;
+    talk.note("the key again, then another");
+    talk.post("/v1/feeds/wms/lift", "l-1", lift).said().await;
+    talk.post("/v1/feeds/wms/lift", "l-2", lift).said().await;
+    talk.note("it goes on where it was");
+    told(&mut talk, "TEE", 6, 1).await;
+    talk.get("/v1/feeds/wms").said().await;
+    insta::assert_snapshot!(talk.transcript());
+}
+
+#[tokio::test]
+async fn the_streams_of_all_shards_are_listed_in_pages() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let [here, there] = service.skus_of_two_shards();
+    let names: Vec<String> = [&here, &there]
+        .iter()
+        .flat_map(|sku| [sku.to_string(), format!("{sku}-B")])
+        .collect();
+    for name in &names {
+        talk.configured(name, "{}").await;
+        service.advance(1);
+        told(&mut talk, name, 1, 1).await;
+        let other = r#"{"kind":"receive","qty":1,"source":"erp","epoch":1,"sequence":1}"#;
+        talk.post(&format!("/v1/skus/{name}/movements"), "", other)
+            .without("idempotency-key")
+            .quietly()
+            .await;
+    }
+    told(&mut talk, &here, 1, 2).await;
+    for limit in [1, 3, 100] {
+        let mut found = Vec::new();
+        let mut next = String::new();
+        loop {
+            let path = format!("/v1/feeds/wms?limit={limit}{next}");
+            let page = talk.get(&path).quietly().await.body;
+            let items = page["items"].as_array().expect("a page has items");
+            let own = items.iter().map(|stream| stream["sku"].as_str());
+            found.extend(own.map(|sku| sku.expect("a stream has a SKU").to_owned()));
+            match page["next_cursor"].as_str() {
+                Some(cursor) => next = format!("&cursor={cursor}"),
+                None => break,
+            }
+        }
+        found.sort();
+        let mut expected = names.clone();
+        expected.sort();
+        assert_eq!(found, expected, "in pages of {limit}");
+    }
+    for (query, expected) in [
+        ("wms?quarantined=true", 1),
+        ("erp?quarantined=true", 0),
+        (&*format!("wms?sku={there}"), 1),
+        ("nobody", 0),
+    ] {
+        let page = talk.get(&format!("/v1/feeds/{query}")).quietly().await.body;
+        assert_eq!(
+            page["items"].as_array().map(Vec::len),
+            Some(expected),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_stream_is_refused() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.configured("TEE", "{}").await;
+    let bodies = [
+        r#"{"sku":"TEE","location":"main"}"#,
+        r#"{"sku":"MUG","location":"main"}"#,
+        r#"{"sku":"TEE"}"#,
+    ];
+    for body in bodies {
+        talk.post("/v1/feeds/wms/lift", "l-1", body).said().await;
+    }
+    talk.get("/v1/feeds/%00").said().await;
+    talk.get("/v1/feeds/wms?quarantined=maybe").said().await;
+    talk.get("/v1/feeds/wms?cursor=00").said().await;
+    insta::assert_snapshot!(talk.transcript());
+}
