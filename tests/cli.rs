@@ -94,6 +94,10 @@ fn every_command_has_its_help() {
         &["verify", "--help"],
         &["sku", "--help"],
         &["sku", "pause", "--help"],
+        &["drifts", "--help"],
+        &["drifts", "list", "--help"],
+        &["drifts", "approve", "--help"],
+        &["feeds", "--help"],
         &["probe", "--help"],
         &["probe", "ready", "--help"],
         &["config", "--help"],
@@ -305,6 +309,74 @@ fn pause_and_resume_set_the_switch() {
         requests[3].ends_with(r#"{"paused":false}"#),
         "{}",
         requests[3]
+    );
+}
+
+#[test]
+fn drifts_are_listed_page_by_page_and_decided_under_a_key_of_their_own() {
+    let first = r#"{"items":[{"id":"d-1","kind":"warehouse","sku":"TEE","location":"main",
+        "expected":5,"found":3,"proposal":{"action":"adjust","qty":-2}}],"next_cursor":"00"}"#;
+    let last = r#"{"items":[],"next_cursor":null}"#;
+    let decided = r#"{"id":"d-1","state":"dismissed"}"#;
+    let (address, asked) = server(vec![(200, first), (200, last), (200, decided)]);
+    let server = format!("http://{address}");
+    let output = run(&["drifts", "list", "--sku", "TEE", "--server", &server]);
+    assert_eq!(code(&output), 0);
+    let lines = text(&output.stdout);
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert!(lines.ends_with("adjust -2\n"), "{lines}");
+    let reason = ["--reason", "their mistake"];
+    let dismiss = ["drifts", "dismiss", "d-1", "--server", &server];
+    let output = run(&[&dismiss[..], &reason[..]].concat());
+    assert_eq!(text(&output.stdout), "d-1 is dismissed\n");
+    let requests = asked.join().expect("the server doesn't panic");
+    let begins = |at: usize, line: &str| {
+        assert!(requests[at].starts_with(line), "{}", requests[at]);
+    };
+    begins(
+        0,
+        "GET /v1/drifts?limit=1000&state=open&sku=TEE HTTP/1.1\r\n",
+    );
+    begins(
+        1,
+        "GET /v1/drifts?limit=1000&state=open&sku=TEE&cursor=00 HTTP/1.1\r\n",
+    );
+    begins(2, "POST /v1/drifts/d-1/dismiss HTTP/1.1\r\n");
+    assert!(requests[2].contains("dismiss-d-1"), "{}", requests[2]);
+    assert!(
+        requests[2].ends_with(r#"{"reason":"their mistake"}"#),
+        "{}",
+        requests[2]
+    );
+}
+
+#[test]
+fn a_stream_is_lifted_only_where_one_waits() {
+    let waits = r#"{"items":[{"sku":"TEE","location":"main","epoch":1,"gaps":[],
+        "quarantined":{"cause":"contradiction","epoch":1,"sequence":5}}],"next_cursor":null}"#;
+    let (address, asked) = server(vec![(200, waits), (200, TEE), (200, waits)]);
+    let server = format!("http://{address}");
+    let lift = |location: &str| {
+        let flags = ["feeds", "wms", "--sku", "TEE", "--lift", location];
+        run(&[&flags[..], &["--server", &server][..]].concat())
+    };
+    assert_eq!(
+        text(&lift("main").stdout),
+        "the stream of wms for TEE at main goes on\n"
+    );
+    let output = lift("store-1");
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("no quarantined stream for TEE at store-1"));
+    let requests = asked.join().expect("the server doesn't panic");
+    assert!(
+        requests[1].starts_with("POST /v1/feeds/wms/lift HTTP/1.1\r\n"),
+        "{}",
+        requests[1]
+    );
+    assert!(
+        requests[1].ends_with(r#"{"location":"main","sku":"TEE"}"#),
+        "{}",
+        requests[1]
     );
 }
 

@@ -65,37 +65,3 @@ async fn what_has_left_or_was_never_sold_is_not_cancelled() {
     talk.post(&cancel, "c-6", r#"{"line":[]}"#).said().await;
     insta::assert_snapshot!(talk.transcript());
 }
-
-#[tokio::test]
-async fn a_hold_moves_to_another_location_in_one_step() {
-    let service = Service::start().await;
-    let mut talk = service.talk().await;
-    talk.stocked("TEE", 3).await;
-    talk.post(
-        "/v1/skus/TEE/movements",
-        "there",
-        r#"{"kind":"receive","qty":2,"location":"store-1"}"#,
-    )
-    .quietly()
-    .await;
-    let lines = r#"{"lines":[{"sku":"TEE","qty":3,"location":"main"}]}"#;
-    let id = talk.reserved("k-1", lines).await;
-    let path = format!("/v1/reservations/{id}/move");
-    let some = r#"{"sku":"TEE","from":"main","to":"store-1","qty":2}"#;
-    talk.post(&path, "m-1", some).said().await;
-    talk.note("the key again");
-    talk.post(&path, "m-1", some).said().await;
-    talk.note("what does not fit");
-    let bodies = [
-        r#"{"sku":"TEE","from":"main","to":"store-1"}"#,
-        r#"{"sku":"TEE","from":"main","to":"store-1","qty":2}"#,
-        r#"{"sku":"TEE","from":"main","to":"main"}"#,
-        r#"{"sku":"TEE","from":"main"}"#,
-        r#"{"sku":"MUG","from":"main","to":"store-1"}"#,
-    ];
-    for (at, body) in bodies.iter().enumerate() {
-        talk.post(&path, &format!("n-{at}"), body).said().await;
-    }
-    talk.get("/v1/skus/TEE").said().await;
-    insta::assert_snapshot!(talk.transcript());
-}

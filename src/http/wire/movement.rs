@@ -7,7 +7,7 @@ use holdfast_core::{Command, Location, MovementKind as Kind, Units};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::scalar::{FreeText, Id, LocationName, Position, Time};
+use super::scalar::{FreeText, Id, LocationName, Position, Target, Time};
 
 /// `POST /v1/skus/{sku}/movements`.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -37,7 +37,8 @@ pub(crate) struct MovementBody {
     /// `damage` and `write_off`: which units; `on_hand` if absent from `damage`.
     pub(crate) from: Option<PlaceWord>,
     /// `ship` and `return`: the reservation under which the units were sold.
-    pub(crate) reservation: Option<Id>,
+    #[schema(value_type = Option<Id>)]
+    pub(crate) reservation: Option<Target>,
     /// `count`: what was counted; `physical` if absent.
     pub(crate) measure: Option<MeasureWord>,
     /// `count` of `physical`: what the counter left out.
