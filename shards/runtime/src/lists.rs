@@ -115,8 +115,11 @@ pub struct ListTo {
 impl ListTo {
     fn new(permit: Permit) -> (Self, oneshot::Receiver<Listed>) {
         let (to, from) = oneshot::channel();
-        let _permit = permit;
-        (Self { to, _permit }, from)
+        let own = Self {
+            to,
+            _permit: permit,
+        };
+        (own, from)
     }
 
     pub(crate) fn send(self, listed: Listed) {

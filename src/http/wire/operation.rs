@@ -270,24 +270,18 @@ impl<'a> OperationBody<'a> {
             OpWord::Pin => self.pin().map(whole),
         };
         // A field that belongs to another operation is the likelier mistake.
-        match self.leftover() {
-            Some(field) => {
-                let name = OpWord::NAMES[op as usize];
-                Err(Problem::invalid(
-                    field,
-                    format!("unknown field `{field}` in op {name:?}"),
-                ))
-            }
-            None => {
-                let Booking { command, past } = booking?;
-                Ok(Operation {
-                    op,
-                    key,
-                    command,
-                    past,
-                })
-            }
+        if let Some(field) = self.leftover() {
+            let name = OpWord::NAMES[op as usize];
+            let detail = format!("unknown field `{field}` in op {name:?}");
+            return Err(Problem::invalid(field, detail));
         }
+        let Booking { command, past } = booking?;
+        Ok(Operation {
+            op,
+            key,
+            command,
+            past,
+        })
     }
 
     fn id(&mut self) -> Result<ReservationId, Problem> {
