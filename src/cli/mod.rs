@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod drifts;
 pub mod feeds;
+pub mod ledger;
 pub mod load;
 pub mod probe;
 pub mod replay;
@@ -57,6 +58,8 @@ enum Command {
     Drifts(drifts::Args),
     /// Look at the streams of a source's messages, or let a quarantined one go on
     Feeds(feeds::Args),
+    /// Print a SKU's statement: every event with running balances; or its counters in the past
+    Ledger(ledger::Args),
     /// Ask a running server how it is, as a container's probe does: exit code 0 is yes, 1 is no
     Probe(probe::Args),
     /// Check the configuration, or show every value and where it came from
@@ -69,6 +72,7 @@ Examples:
   holdfast demo
   holdfast serve --data-dir ./data
   holdfast sku pause TEE-RED-M --reason \"wrong price\"
+  holdfast ledger TEE-RED-M --as-of 2026-11-27T08:00:00Z
   holdfast replay baskets.csv.gz --locations one --json
   holdfast load flash-sale --out ./results
   HOLDFAST_HTTP_LISTEN=127.0.0.1:8080 holdfast config show
@@ -88,6 +92,7 @@ pub fn main() -> Exit {
         Command::Sku(args) => on_this_thread(sku::run(args)),
         Command::Drifts(args) => on_this_thread(drifts::run(args)),
         Command::Feeds(args) => on_this_thread(feeds::run(args)),
+        Command::Ledger(args) => on_this_thread(ledger::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),
         Command::Config(args) => config::run(args),
     }

@@ -26,7 +26,7 @@ enum What {
 }
 
 #[derive(Debug, clap::Args)]
-struct Asked {
+pub(super) struct Asked {
     /// The SKU's name
     #[arg(value_name = "SKU")]
     sku: String,
@@ -40,7 +40,7 @@ struct Asked {
     server: Target,
     /// Print the server's answer as it is
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -99,7 +99,7 @@ async fn set_paused(changed: &Changed, paused: bool) -> Result<Exit, Exit> {
 }
 
 impl Asked {
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("/v1/skus/{}", escaped(&self.sku))
     }
 
@@ -108,7 +108,7 @@ impl Asked {
     }
 
     /// The answer's body, or the exit code after having said what went wrong.
-    async fn send(&self, call: &Call) -> Result<Value, Exit> {
+    pub(super) async fn send(&self, call: &Call) -> Result<Value, Exit> {
         let client = Client::new(self.server.clone(), Patience::default());
         let answer = client.walk_away(call, PATIENCE).await.map_err(|broken| {
             let advice = "is the server running there? --server names another";
@@ -155,7 +155,7 @@ pub(super) fn escaped(name: &str) -> String {
 
 const COLUMNS: [&str; 5] = ["available", "on_hand", "reserved", "safety_stock", "sold"];
 
-fn as_text(sku: &Value) -> String {
+pub(super) fn as_text(sku: &Value) -> String {
     let mut lines = vec![row("", &COLUMNS.map(str::to_owned))];
     let name = sku["sku"].as_str().unwrap_or("?");
     lines.push(row(name, &numbers(sku)));

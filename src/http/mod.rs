@@ -30,6 +30,7 @@ pub mod openapi;
 mod openapi_admin;
 mod openapi_calls;
 mod openapi_stock;
+mod openapi_statement;
 pub mod probes;
 pub mod problem;
 mod refusals;
@@ -44,6 +45,7 @@ mod results;
 mod routes;
 mod skus;
 mod state;
+mod statement;
 mod stock;
 mod wire;
 

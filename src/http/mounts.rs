@@ -7,7 +7,7 @@ use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
     admin_clock, admin_refusals, aftersale, batch, drifts, feeds, lookup, probes, reservations,
-    skus, stock,
+    skus, statement, stock,
 };
 
 /// The data listener's calls.
@@ -33,6 +33,7 @@ pub fn data_routes(api: Api) -> Mounted {
         .route("/v1/drifts/{id}", get(drifts::read))
         .config_route("/v1/drifts/{id}/approve", post(drifts::approve))
         .config_route("/v1/drifts/{id}/dismiss", post(drifts::dismiss))
+        .route("/v1/skus/{sku}/ledger", get(statement::ledger))
         .with_state(api)
 }
 

@@ -25,6 +25,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
 use super::openapi_stock::STOCK;
+use super::openapi_statement::PAST;
 use super::problem::Code;
 use super::render_shape::Refused;
 use super::wire::aftersale::{CancelBody, MoveBody};
@@ -35,7 +36,7 @@ use super::wire::configure::ConfigureBody;
 use super::wire::drift::{DecisionBody, DriftKindWord, LiftBody, StateWord};
 use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
-use super::{admin, admin_clock, admin_refusals, drifts, feeds, lookup, skus};
+use super::{admin, admin_clock, admin_refusals, drifts, feeds, lookup, skus, statement};
 
 /// The document as text.
 pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -50,7 +51,7 @@ pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static str
 }
 
 fn table() -> impl Iterator<Item = &'static Call> {
-    CALLS.iter().chain(STOCK).chain(ADMIN)
+    CALLS.iter().chain(STOCK).chain(PAST).chain(ADMIN)
 }
 
 /// The document.
@@ -242,12 +243,19 @@ fn schemas() -> ComponentsBuilder {
     add::<skus::PageShape<'_>>(&mut found);
     add::<skus::AvailabilityAnswer<'_>>(&mut found);
     add::<lookup::PageShape<'_>>(&mut found);
+    add::<statement::PageShape<'_>>(&mut found);
+    add::<statement::PastShape<'_>>(&mut found);
     add::<admin::ShardPage>(&mut found);
     add::<admin_clock::ClockBody>(&mut found);
     add::<admin_clock::ClockAnswer>(&mut found);
     add::<admin_refusals::PageShape<'_>>(&mut found);
     add::<Refused<'_>>(&mut found);
     complete_values(&mut found);
+    let now_or_then = OneOfBuilder::new()
+        .item(Ref::from_schema_name("Sku"))
+        .item(Ref::from_schema_name("PastSku"));
+    let now_or_then = now_or_then.description(Some("With `as_of`: the counters then."));
+    found.insert("SkuNowOrThen".to_owned(), now_or_then.into());
     found.insert("Batch".to_owned(), batch());
     found.insert("BatchAnswer".to_owned(), batch_answer());
     let yes = of_type(Type::Object)
@@ -283,6 +291,7 @@ fn complete_values(found: &mut BTreeMap<String, RefOr<Schema>>) {
         ("body_bytes_max", number("The longest body, in bytes.")),
         ("path", text("The path that no call has.")),
         ("method", text("The method that the path does not take.")),
+        ("oldest", text("The first position that is still known.")),
     ];
     for (name, schema) in more {
         values.properties.insert(name.to_owned(), schema.into());

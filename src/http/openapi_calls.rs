@@ -1,6 +1,7 @@
 //! The calls of a checkout and of SKUs, as the contract describes them: a table, and nothing else.
 //! Those about stock facts stand in `openapi_stock`, those of the admin listener in `openapi_admin`.
 
+use super::openapi_statement::AS_OF;
 use super::problem::Code;
 
 /// A call.
@@ -410,10 +411,14 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/skus/{sku}",
         id: "readSku",
         summary: "A SKU's counters and configuration, from the stock board",
-        parameters: &[&SKU, &IF_NONE_MATCH],
+        parameters: &[&SKU, &AS_OF, &IF_NONE_MATCH],
         body: None,
         answers: &[
-            json(200, "Sku", "The SKU as it stands."),
+            json(
+                200,
+                "SkuNowOrThen",
+                "The SKU as it stands, or its counters then.",
+            ),
             Success {
                 status: 304,
                 description: "It is as the caller knows it.",
@@ -421,9 +426,11 @@ pub(super) const CALLS: &[Call] = &[
                 media_type: "",
             },
         ],
+        // The last two where the past is asked for.
         problems: &[
             ANY,
-            &[Code::UnknownSku, Code::ShardUnavailable, Code::Draining],
+            SHARD,
+            &[Code::UnknownSku, Code::HistoryTrimmed, Code::NotFound],
         ],
     },
     Call {

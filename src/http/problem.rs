@@ -125,6 +125,8 @@ codes! {
     ReservationExpired 410 "reservation-expired" "The reservation has expired"
     /// It ended so long ago that only its id is known.
     ReservationForgotten 410 "reservation-forgotten" "The reservation is forgotten"
+    /// That part of the ledger was trimmed.
+    HistoryTrimmed 410 "history-trimmed" "That part of the history was trimmed"
     /// `If-Match` or `expected_version` is not the current version.
     VersionChanged 412 "version-changed" "The version has changed"
     /// The body is longer than the server takes.

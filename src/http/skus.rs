@@ -15,6 +15,7 @@ use super::json::{Path, Query};
 use super::problem::{Code, Problem};
 use super::render;
 use super::state::{Api, KeyRule};
+use super::statement;
 use super::wire::body::AvailabilityBody;
 use super::wire::configure::ConfigureBody;
 use super::wire::cursor::{from_cursor, to_cursor};
@@ -28,6 +29,13 @@ pub(crate) struct ListQuery {
     prefix: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
+}
+
+/// `GET /v1/skus/{sku}`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadQuery {
+    as_of: Option<String>,
 }
 
 /// A page of SKUs, by name.
@@ -90,22 +98,32 @@ pub(crate) async fn configure(
 pub(crate) async fn read(
     State(api): State<Api>,
     Path(sku): Path<String>,
-    call: Call,
+    Query(query): Query<ReadQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let sku = sku_of(&sku)?;
+    if let Some(as_of) = &query.as_of {
+        return statement::past(&api, &sku, as_of).await;
+    }
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
     let Some(view) = api.router().sku(&sku) else {
         refuse_if_unseen(&api, &sku)?;
-        let shard = api.router().placement().shard_of_sku(&sku);
-        let stats = api.router().stats();
-        let seq = stats[usize::from(shard)].committed.load(Ordering::Acquire);
-        let (refusal, now) = (Refusal::UnknownSku(vec![sku]), api.router().now());
-        return Ok(render::refusal(&refusal, now, seq, &position_of).into_response());
+        return Ok(unknown(&api, sku));
     };
-    if is_known(call.headers(), view.versions.all) {
+    if is_known(&headers, view.versions.all) {
         return Ok(render::not_modified(view.versions.all));
     }
     Ok(render::sku(&view, &position_of).into_response())
+}
+
+/// The answer about a SKU that does not exist.
+pub(crate) fn unknown(api: &Api, sku: Sku) -> Response {
+    let shard = api.router().placement().shard_of_sku(&sku);
+    let stats = api.router().stats();
+    let seq = stats[usize::from(shard)].committed.load(Ordering::Acquire);
+    let (refusal, now) = (Refusal::UnknownSku(vec![sku]), api.router().now());
+    let position_of = |sku: &Sku, seq| api.position(sku, seq);
+    render::refusal(&refusal, now, seq, &position_of).into_response()
 }
 
 /// `GET /v1/skus`

@@ -21,5 +21,6 @@ mod refusals;
 mod reserve;
 mod schema;
 mod skus;
+mod statement;
 mod stock;
 mod talk;

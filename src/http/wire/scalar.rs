@@ -165,6 +165,11 @@ fn read_time(text: &str) -> Result<Timestamp, &'static str> {
     Ok(Timestamp::from_ms(ms))
 }
 
+/// Parses a time of a query.
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
+    Time::read(text).map(|time| time.0)
+}
+
 /// Parses an id of a path.
 pub(crate) fn parse_id(text: &str) -> Result<ReservationId, &'static str> {
     Target::read(text).map(|id| id.0)

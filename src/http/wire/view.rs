@@ -184,7 +184,7 @@ pub(crate) struct LevelShape<'a> {
 }
 
 /// All counters, by name.
-pub(crate) struct CountersShape<'a>(std::borrow::Cow<'a, Counters>);
+pub(crate) struct CountersShape<'a>(pub(crate) std::borrow::Cow<'a, Counters>);
 
 /// A SKU on a product page.
 #[derive(serde::Serialize, ToSchema)]
@@ -265,7 +265,8 @@ pub(crate) enum OutcomeWord {
 #[derive(PartialEq)]
 pub(crate) struct Each<'a, T>(pub(super) &'a [T]);
 
-struct Levels<'a>(&'a [(Location, Counters)]);
+/// Counters by location.
+pub(crate) struct Levels<'a>(pub(crate) &'a [(Location, Counters)]);
 
 impl<T> Each<'_, T> {
     pub(super) fn is_empty(&self) -> bool {

@@ -14,7 +14,15 @@ use holdfast_ledger::{LedgerError, ReadLimit, Reader, Record, codec};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::error;
+
+/// How often statements that are being opened are looked for, and the pause between.
+const OPENING_LOOKS: usize = 50;
+const OPENING_PAUSE: Duration = Duration::from_millis(20);
+
+/// Digits of a position before its sequence.
+const POSITION_HEAD: usize = 24;
 
 /// Of one record: what is asked for, and no more.
 const ONE: ReadLimit = ReadLimit {
@@ -37,14 +45,14 @@ impl Router {
         after: u64,
         limit: usize,
     ) -> Result<StatementPage, NoPast> {
-        let (shard, open) = self.history_of(sku)?;
+        let (shard, open) = self.history_of(sku).await?;
         let sku = sku.clone();
         off_the_loop(shard, move || page(&open, &sku, after, limit)).await
     }
 
     /// A SKU's counters at a moment of the past.
     pub async fn past(&self, sku: &Sku, at: At) -> Result<Past, NoPast> {
-        let (shard, open) = self.history_of(sku)?;
+        let (shard, open) = self.history_of(sku).await?;
         if matches!(at, At::Time(time) if self.now() < time) {
             return Err(NoPast::Future);
         }
@@ -60,18 +68,33 @@ impl Router {
         Some(committed.saturating_sub(statement.read_up_to(shard)))
     }
 
+    /// The sequence of a position in the ledger of a SKU's shard, if it is one.
+    pub fn sequence_of(&self, sku: &Sku, position: &str) -> Option<u64> {
+        let (_, sequence) = position.split_at_checked(POSITION_HEAD)?;
+        let sequence = u64::from_str_radix(sequence, 16).ok()?;
+        let shard = self.0.placement.shard_of_sku(sku);
+        (self.shard_position(shard, sequence) == position).then_some(sequence)
+    }
+
     /// The history of a SKU that there is.
-    pub(super) fn history_of(&self, sku: &Sku) -> Result<(ShardIndex, Arc<Open<Index>>), NoPast> {
+    pub(super) async fn history_of(
+        &self,
+        sku: &Sku,
+    ) -> Result<(ShardIndex, Arc<Open<Index>>), NoPast> {
         let statement = self.0.statement.as_ref().ok_or(NoPast::Disabled)?;
         let shard = self.0.placement.shard_of_sku(sku);
-        let open = statement
-            .of(shard)
-            .ok_or(Unavailable::Recovering { shard })?;
         if self.sku(sku).is_none() {
             self.refuse_if_closed(self.link(shard))?;
             return Err(NoPast::UnknownSku);
         }
-        Ok((shard, open))
+        // A shard serves a little before its statements are open.
+        for _ in 0..OPENING_LOOKS {
+            if let Some(open) = statement.of(shard) {
+                return Ok((shard, open));
+            }
+            tokio::time::sleep(OPENING_PAUSE).await;
+        }
+        Err(Unavailable::Recovering { shard }.into())
     }
 }
 

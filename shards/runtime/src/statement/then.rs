@@ -26,7 +26,7 @@ impl Router {
         // Read first: if stock moves while the past is read, the engine notices.
         let view = self.sku(sku).ok_or(NoPast::UnknownSku)?;
         let past = self.past(sku, at).await?;
-        let (shard, open) = self.history_of(sku)?;
+        let (shard, open) = self.history_of(sku).await?;
         let (sku, location) = (sku.clone(), location.clone());
         let is_asked_by_seq = matches!(at, At::Sequence(_));
         let mut then = CountThen {
@@ -117,18 +117,19 @@ fn correct(
 /// Whether an event recorded later tells of the time at or before a moment: a count taken by then,
 /// or a fact that happened by then.
 fn speaks_of(event: &Event, location: &Location, moment: Moment) -> bool {
-    let occurred = event.note.as_ref().and_then(|note| note.occurred_at);
     if event.kind == EventKind::StockCounted {
-        let taken = event.effects.iter().find_map(|effect| match effect {
-            Effect::Counted(counted) if counted.location == *location => Some(counted),
-            _ => None,
+        return event.effects.iter().any(|effect| match effect {
+            Effect::Counted(counted) if counted.location == *location => {
+                if moment.is_asked_by_seq {
+                    counted.taken_seq <= moment.seq
+                } else {
+                    counted.taken_at <= moment.at
+                }
+            }
+            _ => false,
         });
-        if let Some(taken) = taken.filter(|_| moment.is_asked_by_seq) {
-            return taken.taken_seq <= moment.seq;
-        }
-        let taken = occurred.or(taken.map(|taken| taken.taken_at));
-        return taken.is_some_and(|taken| taken <= moment.at);
     }
+    let occurred = event.note.as_ref().and_then(|note| note.occurred_at);
     let is_fact = matches!(
         event.kind,
         EventKind::StockReceived
