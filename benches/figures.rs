@@ -12,7 +12,7 @@ use std::process::Command;
 #[allow(dead_code, reason = "each bench takes its part")]
 mod machine;
 
-const BENCHES: [&str; 8] = [
+const BENCHES: [&str; 9] = [
     "engine",
     "durable",
     "http",
@@ -21,6 +21,7 @@ const BENCHES: [&str; 8] = [
     "restart",
     "expiry",
     "scaling",
+    "statement",
 ];
 const BEGIN: &str = "<!-- figures: written by `cargo bench --bench figures` -->\n";
 const END: &str = "<!-- end of figures -->";

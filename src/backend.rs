@@ -11,8 +11,8 @@ use std::time::Duration;
 use holdfast_core::{Millis, Policy};
 use holdfast_ledger::{Durability, LedgerError, Times};
 use holdfast_runtime::{
-    CartSettings, Histogram, LookupSettings, Readiness, RestartSettings, Router, Runtime, Settings,
-    ShardStats, ShardStatus, StartError, StatementSettings,
+    ArchiveSettings, CartSettings, Histogram, LookupSettings, Readiness, RestartSettings, Router,
+    Runtime, Settings, ShardStats, ShardStatus, StartError, StatementSettings,
 };
 use tracing::warn;
 
@@ -87,6 +87,12 @@ pub fn settings(config: &Config) -> Settings {
         enabled: config.lookup.enabled,
         events_per_s_max: config.lookup.events_per_second,
         ..LookupSettings::default()
+    };
+    let archive = &config.archive;
+    settings.archive = ArchiveSettings {
+        enabled: archive.enabled,
+        file_bytes: archive.file_bytes.0,
+        kept: (0 < archive.kept_ms.0).then(|| millis(archive.kept_ms)),
     };
     settings.statement = StatementSettings {
         enabled: config.statement.enabled,
@@ -198,6 +204,7 @@ fn refused(error: &StartError) -> Refused {
             | LedgerError::Fenced { .. }
             | LedgerError::Batch { .. }
             | LedgerError::Stopped { .. }
+            | LedgerError::Archive { .. }
             | LedgerError::Trimmed { .. }
             | LedgerError::Worn { .. }
             | LedgerError::Closed { .. },

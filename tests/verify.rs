@@ -13,7 +13,7 @@ use holdfast_core::{
     ReserveLine, Sku, Text, Timestamp, Units,
 };
 use holdfast_ledger::codec::{Events, RecordEncoder, chunk};
-use holdfast_ledger::{Batch, Chunk, DataDir, Log, Options};
+use holdfast_ledger::{Archive, Batch, Chunk, DataDir, Log, Options};
 use smallvec::smallvec;
 use std::path::Path;
 use tempfile::TempDir;
@@ -102,6 +102,53 @@ fn a_snapshot_that_the_journal_does_not_give_is_found() {
     let said = text(&report);
     assert_eq!(broken(&report), ["INV-6"], "{said}");
     assert!(said.contains("shard 0: Skus"), "{said}");
+}
+
+#[test]
+fn what_was_trimmed_is_proved_from_the_archive_and_damage_there_is_named() {
+    let directory = directory(|_| {});
+    archive(directory.path());
+    snapshot(directory.path(), 3, |_| {});
+    let report = verify(directory.path(), Show::Nothing).expect("it can be looked at");
+    let said = text(&report);
+    assert!(report.is_good(), "{said}");
+    assert_eq!(report.shards[0].archive_files, 1);
+    assert!(1 < report.shards[0].oldest, "nothing was trimmed");
+    assert!(
+        report.checks.iter().all(|check| check.limit.is_none()),
+        "{said}"
+    );
+
+    let dir = DataDir::open_read_only(directory.path()).expect("it is free");
+    let file = std::fs::read_dir(dir.archive_path(0)).expect("it is there");
+    let file = file.map(|file| file.expect("listed").path()).next();
+    let file = file.expect("one was sealed");
+    drop(dir);
+    let whole = std::fs::read(&file).expect("it is there");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    std::fs::write(&file, damaged).expect("it can be written");
+    let report = verify(directory.path(), Show::Nothing).expect("it can be looked at");
+    let said = text(&report);
+    assert!(!report.is_good() && said.contains(".hfa"), "{said}");
+    std::fs::remove_file(&file).expect("it can be removed");
+    let report = verify(directory.path(), Show::Nothing).expect("it can be looked at");
+    let limited = report.checks.iter().filter(|check| check.limit.is_some());
+    assert_eq!(limited.count(), 3, "{}", text(&report));
+}
+
+/// Archives all but the last record of a stopped directory.
+fn archive(path: &Path) {
+    let dir = DataDir::open_read_only(path).expect("it is free");
+    let records = dir.view(0).expect("whole").replay(1).expect("whole");
+    let mut records: Vec<_> = records.map(|record| record.expect("whole")).collect();
+    records.pop();
+    let archive = Archive::open(&dir.archive_path(0), &dir.identity(0)).expect("a directory");
+    let mut writer = archive.begin(1).expect("a file");
+    for record in &records {
+        writer.push(record).expect("written");
+    }
+    archive.seal(writer).expect("sealed");
 }
 
 #[test]

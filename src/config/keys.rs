@@ -258,6 +258,18 @@ section! {
 }
 
 section! {
+    /// The journal's older part, in sealed files beside the ledger.
+    Archive {
+        /// Whether the journal is archived before it is trimmed.
+        enabled: bool = false;
+        /// A file is sealed once its records take so many bytes, before compression.
+        file_bytes: Bytes = Bytes(16 * MIB), from 65_536 to 1_073_741_824;
+        /// How long files are kept after their last event; 0: for ever.
+        kept_ms: Millis = Millis(0), from 0 to 3_153_600_000_000;
+    }
+}
+
+section! {
     /// The log, on stderr.
     Log {
         /// What is logged: a level, or levels by module.

@@ -15,7 +15,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use keys::{Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement, Stock};
+pub use keys::{
+    Archive, Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement, Stock,
+};
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub stock: Stock,
     /// `[lookup]`
     pub lookup: Lookup,
+    /// `[archive]`
+    pub archive: Archive,
     /// `[statement]`
     pub statement: Statement,
     /// `[log]`
@@ -138,7 +142,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 9] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 10] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -147,6 +151,7 @@ impl Config {
             ("carts", &self.carts),
             ("stock", &self.stock),
             ("lookup", &self.lookup),
+            ("archive", &self.archive),
             ("statement", &self.statement),
             ("log", &self.log),
         ]
@@ -161,6 +166,7 @@ impl Config {
             "carts" => &mut self.carts,
             "stock" => &mut self.stock,
             "lookup" => &mut self.lookup,
+            "archive" => &mut self.archive,
             "statement" => &mut self.statement,
             "log" => &mut self.log,
             _ => return None,

@@ -7,13 +7,14 @@
 //!
 //! Deliberately absent: repair. A corrupt ledger is restored from a copy.
 
+mod archive;
 mod audit;
 mod carts;
 mod rebuild;
 mod report;
 
 use crate::progress::{Progress, Show};
-use holdfast_ledger::{DataDir, LedgerError};
+use holdfast_ledger::{Archive, DataDir, Item, LedgerError, View};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,6 +49,8 @@ pub struct ShardReport {
     pub bytes: u64,
     /// Chunks of the snapshot that hold something.
     pub chunks: u64,
+    /// Files of its archive.
+    pub archive_files: usize,
     /// First sequence left in the journal.
     pub oldest: u64,
     /// Sequence of the last event.
@@ -165,8 +168,16 @@ fn check_shard(
         format!("shard {shard}"),
         (head + 1).saturating_sub(oldest),
     );
-    let mut rebuild = rebuild::Rebuild::new(shard, oldest, view.replay_from().unwrap_or(1));
+    let past = past_of(dir, &view, shard, oldest).map_err(|error| error.to_string())?;
+    found.archive_files = past.files();
+    let replay_from = view.replay_from().unwrap_or(1);
+    let mut rebuild = rebuild::Rebuild::new(shard, past.begins(), replay_from);
+    let mut is_past = true;
     let checked = view.check(|item| {
+        if is_past && matches!(item, Item::Record(_)) {
+            is_past = false;
+            past.each(|record| rebuild.take(Item::Record(record)).map(drop))?;
+        }
         let read = rebuild.take(item)?;
         progress.inc(read);
         Ok(())
@@ -186,6 +197,16 @@ fn check_shard(
     found.keys = fill.keys;
     found.skus = fill.skus;
     Ok(engine)
+}
+
+fn past_of(
+    dir: &DataDir,
+    view: &View,
+    shard: u16,
+    oldest: u64,
+) -> Result<archive::Past, LedgerError> {
+    let archive = Archive::open_read_only(&dir.archive_path(shard), &dir.identity(shard))?;
+    archive::Past::check(archive, view, oldest)
 }
 
 fn bounds(view: &holdfast_ledger::View) -> Result<(u64, u64), LedgerError> {

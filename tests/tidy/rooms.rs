@@ -163,7 +163,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     },
     Package {
         manifest: "shards/ledger/Cargo.toml",
-        may: "crc32c holdfast-core redb rustix serde serde_json smallvec thiserror tracing uuid \
+        may: "crc32c holdfast-core lz4_flex redb rustix serde serde_json smallvec thiserror tracing uuid \
             xxhash-rust",
         never: "axum hyper ractor tokio holdfast-runtime",
         because: "the ledger depends on the core and on redb, not on async, actors or HTTP",

@@ -140,6 +140,11 @@ impl DataDir {
         self.shard_path(shard).join("ledger.redb")
     }
 
+    /// The directory of shard `shard`'s archive, which may be absent.
+    pub fn archive_path(&self, shard: u16) -> PathBuf {
+        self.shard_path(shard).join("archive")
+    }
+
     /// Opens shard `shard`'s ledger for serving, and makes it first where it never was made. One
     /// that was made and is missing or empty is refused.
     pub fn open_ledger(&self, shard: u16, options: Options) -> Result<Ledger, LedgerError> {

@@ -154,6 +154,14 @@ pub enum LedgerError {
         /// What is left.
         oldest: u64,
     },
+    /// A sealed archive file is not what was written.
+    #[error("archive file {} is damaged: {detail}; restore it from a copy", path.display())]
+    Archive {
+        /// Which file.
+        path: PathBuf,
+        /// What does not fit.
+        detail: String,
+    },
     /// The ledger has been opened as often as its ids allow.
     #[error(
         "shard {shard}: the ledger was opened {opening} times, the most that reservation ids can tell apart; start a new data directory"

@@ -32,6 +32,10 @@ pub enum Kind {
     Opening = 6,
     /// Where replay starts and what was trimmed.
     Progress = 7,
+    /// Records of an archive file, compressed.
+    ArchiveBlock = 8,
+    /// The end of an archive file.
+    ArchiveEnd = 9,
 }
 
 /// Writes the header of `row`, whose body is in place already, for the row's `key`.

@@ -3,7 +3,8 @@
 //! [`Log`] is what a shard needs of it: append a group commit, replay, read chunks. [`Ledger`]
 //! is the log kept in one redb file; [`DataDir`] is the directory that holds the ledgers of all
 //! shards under one lock; [`Reader`] feeds projections while the writer goes on; [`View`] reads a
-//! ledger without writing a byte, and [`rescue_copy`] saves one whose file failed.
+//! ledger without writing a byte, [`rescue_copy`] saves one whose file failed, and [`Archive`] keeps
+//! what was trimmed.
 //!
 //! The contract, in order of importance:
 //!
@@ -18,6 +19,7 @@
 //! decides about the shard.
 
 mod ahead;
+mod archive;
 mod backend;
 pub mod codec;
 mod db;
@@ -40,6 +42,7 @@ mod rows;
 mod snapshot;
 mod view;
 
+pub use archive::{Archive, ArchiveWriter, ArchivedRecords, Sealed};
 pub use backend::Unsynced;
 pub use dir::DataDir;
 pub use error::{LedgerError, Place};

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::archive::Archive;
 use crate::error::LedgerError;
 use crate::ledger::Shared;
 use crate::log::{Chunks, Record};
@@ -23,11 +24,24 @@ pub struct ReadLimit {
 #[derive(Debug, Clone)]
 pub struct Reader {
     shared: Arc<Shared>,
+    archive: Option<Arc<Archive>>,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self {
+            shared,
+            archive: None,
+        }
+    }
+
+    /// The same, going on in an archive where the journal was trimmed.
+    #[must_use]
+    pub fn with_archive(self, archive: Arc<Archive>) -> Self {
+        Self {
+            archive: Some(archive),
+            ..self
+        }
     }
 
     /// Whose ledger this reads.
@@ -45,9 +59,15 @@ impl Reader {
         Ok(self.shared.now()?.progress()?.oldest)
     }
 
-    /// The first sequence that can be read.
+    /// The first sequence that can be read, be it in the archive.
     pub fn begins(&self) -> Result<u64, LedgerError> {
-        self.oldest()
+        let oldest = self.oldest()?;
+        let archived = self.archive.as_ref().and_then(|archive| archive.range());
+        Ok(match archived {
+            // The two overlap, or follow on each other.
+            Some((first, last)) if oldest <= last + 1 => first.min(oldest),
+            _ => oldest,
+        })
     }
 
     /// Where replay starts: chunks have seen every event before this sequence.
@@ -61,9 +81,16 @@ impl Reader {
         self.shared.now()?.chunks()
     }
 
-    /// The committed records from the one that holds `from`, as many as `limit` allows; empty
-    /// where `from` is beyond the head.
+    /// The committed records from the one that holds `from`, as many as `limit` allows, be it from
+    /// the archive; empty where `from` is beyond the head.
     pub fn read(&self, from: u64, limit: ReadLimit) -> Result<Vec<Record>, LedgerError> {
+        match (self.read_journal(from, limit), &self.archive) {
+            (Err(LedgerError::Trimmed { .. }), Some(archive)) => archive.read(from, limit),
+            (read, _) => read,
+        }
+    }
+
+    fn read_journal(&self, from: u64, limit: ReadLimit) -> Result<Vec<Record>, LedgerError> {
         let mut read = Vec::new();
         let mut bytes = 0;
         for record in self.shared.now()?.records(from)? {

@@ -7,6 +7,7 @@
 //! Deliberately absent: HTTP, configuration files, and any rule of the business.
 
 mod actor;
+mod archive;
 mod board;
 mod bundle;
 pub mod carts;
@@ -37,6 +38,7 @@ mod supervisor;
 mod timer;
 mod unavailable;
 
+pub use archive::ArchiveSettings;
 pub use board::Board;
 pub use bundle::Bundle;
 pub use carts::CartSettings;

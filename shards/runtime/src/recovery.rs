@@ -3,6 +3,7 @@
 //! It blocks; the supervisor gives it a thread. Its steps are public, so that a simulation can
 //! bring a shard back exactly as a runtime does. Deliberately absent: trying again.
 
+use crate::archive::Archives;
 use crate::board::Board;
 use crate::carts::CartSettings;
 use crate::clock::Clock;
@@ -71,6 +72,7 @@ pub(crate) struct Plan {
     pub(crate) clock: Clock,
     pub(crate) lookup: Option<lookup::Lookup>,
     pub(crate) statement: Option<Statements>,
+    pub(crate) archives: Option<Archives>,
 }
 
 /// A shard ready to serve, with its ledger.
@@ -131,8 +133,15 @@ pub(crate) fn recover(plan: &Plan, index: ShardIndex) -> Result<Recovered, Failu
         snapshots.read_up_to.push(read);
     }
     if let Some(statement) = &plan.statement {
-        let read = statement.attach(index, ledger.reader());
-        snapshots.read_up_to.push(read);
+        let mut reader = ledger.reader();
+        if let Some(archives) = &plan.archives {
+            reader = reader.with_archive(archives.of(index));
+        }
+        snapshots.read_up_to.push(statement.attach(index, reader));
+    }
+    if let Some(archives) = &plan.archives {
+        let sealed = archives.attach(index, ledger.reader());
+        snapshots.read_up_to.push(sealed);
     }
     let setting = Setting {
         index,

@@ -1,5 +1,6 @@
 //! A runtime: shards alive in one data directory, from start to drain.
 
+use crate::archive::Archives;
 use crate::board::Board;
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
@@ -86,6 +87,10 @@ impl Runtime {
             let started = Statements::start(&dir, &settings.statement.effort());
             statement = Some(started.map_err(|error| StartError::System(error.to_string()))?);
         }
+        let mut archives = None;
+        if settings.archive.enabled {
+            archives = Some(Archives::start(&dir, &settings.archive)?);
+        }
         let cluster = (dir.cluster().as_u128() >> 64) as u64;
         let inner = Inner {
             placement: placement.clone(),
@@ -121,6 +126,7 @@ impl Runtime {
             clock,
             lookup,
             statement,
+            archives,
         };
         let (started, tried) = oneshot::channel();
         let orders = Orders {

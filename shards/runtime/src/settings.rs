@@ -1,5 +1,6 @@
 //! What a runtime is started with. Deliberately absent: reading configuration files.
 
+use crate::archive::ArchiveSettings;
 use crate::carts::CartSettings;
 use crate::clock::{CLOCK_JUMP, Clock};
 use crate::lookup::LookupSettings;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub carts: CartSettings,
     /// Look-ups by order reference and customer.
     pub lookup: LookupSettings,
+    /// What becomes of the journal before it is trimmed.
+    pub archive: ArchiveSettings,
     /// Statements of SKUs, and their past.
     pub statement: StatementSettings,
     /// Snapshot chunks are written while more events than this would have to be replayed.
@@ -107,6 +110,7 @@ impl Settings {
             restart: RestartSettings::default(),
             carts: CartSettings::default(),
             lookup: LookupSettings::default(),
+            archive: ArchiveSettings::default(),
             statement: StatementSettings::default(),
             snapshot_after_events: 1_000_000,
             snapshot_bytes_max: 256 << 10,

@@ -326,6 +326,9 @@ impl State {
             if let Some(statement) = &plan.statement {
                 statement.stop();
             }
+            if let Some(archives) = &plan.archives {
+                archives.stop();
+            }
             drop(plan);
             let _ = stopped.send(());
         });

@@ -7,8 +7,8 @@ use holdfast_core::{
     Command, Counter, Counters, Effect, Event, Location, Millis, Movement, MovementKind,
     ReservationId, Sku, Timestamp, Units,
 };
-use holdfast_ledger::{DataDir, codec};
-use holdfast_runtime::{At, Clock, Entry, NoPast, Router, Runtime, Settings};
+use holdfast_ledger::{Archive, DataDir, codec};
+use holdfast_runtime::{ArchiveSettings, At, Clock, Entry, NoPast, Router, Runtime, Settings};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -331,5 +331,81 @@ async fn what_was_trimmed_is_named_as_such() {
     let head = At::Sequence(router.shards()[0].seq);
     let past = router.past(&tee, head).await.expect("known");
     assert_eq!(past.levels, now.levels);
+    runtime.halt().await;
+}
+
+/// The events of an archive and of the journal after it, in a stopped directory of one shard.
+fn whole_history(settings: &Settings) -> (Vec<Event>, u64) {
+    let dir = DataDir::open_read_only(&settings.data.dir).expect("it was made");
+    let archive = Archive::open_read_only(&dir.archive_path(0), &dir.identity(0));
+    let archive = archive.expect("it can be listed");
+    let view = dir.view(0).expect("it is whole");
+    let oldest = view.oldest().expect("it is whole");
+    let files = archive.files();
+    let archived = files
+        .iter()
+        .flat_map(|file| archive.records(file).expect("it is whole"));
+    let archived = archived.filter(|record| record.as_ref().is_ok_and(|r| r.first < oldest));
+    let mut events = Vec::new();
+    for record in archived.chain(view.replay(oldest).expect("it is there")) {
+        let record = record.expect("it is whole");
+        let read = codec::Events::new(record.first, record.events, &record.body);
+        events.extend(read.expect("known").map(|event| event.expect("whole")));
+    }
+    (events, oldest)
+}
+
+#[tokio::test]
+async fn a_statement_and_the_past_reach_back_into_the_archive_also_when_built_anew() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut settings, runtime, hands) = at_work(&dir).await;
+    runtime.halt().await;
+    settings.snapshot_after_events = 20;
+    settings.data.journal_kept = Some(Millis::from_secs(1));
+    settings.archive = ArchiveSettings {
+        enabled: true,
+        file_bytes: 3_000,
+        kept: None,
+    };
+    let runtime = start(&settings).await;
+    let router = runtime.router();
+    let [tee, _] = morning(&router, &hands).await;
+    // Trimming follows the archive, so there must be something to commit.
+    let is_trimmed = || {
+        let files = std::fs::read_dir(settings.data.dir.join("shard-00/archive"));
+        files.is_ok_and(|files| 2 < files.count())
+    };
+    eventually("files are sealed", is_trimmed).await;
+    for _ in 0..20 {
+        hands.advance(Millis::from_secs(1));
+        run(&router, moved(receive_at(&tee, 1, "main")))
+            .await
+            .expect("it is recorded");
+    }
+    caught_up(&router).await;
+    let told = whole(&router, &tee, 50).await;
+    let early = router.past(&tee, At::Sequence(7)).await;
+    runtime.halt().await;
+    let (events, oldest) = whole_history(&settings);
+    assert!(20 < oldest, "nothing was trimmed");
+    let expected = naive(&events, &tee);
+    let seqs: Vec<u64> = expected.iter().map(|(seq, ..)| *seq).collect();
+    assert_eq!(told.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs);
+    assert!(told.iter().any(|entry| entry.details.order_ref.is_some()));
+    let levels: Vec<_> = early.expect("known").levels.into_iter().collect();
+    let then = expected.iter().rfind(|(seq, ..)| *seq <= 7);
+    let then = then.expect("it began before").2.clone();
+    assert_eq!(levels, then.into_iter().collect::<Vec<_>>());
+    harm(
+        &settings.data.dir.join("shard-00").join("statement.redb"),
+        "lost",
+    );
+    // A crash in the middle of a file, too.
+    std::fs::write(settings.data.dir.join("shard-00/archive/7.new"), b"half").expect("written");
+    let runtime = start(&settings).await;
+    let router = runtime.router();
+    caught_up(&router).await;
+    assert_eq!(whole(&router, &tee, 50).await, told);
+    assert!(!settings.data.dir.join("shard-00/archive/7.new").exists());
     runtime.halt().await;
 }
