@@ -8,9 +8,9 @@ use holdfast::progress::Show;
 use holdfast::show::Paint;
 use holdfast::verify::{Report, verify};
 use holdfast_core::{
-    ChunkState, Command, Configure, Counter, Effect, Engine, Event, EventKind, Location, Millis,
-    Mode, Movement, MovementKind, Note, Opening, Patch, Policy, Request, ReservationId, Reserve,
-    ReserveLine, Sku, Text, Timestamp, Units,
+    ChunkState, Command, Configure, Counter, Effect, Engine, Event, EventKind, Millis, Mode,
+    Movement, MovementKind, Opening, Patch, Policy, Request, ReservationId, Reserve, ReserveLine,
+    Sku, Text, Timestamp, Units,
 };
 use holdfast_ledger::codec::{Events, RecordEncoder, chunk};
 use holdfast_ledger::{Archive, Batch, Chunk, DataDir, Log, Options};
@@ -140,7 +140,8 @@ fn what_was_trimmed_is_proved_from_the_archive_and_damage_there_is_named() {
 /// Archives all but the last record of a stopped directory.
 fn archive(path: &Path) {
     let dir = DataDir::open_read_only(path).expect("it is free");
-    let records = dir.view(0).expect("whole").replay(1).expect("whole");
+    let view = dir.view(0).expect("whole");
+    let records = view.replay(1).expect("whole");
     let mut records: Vec<_> = records.map(|record| record.expect("whole")).collect();
     records.pop();
     let archive = Archive::open(&dir.archive_path(0), &dir.identity(0)).expect("a directory");

@@ -2,8 +2,8 @@
 //! reference, a 12-byte customer and a 12-byte SKU.
 
 use holdfast_core::{
-    Command, Configure, KeyTag, Location, Millis, Mode, Movement, MovementKind, Note, Patch,
-    ReservationId, Reserve, ReserveLine, Sku, Text, Units,
+    Command, Configure, KeyTag, Millis, Mode, Movement, MovementKind, Patch, ReservationId,
+    Reserve, ReserveLine, Sku, Text, Units,
 };
 use holdfast_runtime::Operation;
 use smallvec::smallvec;

@@ -15,9 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use keys::{
-    Archive, Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement, Stock,
-};
+pub use keys::{Archive, Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement, Stock};
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
 

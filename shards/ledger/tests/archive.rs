@@ -125,7 +125,7 @@ fn every_damaged_byte_is_noticed_and_the_file_named() {
     let check = |what: &str| {
         let read = archive
             .records(&sealed)
-            .and_then(|records| records.collect::<Result<Vec<_>, _>>());
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let error = read.expect_err(what).to_string();
         let is_identity = error.contains("identity") || error.contains("the ledger's");
         assert!(error.contains(".hfa") || is_identity, "{what}: {error}");

@@ -6,8 +6,8 @@ use crate::world::World;
 use holdfast_core::Request;
 use holdfast_core::{
     Answer, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
-    Millis, Mode, Movement, MovementKind, Note, Patch, Pin, Refusal, Release, Remainder,
-    ReservationId, ReservationView, Reserve, ReserveLine, Sku, Text, Units,
+    Millis, Mode, Movement, MovementKind, Patch, Pin, Refusal, Release, Remainder, ReservationId,
+    ReservationView, Reserve, ReserveLine, Sku, Text, Units,
 };
 use holdfast_runtime::message::{Input, Job};
 use holdfast_runtime::{Deadline, Fate, Placement, ReplyTo, Told, reserve_slot, slot_of};

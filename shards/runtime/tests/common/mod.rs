@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use holdfast_core::{
-    Answer, Command, Configure, Confirm, KeyTag, Late, Location, Millis, Mode, Movement,
-    MovementKind, Note, Patch, Refusal, Release, ReservationId, ReservationView, Reserve,
-    ReserveLine, Sku, Text, Timestamp, Units,
+    Answer, Command, Configure, Confirm, KeyTag, Late, Millis, Mode, Movement, MovementKind, Patch,
+    Refusal, Release, ReservationId, ReservationView, Reserve, ReserveLine, Sku, Text, Timestamp,
+    Units,
 };
 use holdfast_ledger::{DataDir, Ledger, LedgerError, Options};
 use holdfast_runtime::{
