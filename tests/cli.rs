@@ -89,7 +89,7 @@ fn help_lists_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn every_command_has_its_help() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 13] = [
         &["serve", "--help"],
         &["verify", "--help"],
         &["sku", "--help"],

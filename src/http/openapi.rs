@@ -24,8 +24,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
-use super::openapi_stock::STOCK;
 use super::openapi_statement::PAST;
+use super::openapi_stock::STOCK;
 use super::problem::Code;
 use super::render_shape::Refused;
 use super::wire::aftersale::{CancelBody, MoveBody};
