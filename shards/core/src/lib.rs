@@ -54,6 +54,6 @@ pub use stock::{Counter, Counters, CustomerLimit, OnShortfall, SkuConfig, Sourci
 pub use time::{Millis, Timestamp};
 pub use units::{UNITS_MAX, Units};
 pub use view::{
-    Answer, DriftView, LineView, LocationView, MovementView, Outcome as MovementOutcome,
-    ReservationView, SkuView, Status, StreamView,
+    AffectedView, Answer, DriftView, LineView, LocationView, MovementView,
+    Outcome as MovementOutcome, ReservationView, ShortfallView, SkuView, Status, StreamView,
 };

@@ -340,3 +340,45 @@ pub struct LocationView {
     /// Ledger time this stands for.
     pub at: Timestamp,
 }
+
+/// Fewer units of a SKU are on hand at a location than are held there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortfallView {
+    /// What.
+    pub sku: Sku,
+    /// Where.
+    pub location: Location,
+    /// Units there.
+    pub on_hand: i64,
+    /// Units held.
+    pub reserved: i64,
+    /// Units that are missing.
+    pub units: u64,
+    /// How many holds get less than they hold.
+    pub reservations: usize,
+    /// These holds in the order in which they were made, the newest last; of many, the newest.
+    pub affected: Vec<AffectedView>,
+    /// Sequence of the shard's ledger this stands for.
+    pub seq: u64,
+    /// Ledger time this stands for.
+    pub at: Timestamp,
+}
+
+/// A hold that a shortfall leaves without units, or with fewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AffectedView {
+    /// Its reservation.
+    pub id: ReservationId,
+    /// Whether that is homed on another shard, which alone knows its order and its pin.
+    pub is_foreign: bool,
+    /// The order service's reference.
+    pub order_ref: Option<Text>,
+    /// Units it holds here.
+    pub open: u32,
+    /// Units of these that are not there.
+    pub without: u32,
+    /// Its deadline, as far as is known here.
+    pub expires_at: Timestamp,
+    /// Until when a payment is in progress.
+    pub pinned_until: Option<Timestamp>,
+}

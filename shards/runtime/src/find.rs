@@ -118,6 +118,19 @@ impl Router {
     }
 }
 
+impl Router {
+    /// How reservations stand, by id; those of shards that don't answer are left out.
+    pub(crate) async fn stand(
+        &self,
+        ids: &[ReservationId],
+    ) -> Result<HashMap<ReservationId, ReservationView>, Unavailable> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.resolve(ids, &mut LookupPage::default()).await
+    }
+}
+
 fn miss(page: &mut LookupPage, shard: ShardIndex) {
     if !page.missing.contains(&shard) {
         page.missing.push(shard);

@@ -19,6 +19,7 @@ mod group;
 mod ledger_thread;
 mod links;
 mod lists;
+mod locations;
 mod lookup;
 pub mod message;
 pub mod peer;

@@ -12,8 +12,8 @@ use crate::reply::Told;
 use crate::router::Router;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Answer, DriftKind, DriftRecord, DriftState, DriftView, Engine, Refusal, ReservationId, Sku,
-    StreamPlace, StreamView, Text,
+    Answer, DriftKind, DriftRecord, DriftState, DriftView, Engine, Location, LocationRecord,
+    Refusal, ReservationId, ShortfallView, Sku, StreamPlace, StreamView, Text,
 };
 use tokio::sync::oneshot;
 
@@ -92,6 +92,10 @@ pub enum Query {
     Drifts(DriftFilter, Option<ReservationId>, usize),
     /// Streams that match, after a place.
     Streams(StreamFilter, Option<StreamPlace>, usize),
+    /// Locations that were declared.
+    Locations,
+    /// Where fewer units are on hand than are held, after a SKU and location.
+    Shortfalls(Option<(Sku, Location)>, usize),
 }
 
 /// What a shard has of it.
@@ -103,6 +107,10 @@ pub(crate) enum Listed {
     Drifts(Vec<DriftRecord>, Option<ReservationId>),
     /// Streams, and the last one looked at if there may be more.
     Streams(Vec<StreamView>, Option<StreamPlace>),
+    /// All locations, by name.
+    Locations(Vec<LocationRecord>),
+    /// Shortfalls by SKU and location.
+    Shortfalls(Vec<ShortfallView>),
 }
 
 /// Where a shard's part of a list goes. Dropped, the shard has none.
@@ -156,6 +164,10 @@ impl Query {
             Self::Drift(id) => Listed::Drift(engine.drift(*id).map(Box::new)),
             Self::Drifts(filter, after, limit) => drifts(engine, filter, *after, *limit),
             Self::Streams(filter, after, limit) => streams(engine, filter, after.as_ref(), *limit),
+            Self::Locations => Listed::Locations(engine.locations().cloned().collect()),
+            Self::Shortfalls(after, limit) => {
+                Listed::Shortfalls(engine.shortfalls(after.as_ref(), *limit))
+            }
         }
     }
 }
@@ -212,7 +224,7 @@ impl Router {
                 view,
                 replayed: false,
             }),
-            Listed::Drift(None) | Listed::Drifts(..) | Listed::Streams(..) => Ok(Answer::Refused {
+            _ => Ok(Answer::Refused {
                 refusal: Box::new(Refusal::UnknownDrift(id)),
                 at: self.now(),
                 seq: 0,
@@ -325,7 +337,7 @@ impl Router {
         listed.map_err(|_| Unavailable::Recovering { shard })
     }
 
-    fn ask(
+    pub(crate) fn ask(
         &self,
         shard: ShardIndex,
         query: Query,

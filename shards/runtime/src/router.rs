@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) lookup: Option<lookup::Lookup>,
     pub(crate) statement: Option<Statements>,
     pub(crate) is_draining: AtomicBool,
+    /// Held while a decision on a location goes to all shards.
+    pub(crate) locations: tokio::sync::Mutex<()>,
     /// The first 64 bits of the cluster's id.
     pub(crate) cluster: u64,
 }
@@ -386,6 +388,11 @@ impl Link {
             count(overloaded, 1);
             Unavailable::Overloaded { shard: self.index }
         })
+    }
+
+    /// A permit for configuration.
+    pub(crate) fn take_config(&self) -> Result<Permit, Unavailable> {
+        self.take(Class::Config, 1)
     }
 
     /// A permit for a strong read.

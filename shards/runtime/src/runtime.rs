@@ -101,6 +101,7 @@ impl Runtime {
             lookup: lookup.clone(),
             statement: statement.clone(),
             is_draining: AtomicBool::new(false),
+            locations: tokio::sync::Mutex::new(()),
             cluster,
         };
         let plan = Plan {
@@ -150,6 +151,7 @@ impl Runtime {
                 return Err(error.into());
             }
         }
+        crate::locations::repair(&runtime.router);
         Ok(runtime)
     }
 

@@ -5,7 +5,9 @@
 //! way, and says when one is durable. The actor does so in a service, simulations do it by hand.
 
 mod core;
+
 mod mint;
+mod short;
 mod snapshots;
 mod turn;
 
@@ -15,6 +17,7 @@ pub use self::turn::Turn;
 
 use self::core::{Core, KeyFate};
 use self::mint::{id_of, mint};
+use self::short::SHORT_EVERY;
 use crate::carts::{CartSettings, Carts};
 use crate::clock::Now;
 use crate::message::{AskKey, Input, Job, Jobs, Operation, Read, ReadMany};
@@ -49,6 +52,8 @@ pub struct Shard {
     swept: usize,
     /// When something was last forgotten.
     forgot: Timestamp,
+    /// When no hold was found any more that could be released because its units are gone.
+    looked_short: Timestamp,
     is_draining: bool,
 }
 
@@ -75,6 +80,7 @@ impl Shard {
             work: VecDeque::new(),
             swept: 0,
             forgot: Timestamp::ZERO,
+            looked_short: Timestamp::ZERO,
             is_draining: false,
         }
     }
@@ -127,6 +133,7 @@ impl Shard {
             swept += 1;
         }
         self.swept += swept;
+        self.release_short(now, limit);
         let mut forgot = false;
         if self.forgot.after(FORGET_EVERY) <= now.time && !self.core.is_full() {
             let event = self.core.engine.forget(now.time, limit);
@@ -163,7 +170,9 @@ impl Shard {
         let forget = engine
             .next_forget()
             .map(|due| due.max(self.forgot.after(FORGET_EVERY)));
-        [expiry, forget, self.carts.next_deadline()]
+        let short = engine.wants_release();
+        let short = short.then(|| self.looked_short.after(SHORT_EVERY).max(earliest));
+        [expiry, forget, short, self.carts.next_deadline()]
             .into_iter()
             .flatten()
             .min()

@@ -146,6 +146,7 @@ impl Engine {
             let location = self.skus.intern_location(&level.location);
             self.skus.level_mut(sku, location).counters = (&level.counters).into();
         }
+        self.list_all_short(sku);
         self.load_life(record);
     }
 

@@ -355,6 +355,7 @@ impl Engine {
             "INV-8: more is shipped than was sold"
         );
         entry_changed(self.skus.get_mut(sku), effect.versions, seq);
+        self.list_short((sku, location));
         self.sku_dirty(sku);
     }
 
@@ -362,6 +363,7 @@ impl Engine {
         let sku = self.skus.intern(&effect.sku);
         self.skus.make_known(sku);
         self.skus.set_config(sku, &effect.config);
+        self.list_all_short(sku);
         entry_changed(self.skus.get_mut(sku), effect.versions, seq);
         self.sku_dirty(sku);
     }

@@ -31,6 +31,12 @@ impl Lapses {
         queued.into_iter().chain(inner.tree.first().copied()).min()
     }
 
+    /// All of them, in no order; some count no more, and one may come twice.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Lapse> {
+        let inner = self.0.iter();
+        inner.flat_map(|inner| inner.queue.iter().chain(inner.tree.iter().copied()))
+    }
+
     pub(super) fn insert(&mut self, lapse: Lapse) {
         let inner = self.0.get_or_insert_default();
         if inner.last.is_none_or(|last| last < lapse) {

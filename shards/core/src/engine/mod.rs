@@ -42,6 +42,7 @@ mod reserve;
 mod seen;
 mod sheet;
 mod ship_sale;
+mod shortfall;
 mod skus;
 mod slab;
 mod source;
@@ -65,7 +66,7 @@ use crate::snapshot::{ChunkId, Shortage};
 use crate::time::Timestamp;
 use crate::view::Outcome as MovementOutcome;
 use smallvec::SmallVec;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The state of one shard: counters, reservations, holds and keys.
 ///
@@ -82,6 +83,8 @@ pub struct Engine {
     life: life::LifeIndex,
     /// Earliest deadline of each SKU and location that has local holds.
     lapses: BTreeSet<(Timestamp, skus::LevelKey)>,
+    /// Levels with fewer units on hand than are held, and whether their SKU's policy is to release.
+    short: BTreeMap<skus::LevelKey, bool>,
     /// Chunks that changed since their last snapshot, by the sequence that first did.
     dirty: VecDeque<(u64, ChunkId)>,
     shard_is_dirty: bool,
@@ -205,6 +208,7 @@ impl Engine {
             keys: keys::Keys::default(),
             life: life::LifeIndex::default(),
             lapses: BTreeSet::new(),
+            short: BTreeMap::new(),
             dirty: VecDeque::new(),
             shard_is_dirty: false,
             minted: (0, 0),

@@ -8,7 +8,7 @@
 use super::moves::{difference, lift, movement};
 use crate::script::{Basket, Difference, Line, Move, Said, Setting, Verb, Want, What};
 use crate::world::{Subject, World};
-use holdfast_core::{Mode, Patch, Remainder, Sourcing, Verdict};
+use holdfast_core::{Mode, OnShortfall, Patch, Remainder, Sourcing, Verdict};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -423,6 +423,8 @@ fn configure() -> impl Strategy<Value = Verb> {
         2 => patch(order).prop_map(|order| Setting { order, ..Setting::default() }),
         3 => patch(select(Sourcing::ALL.to_vec()))
             .prop_map(|sourcing| Setting { sourcing, ..Setting::default() }),
+        2 => patch(select(OnShortfall::ALL.to_vec()))
+            .prop_map(|shortfall| Setting { shortfall, ..Setting::default() }),
     ];
     (sku(), one, prop::option::weighted(0.1, 0_u64..4)).prop_map(|(sku, setting, version)| {
         Verb::Configure(Box::new(Setting {

@@ -19,6 +19,7 @@ impl Model {
         match event.kind {
             EventKind::ReservationExpired => self.hear_expired(event),
             EventKind::Forgotten => self.hear_forgotten(event),
+            EventKind::ReservationReleased => self.hear_released(event),
             EventKind::ShardResumed => self.hear_resumed(event),
             other => self.complain(format!("nobody asked for {other:?}")),
         }

@@ -20,6 +20,7 @@ mod location;
 mod release;
 mod reserve;
 mod set_aside;
+mod shortfall;
 mod sourcing;
 mod stock;
 mod told;

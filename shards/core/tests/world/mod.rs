@@ -25,6 +25,9 @@ pub(crate) const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 /// Entries that one sweep may forget.
 const FORGET_PER_TURN: usize = 512;
 
+/// Holds that one sweep may release because their units are gone.
+const RELEASE_PER_TURN: usize = 2;
+
 /// What is under test: an engine, or one with a fault planted around it.
 pub(crate) trait Subject {
     /// The engine as it stands.
@@ -246,6 +249,14 @@ impl<S: Subject> World<S> {
             let Some(event) = self.subject.due(self.now) else {
                 break;
             };
+            self.record(&event);
+            recorded.push(event);
+        }
+        if let Some(event) = self
+            .subject
+            .engine()
+            .release_short(self.now, RELEASE_PER_TURN)
+        {
             self.record(&event);
             recorded.push(event);
         }

@@ -55,6 +55,13 @@ fn met<S: Subject>(world: &World<S>, events: &[Event]) -> Vec<String> {
         match event.kind {
             EventKind::ShardResumed => parts.push(resumed(event)),
             EventKind::Forgotten => parts.push(forgot(world, event)),
+            EventKind::ReservationReleased => {
+                let ids = event.effects.iter().filter_map(|effect| match effect {
+                    Effect::HomeChanged(change) => Some(world.name_of(change.id)),
+                    _ => None,
+                });
+                parts.push(format!("released {}", ids.collect::<Vec<_>>().join(", ")));
+            }
             _ => {}
         }
     }
