@@ -58,6 +58,12 @@ pub enum Command {
     CreateCart(Box<CreateCart>),
     /// A cart's home: confirm late, the other shards' parts being held anew.
     ConfirmLate(Box<TryLate>),
+    /// A cart's home: units of another shard are held at their new place; move them.
+    MoveHeld(Box<MoveHeld>),
+    /// A cart's home: units of it have left another shard.
+    NoteShipped(Box<NoteShipped>),
+    /// A cart's part: home has heard of what was shipped.
+    NoteTold(NoteTold),
     /// A cart's home: its late confirm failed on another shard; make that final.
     RefuseLate(ReservationId, crate::event::KeyOutcome),
     /// A cart's home: every part has settled the end of this reservation.
@@ -209,7 +215,7 @@ pub enum MovementKind {
 
 impl MovementKind {
     /// The reservation it names.
-    pub(crate) fn reservation(&self) -> Option<ReservationId> {
+    pub fn reservation(&self) -> Option<ReservationId> {
         match self {
             Self::Ship { sale, .. } => sale.as_ref().map(|sale| sale.id),
             Self::Return { reservation, .. } => *reservation,
@@ -499,6 +505,8 @@ pub struct Try {
     pub deadline: Timestamp,
     /// For a late confirm: the ended holds whose units are taken again, settled first.
     pub late: Option<Vec<Settle>>,
+    /// For a move: the hold of this cart whose units are to be held elsewhere.
+    pub from: Option<u64>,
 }
 
 /// One hold that a part took, as it tells its home.
@@ -538,6 +546,42 @@ pub struct TryLate {
     pub held: Vec<HeldLine>,
 }
 
+/// Home records a move whose units a part holds at their new place.
+#[derive(Clone, Debug)]
+pub struct MoveHeld {
+    /// What was asked.
+    pub ask: MoveHold,
+    /// What the part holds.
+    pub held: HeldLine,
+}
+
+/// A part's report to home of what was shipped under its holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteShipped {
+    /// The cart.
+    pub id: ReservationId,
+    /// Home's version that the part's holds had been brought to. Home hears only what was shipped
+    /// at its own version, so that a report never crosses a cancel.
+    pub version: u32,
+    /// The SKU.
+    pub sku: Sku,
+    /// Its hold.
+    pub hold: u64,
+    /// Units shipped under it so far.
+    pub shipped: u32,
+}
+
+/// Home's word that it has heard of what was shipped under a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteTold {
+    /// The cart.
+    pub id: ReservationId,
+    /// The hold.
+    pub hold: u64,
+    /// Units that home knows of.
+    pub shipped: u32,
+}
+
 /// Home's decision on one hold, in absolute totals; repeats and reordering are harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settle {
@@ -547,6 +591,8 @@ pub struct Settle {
     pub hold: u64,
     /// Home's version of the cart.
     pub version: u32,
+    /// Units it holds: fewer than it took, once some were moved to another hold.
+    pub units: u32,
     /// Units confirmed so far.
     pub confirmed: u32,
     /// Units released so far.

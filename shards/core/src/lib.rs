@@ -25,9 +25,9 @@ mod view;
 
 pub use command::{
     Cancel, Command, Configure, ConfigureLocation, Confirm, CreateCart, DecideDrift, DropHold,
-    Extend, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHold, Movement, MovementKind,
-    OpenDrift, OpeningBalance, Patch, Pin, Place, Release, Remainder, Request, Reserve,
-    ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
+    Extend, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHeld, MoveHold, Movement,
+    MovementKind, NoteShipped, NoteTold, OpenDrift, OpeningBalance, Patch, Pin, Place, Release,
+    Remainder, Request, Reserve, ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
 };
 pub use count::{Basis, Count, CountThen, Measure};
 pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};

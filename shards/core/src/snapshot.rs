@@ -225,6 +225,8 @@ pub struct LateHold {
     pub hold: u64,
     /// Units, all confirmed.
     pub units: u32,
+    /// Of those, units shipped that home has heard of.
+    pub shipped: u32,
 }
 
 /// A best-effort line that was not granted whole.

@@ -71,6 +71,7 @@ fn try_of(late: Option<Vec<holdfast_core::Settle>>) -> Command {
         mode: Mode::AllOrNothing,
         deadline: Timestamp::from_ms(9000),
         late,
+        from: None,
     }))
 }
 

@@ -71,6 +71,7 @@ fn part() -> Engine {
             mode: Mode::AllOrNothing,
             deadline: Timestamp::from_ms(9000),
             late: None,
+            from: None,
         };
         ask(&mut engine, Command::Try(Box::new(attempt)));
     }
@@ -84,6 +85,7 @@ fn confirmed(cart: u64) -> Command {
         id: id(cart),
         hold: cart - 1,
         version: 2,
+        units: 2,
         confirmed: 2,
         released: 0,
         expired: 0,

@@ -4,7 +4,10 @@
 //! order, or never. They take no permit: carts are bounded by their own number.
 
 use crate::placement::ShardIndex;
-use holdfast_core::{DropHold, HeldLine, Refusal, ReservationId, Settle, Shortage, Timestamp, Try};
+use holdfast_core::{
+    DropHold, HeldLine, NoteShipped, NoteTold, Refusal, ReservationId, Settle, Shortage, Timestamp,
+    Try,
+};
 
 /// One message between shards.
 #[derive(Clone, Debug)]
@@ -35,6 +38,10 @@ pub enum PeerMessage {
         /// The holds.
         holds: Vec<u64>,
     },
+    /// Part → home: units of this cart have left here.
+    Shipped(Box<NoteShipped>),
+    /// Home → part: home has heard what has left.
+    Told(NoteTold),
     /// A shard was rebuilt; what was sent to it may be lost.
     Reopened {
         /// Which.

@@ -88,6 +88,9 @@ pub fn slot_of(command: &Command) -> Slot {
         Command::Pin(pin) => pin.id.slot(),
         Command::CreateCart(create) => create.reserve.id.slot(),
         Command::ConfirmLate(late) => late.confirm.id.slot(),
+        Command::MoveHeld(moved) => moved.ask.id.slot(),
+        Command::NoteShipped(note) => note.id.slot(),
+        Command::NoteTold(note) => note.id.slot(),
         Command::RefuseLate(id, ..) | Command::CloseCart(id) => id.slot(),
         Command::Try(part) => part
             .lines

@@ -65,8 +65,8 @@ enum Decided {
     Again,
     /// A reserve with lines on several shards.
     Spread,
-    /// A late confirm that takes these units on other shards again.
-    Late(Vec<(usize, LineUnits)>),
+    /// A late confirm that takes these units on other shards again, or a move of units there.
+    AskParts(Vec<(usize, LineUnits)>),
 }
 
 impl Shard {
@@ -307,10 +307,10 @@ impl Shard {
                     self.carts
                         .reserve(&mut self.core.turn(now, out), operation, reply);
                 }
-                Decided::Late(lines) => {
+                Decided::AskParts(lines) => {
                     let (operation, reply) = bundle.detach();
                     self.carts
-                        .confirm_late(&mut self.core.turn(now, out), operation, reply, lines);
+                        .ask_parts(&mut self.core.turn(now, out), operation, reply, lines);
                 }
             }
             self.drive(now, out);
@@ -341,9 +341,9 @@ impl Shard {
                 let turn = &mut self.core.turn(now, out);
                 self.carts.reserve(turn, job.request, job.reply);
             }
-            Decided::Late(lines) => {
+            Decided::AskParts(lines) => {
                 let turn = &mut self.core.turn(now, out);
-                self.carts.confirm_late(turn, job.request, job.reply, lines);
+                self.carts.ask_parts(turn, job.request, job.reply, lines);
             }
         }
         None
@@ -377,7 +377,7 @@ impl Shard {
         ) = applied;
         match outcome {
             Outcome::Again => return Decided::Again,
-            Outcome::AskParts { lines } => return Decided::Late(lines),
+            Outcome::AskParts { lines } => return Decided::AskParts(lines),
             Outcome::Done(ref reply) if minted.is_some() && id_of(reply) == minted => {
                 turn.core.take_id();
                 if let Some(made) = made {
@@ -457,6 +457,9 @@ impl Shard {
     fn drive(&mut self, now: Now, out: &mut Outbox) {
         while let Some(id) = self.core.spread.pop() {
             self.carts.after_local(&mut self.core.turn(now, out), id);
+        }
+        while let Some(hold) = self.core.shipped.pop() {
+            self.carts.report(&mut self.core.turn(now, out), hold);
         }
         let index = self.core.setting.index;
         for message in self.core.loopback.drain(..) {

@@ -4,17 +4,20 @@
 //! and the tries that live in memory only, are the runtime's.
 
 use super::chain::Chain;
+use super::holds::Hold;
 use super::homes::HomeRef;
+use super::movement::Rest;
 use super::reserve::NewHold;
+use super::skus::Level;
 use super::source::{Ask, Miss, Sourced};
 use super::{Decision, Engine, Outcome, OwnCheck, PartHold, Reply};
 use crate::command::{CreateCart, DropHold, HeldLine, Mode, Settle, Try};
-use crate::drift::DriftRecord;
+use crate::drift::{DriftKind, Proposal};
 use crate::event::{Effect, Event, EventKind, HoldChange, KeyTag, Note, Versions};
 use crate::id::ReservationId;
 use crate::name::Text;
 use crate::refusal::{Refusal, ShortLine};
-use crate::snapshot::{HoldPhase, Shortage, ShortageReason};
+use crate::snapshot::{HoldPhase, HoldRecord, Shortage, ShortageReason};
 use crate::stock::Counter;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
@@ -32,6 +35,9 @@ impl Engine {
                 shortages: Vec::new(),
             };
             return Decision::outcome(Outcome::Done(Reply::Part(part)), self.seq);
+        }
+        if let Some(from) = command.from {
+            return self.try_move(command, from, now);
         }
         for settle in command.late.iter().flatten() {
             if let Some(event) = self.settling(settle, now) {
@@ -192,7 +198,11 @@ impl Engine {
     }
 
     /// The events of a settlement, unless the hold is gone or already there.
-    fn settling(&self, command: &Settle, now: Timestamp) -> Option<SmallVec<[Event; 1]>> {
+    pub(super) fn settling(
+        &self,
+        command: &Settle,
+        now: Timestamp,
+    ) -> Option<SmallVec<[Event; 1]>> {
         let hold = self
             .holds
             .get(command.hold)
@@ -208,100 +218,106 @@ impl Engine {
         if hold.phase == HoldPhase::Bound && is_old {
             return None;
         }
-        let totals = [command.confirmed, command.released, command.expired];
-        let moved = |at: usize| i64::from(totals[at]) - i64::from(hold.totals()[at]);
-        let (confirmed, released, expired) = (moved(0), moved(1), moved(2));
-        let is_news = confirmed != 0 || released != 0 || expired != 0;
-        let kind = if is_news {
+        let level = self
+            .skus
+            .get(hold.sku)
+            .level(hold.location)
+            .expect("held levels stay");
+        let settled = Settled::of(hold, command, level);
+        let kind = if settled.is_news(hold) {
             EventKind::CartSettled
         } else {
             EventKind::CartBound
         };
         let mut draft = self.draft(kind, now);
         let key = (hold.sku, hold.location);
-        draft.effect(Effect::HoldChanged(HoldChange {
-            number: command.hold,
-            version: command.version,
-            deadline: command.deadline,
-            phase: HoldPhase::Bound,
-            totals,
-        }));
-        let level = self
-            .skus
-            .get(hold.sku)
-            .level(hold.location)
-            .expect("held levels stay");
-        // A decided confirm is always applied; units that are missing become a drift.
-        let missing = (confirmed - level.counters.get(Counter::OnHand)).max(0);
-        if confirmed != 0 {
-            draft.stock(key, Counter::OnHand, missing - confirmed);
-            draft.stock(key, Counter::Sold, confirmed);
-        }
-        if missing > 0 {
-            draft.stock(key, Counter::Adjusted, missing);
-        }
-        if is_news {
-            draft.stock(key, Counter::Reserved, -(confirmed + released + expired));
-        }
-        if released != 0 {
-            draft.stock(key, Counter::Released, released);
-        }
-        if expired != 0 {
-            draft.stock(key, Counter::Expired, expired);
+        self.bring(&mut draft, (command.hold, hold), command, &settled);
+        for (counter, delta) in settled.stock(hold) {
+            if delta != 0 {
+                draft.stock(key, counter, delta);
+            }
         }
         let mut events = SmallVec::from_buf([draft.finish(None)]);
-        if missing > 0 {
-            let drift = self.confirmed_missing(command, key, (confirmed, missing), now);
-            events = self.missing_told(events, &drift, missing, now);
+        let unfit = settled.unfit(hold);
+        if unfit.iter().any(|unfit| unfit.fitted < unfit.reported) {
+            let entry = self.skus.get(hold.sku);
+            let versions = Versions {
+                all: entry.versions.all + 1,
+                ..entry.versions
+            };
+            let mut chain = Chain::after(self, entry, (events, versions), now);
+            for unfit in unfit.iter().filter(|unfit| unfit.fitted < unfit.reported) {
+                let nth = chain.events.len() as u64;
+                let drift = self.met(command, (key, settled.missing), (unfit, nth), now);
+                let note = Note {
+                    reason: reason_of(unfit, command.id),
+                    reservation: Some(command.id),
+                    ..Note::default()
+                };
+                chain.drift(EventKind::DriftOpened, &drift, note);
+            }
+            events = chain.events;
         }
         Some(events)
     }
 
-    /// After the events of a settlement, the one that tells of units that were missing.
-    fn missing_told(
+    /// The hold as its home decided. Where its units or what became of them changed, it enters anew.
+    fn bring(
         &self,
-        events: SmallVec<[Event; 1]>,
-        drift: &DriftRecord,
-        missing: i64,
-        now: Timestamp,
-    ) -> SmallVec<[Event; 1]> {
-        let (_, entry) = self.skus.find_known(&drift.sku).expect("held SKUs stay");
-        let versions = Versions {
-            all: entry.versions.all + 1,
-            ..entry.versions
+        draft: &mut super::draft::Draft<'_>,
+        (number, hold): (u64, &Hold),
+        command: &Settle,
+        settled: &Settled,
+    ) {
+        let phase = HoldPhase::Bound;
+        if settled.units == hold.units && settled.after == hold.after() {
+            draft.effect(Effect::HoldChanged(HoldChange {
+                number,
+                version: command.version,
+                deadline: command.deadline,
+                phase,
+                totals: settled.totals,
+            }));
+            return;
+        }
+        let record = HoldRecord {
+            phase,
+            units: settled.units,
+            version: command.version,
+            deadline: command.deadline,
+            totals: settled.totals,
+            after: settled.after,
+            told: hold.told().min(settled.after[1]),
+            ..self.hold_record(number, hold)
         };
-        let mut chain = Chain::after(self, entry, (events, versions), now);
-        let sale = drift.reservation.expect("a cart's drift names it");
-        let reason = format!("{missing} confirmed units of {sale} were not on hand");
-        let note = Note {
-            reason: Text::parse(&reason).ok(),
-            reservation: drift.reservation,
-            ..Note::default()
-        };
-        chain.drift(EventKind::DriftOpened, drift, note);
-        chain.events
+        let is_over = Hold::new(&record, hold.sku, hold.location).is_over();
+        draft.effect(Effect::HoldForgotten(number));
+        draft.effect(Effect::HoldCreated(Box::new(record)));
+        if is_over {
+            // What it came to is in the record all the same.
+            draft.effect(Effect::HoldForgotten(number));
+        }
     }
 
-    /// A part ends a tentative hold that its home does not know.
+    /// A part ends a tentative hold that its home does not know, or no longer keeps one whose home
+    /// has forgotten what it sold.
     pub(super) fn decide_drop_hold(&self, command: &DropHold, now: Timestamp) -> Decision {
         let done = Outcome::Done(Reply::Part(PartHold::default()));
-        let is_meant = |hold: &&super::holds::Hold| {
-            hold.phase == HoldPhase::Tentative
-                && hold
-                    .extra
-                    .as_ref()
-                    .is_some_and(|extra| extra.id == Some(command.id))
+        let is_meant = |hold: &&Hold| {
+            let extra = hold.extra.as_ref();
+            let counts = hold.counted().is_some() && hold.counts() > 0;
+            (hold.phase == HoldPhase::Tentative || hold.is_kept() && !counts)
+                && extra.is_some_and(|extra| extra.id == Some(command.id))
         };
         let Some(hold) = self.holds.get(command.hold).filter(is_meant) else {
             return Decision::outcome(done, self.seq);
         };
         let mut draft = self.draft(EventKind::CartDropped, now);
         draft.effect(Effect::HoldForgotten(command.hold));
-        draft.stock(
-            (hold.sku, hold.location),
-            Counter::Reserved,
-            -i64::from(hold.open()),
-        );
+        if hold.open() > 0 {
+            let open = i64::from(hold.open());
+            draft.stock((hold.sku, hold.location), Counter::Reserved, -open);
+        }
         Decision::with(draft.finish(None), done)
     }
 
@@ -325,7 +341,7 @@ impl Engine {
 }
 
 impl Decision {
-    fn with_all(events: SmallVec<[Event; 1]>) -> Self {
+    pub(super) fn with_all(events: SmallVec<[Event; 1]>) -> Self {
         let read = events.last().map_or(0, |event| event.seq);
         Self {
             events,
@@ -333,6 +349,93 @@ impl Decision {
             read,
         }
     }
+}
+
+/// What a decision of home's makes of a hold, and of the counters where it lies.
+struct Settled {
+    units: u32,
+    totals: [u32; 3],
+    /// Cancelled, shipped.
+    after: [u32; 2],
+    /// Units cancelled that go back on hand.
+    back: i64,
+    /// Units that are sold and not on hand: a decided confirm is always applied.
+    missing: i64,
+    /// Units cancelled that had left.
+    gone: i64,
+}
+
+impl Settled {
+    fn of(hold: &Hold, command: &Settle, level: &Level) -> Self {
+        let totals = [command.confirmed, command.released, command.expired];
+        let [cancelled, shipped] = hold.after();
+        let sold = i64::from(totals[0]) - i64::from(hold.totals()[0]);
+        let here = level.counters.get(Counter::Sold) - level.counters.get(Counter::Shipped) + sold;
+        let wanted = i64::from(command.cancelled.saturating_sub(cancelled));
+        let left = i64::from(totals[0]) - i64::from(cancelled + shipped);
+        let back = wanted.min(left).min(here).max(0);
+        let cancelled = cancelled.max(command.cancelled);
+        Self {
+            units: command.units,
+            totals,
+            // What left although it was cancelled is no part of this sale any more.
+            after: [cancelled, shipped.min(totals[0] - cancelled)],
+            back,
+            missing: (sold - back - level.counters.get(Counter::OnHand)).max(0),
+            gone: wanted - back,
+        }
+    }
+
+    /// Whether anything but the hold's version and deadline changes.
+    fn is_news(&self, hold: &Hold) -> bool {
+        self.totals != hold.totals() || self.after != hold.after() || self.units != hold.units
+    }
+
+    /// What did not fit: units that were sold and not on hand, units that were taken back and had
+    /// left.
+    fn unfit(&self, hold: &Hold) -> [Rest; 2] {
+        let sold = i64::from(self.totals[0]) - i64::from(hold.totals()[0]) - self.back;
+        let rest = |kind, fitted, missing| Rest {
+            kind,
+            fitted,
+            reported: fitted + missing,
+            proposal: Proposal::Look,
+        };
+        [
+            rest(
+                DriftKind::ConfirmedMissing,
+                sold - self.missing,
+                self.missing,
+            ),
+            rest(DriftKind::CancelledShipped, self.back, self.gone),
+        ]
+    }
+
+    fn stock(&self, hold: &Hold) -> [(Counter, i64); 6] {
+        let moved = |at: usize| i64::from(self.totals[at]) - i64::from(hold.totals()[at]);
+        let (confirmed, released, expired) = (moved(0), moved(1), moved(2));
+        let ended = confirmed + released + expired;
+        let elsewhere = i64::from(hold.units) - i64::from(self.units);
+        let sold = confirmed - self.back;
+        [
+            (Counter::OnHand, self.missing - sold),
+            (Counter::Sold, sold),
+            (Counter::Adjusted, self.missing),
+            (Counter::Reserved, -ended - elsewhere),
+            (Counter::Released, released),
+            (Counter::Expired, expired),
+        ]
+    }
+}
+
+fn reason_of(rest: &Rest, id: ReservationId) -> Option<Text> {
+    let units = rest.reported - rest.fitted;
+    let reason = if rest.kind == DriftKind::ConfirmedMissing {
+        format!("{units} confirmed units of {id} were not on hand")
+    } else {
+        format!("{units} cancelled units of {id} had left before")
+    };
+    Text::parse(&reason).ok()
 }
 
 fn own_check(decision: Decision) -> OwnCheck {

@@ -38,23 +38,18 @@ impl Engine {
             .as_ref()
             .map_or(&[][..], |extra| &extra.late_holds);
         let mut settles = Vec::new();
-        for (at, line) in home
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.foreign)
-        {
+        let lines = home.lines.iter().enumerate();
+        for (at, line) in lines.filter(|(_, line)| line.foreign) {
             let sku = self.skus.get(line.sku).sku.clone();
-            let again: u32 = late
-                .iter()
-                .filter(|late| late.line as usize == at)
-                .map(|late| late.units)
-                .sum();
-            // Units cancelled are first those of the hold that was confirmed first.
+            let late = || late.iter().filter(move |late| late.line as usize == at);
+            let again: u32 = late().map(|late| late.units).sum();
+            let gone_again: u32 = late().map(|late| late.shipped).sum();
             let confirmed = line.confirmed() - again;
-            let [mut cancelled, _] = home.after(at);
-            let mut cancels = |confirmed: u32| {
-                let here = cancelled.min(confirmed);
+            let [mut cancelled, shipped] = home.after(at);
+            // Units cancelled are first those of the hold that was confirmed first, as far as they
+            // have not left; what has left is never cancelled, so this falls out the same later.
+            let mut cancels = |here: u32| {
+                let here = cancelled.min(here);
                 cancelled -= here;
                 here
             };
@@ -62,27 +57,32 @@ impl Engine {
                 id,
                 hold: line.hold,
                 version: home.version,
+                units: line.units,
                 confirmed,
-                cancelled: cancels(confirmed),
+                cancelled: cancels(confirmed - (shipped - gone_again)),
                 released: line.released(),
                 expired: line.expired() + again,
                 deadline: home.expires_at,
             };
-            let anew = late
-                .iter()
-                .filter(|late| late.line as usize == at)
-                .map(|late| Settle {
-                    hold: late.hold,
-                    confirmed: late.units,
-                    cancelled: cancels(late.units),
-                    released: 0,
-                    expired: 0,
-                    ..settle.clone()
-                });
+            let anew = late().map(|late| Settle {
+                hold: late.hold,
+                units: late.units,
+                confirmed: late.units,
+                cancelled: cancels(late.units - late.shipped),
+                released: 0,
+                expired: 0,
+                ..settle.clone()
+            });
             settles.extend(anew.map(|settle| (sku.clone(), settle)));
             settles.push((sku, settle));
         }
         settles
+    }
+
+    /// The hold of a line of a reservation that is recorded here.
+    pub fn hold_of(&self, id: ReservationId, line: usize) -> Option<u64> {
+        let line = self.homes.get(id)?.lines.as_slice().get(line)?;
+        Some(line.hold)
     }
 
     /// Home's version of a cart, if it is recorded here.

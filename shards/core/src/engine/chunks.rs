@@ -242,7 +242,7 @@ impl Engine {
             .collect()
     }
 
-    fn hold_record(&self, number: u64, hold: &Hold) -> HoldRecord {
+    pub(super) fn hold_record(&self, number: u64, hold: &Hold) -> HoldRecord {
         let extra = hold.extra.as_ref();
         let id = extra
             .and_then(|extra| extra.id)

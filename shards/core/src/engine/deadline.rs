@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// The reservation if a unit is open, else the refusal that names the state that won.
-    fn find_open(
+    pub(super) fn find_open(
         &self,
         id: ReservationId,
         now: Timestamp,

@@ -5,7 +5,7 @@
 
 use super::chain::Chain;
 use super::feed::{Standing, one_more};
-use super::movement::{Asked, Booking};
+use super::movement::{Asked, Booking, Rest};
 use super::sheet::Sheet;
 use super::skus::{LevelKey, SkuEntry};
 use super::{Decision, Engine, Outcome, Reply};
@@ -241,27 +241,27 @@ impl Engine {
         }
     }
 
-    /// A decided confirm met missing units, and was applied: the drift that says so.
-    pub(super) fn confirmed_missing(
+    /// A decision of home's was applied where it did not fit: the drift that says so, told by the
+    /// event that comes so many after the next.
+    pub(super) fn met(
         &self,
         settle: &Settle,
-        (sku, location): LevelKey,
-        (confirmed, missing): (i64, i64),
+        ((sku, location), adjusted): (LevelKey, i64),
+        (rest, nth): (&Rest, u64),
         now: Timestamp,
     ) -> DriftRecord {
         let entry = self.skus.get(sku);
         let level = entry.level(location).expect("held levels stay");
-        let (kind, seq) = (DriftKind::ConfirmedMissing, self.seq + 1);
         DriftRecord {
-            id: unasked(kind, now, &entry.sku, seq),
-            kind,
+            id: unasked(rest.kind, now, &entry.sku, self.seq + nth),
+            kind: rest.kind,
             sku: entry.sku.clone(),
             location: self.skus.location(location).clone(),
-            expected: confirmed - missing,
-            found: confirmed,
-            proposal: Proposal::Look,
-            evidence: (self.seq, seq),
-            adjusted: level.counters.get(Counter::Adjusted) + missing,
+            expected: rest.fitted,
+            found: rest.reported,
+            proposal: rest.proposal,
+            evidence: (self.seq, self.seq + 1),
+            adjusted: level.counters.get(Counter::Adjusted) + adjusted,
             reservation: Some(settle.id),
             source: None,
             document: None,

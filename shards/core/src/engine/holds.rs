@@ -26,6 +26,8 @@ pub(super) struct Holds {
     pub(super) tries: BTreeMap<(ReservationId, u32), SmallVec<[u64; 2]>>,
     /// Open holds whose home is another shard.
     pub(super) foreign: BTreeSet<u64>,
+    /// Holds with nothing open that are kept for a home on another shard.
+    pub(super) kept: BTreeSet<u64>,
 }
 
 pub(super) struct Hold {
@@ -135,16 +137,21 @@ impl Hold {
         extra.told = told;
     }
 
-    /// Whether nothing is left to come of it, here or for a limit. What another shard's cart sold
-    /// here is kept until it has left or was cancelled, or home has forgotten it.
+    /// Whether nothing is left to come of it, here or for a limit.
     pub(super) fn is_over(&self) -> bool {
+        let counts = self.counted().is_some() && self.counts() > 0;
+        self.open() == 0 && !counts && !self.is_kept()
+    }
+
+    /// Whether it has nothing open, and yet what another shard's cart sold under it may be cancelled
+    /// or leave, or that home has not heard what left. It is kept until then, or until home has
+    /// forgotten it: totals are absolute, so they must find what they are compared with.
+    pub(super) fn is_kept(&self) -> bool {
         let [confirmed, ..] = self.totals();
         let [cancelled, shipped] = self.after();
-        let is_kept_for_home = self.phase == HoldPhase::Bound
-            && self.after() != [0; 2]
-            && (cancelled + shipped < confirmed || self.told() < shipped);
-        let counts = self.counted().is_some() && self.counts() > 0;
-        self.open() == 0 && !counts && !is_kept_for_home
+        self.phase == HoldPhase::Bound
+            && self.open() == 0
+            && (cancelled + shipped < confirmed || self.told() < shipped)
     }
 
     pub(super) fn open(&self) -> u32 {

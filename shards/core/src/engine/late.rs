@@ -337,6 +337,7 @@ impl Engine {
         let place_of = |held: &HeldLine| {
             plan.home.lines.iter().position(|line| {
                 line.foreign
+                    && line.units > 0
                     && self.skus.get(line.sku).sku == held.sku
                     && *self.skus.location(line.location) == held.location
             })
@@ -347,6 +348,7 @@ impl Engine {
                 line,
                 hold: held.hold,
                 units: held.units,
+                shipped: 0,
             })
         });
         late.collect()

@@ -52,8 +52,12 @@ impl Engine {
         let hold = self.holds.get(number).expect("it was just stored");
         let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
         if open == 0 {
+            let is_kept = hold.is_kept();
             if let Some(due) = hold.counts_until() {
                 self.holds.counting.insert((due, number));
+            }
+            if is_kept {
+                self.holds.kept.insert(number);
             }
             return;
         }
@@ -84,6 +88,7 @@ impl Engine {
             if let Some(due) = hold.counts_until() {
                 self.holds.counting.remove(&(due, number));
             }
+            self.holds.kept.remove(&number);
             return;
         }
         match hold.phase {

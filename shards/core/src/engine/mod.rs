@@ -33,6 +33,7 @@ mod life;
 mod lists;
 mod location;
 mod look;
+mod move_hold;
 mod movement;
 mod places;
 mod queue;
@@ -42,6 +43,7 @@ mod reserve;
 mod seen;
 mod sheet;
 mod ship_sale;
+mod shipped;
 mod shortfall;
 mod skus;
 mod slab;
@@ -121,7 +123,8 @@ pub enum Outcome {
     Full(&'static str),
     /// Units that carts over several shards have not decided yet stand in the way.
     Undecided,
-    /// A late confirm needs units on other shards: hold these anew, then `ConfirmLate`.
+    /// A late confirm needs units on other shards: hold these anew, then `ConfirmLate`. Or a move
+    /// needs them at another location of theirs: hold these there, then `MoveHeld`.
     AskParts {
         /// Per line on another shard: its place, and what to take again.
         lines: Vec<(usize, LineUnits)>,
@@ -246,7 +249,6 @@ impl Engine {
             Command::Configure(command) => self.decide_configure(command, key, now),
             Command::Movement(command) => self.decide_movement(command, key, now),
             Command::Location(command) => self.decide_location(command, now),
-            Command::MoveHold(_) => Decision::outcome(Outcome::Full("unbuilt"), self.seq),
             Command::LiftStream(command) => self.decide_lift_stream(command, key, now),
             Command::OpenDrift(command) => self.decide_open_drift(command, key, now),
             Command::DecideDrift(command) => self.decide_drift(command, key, now),
@@ -256,9 +258,13 @@ impl Engine {
             Command::Cancel(command) => self.decide_cancel(command, key, now),
             Command::Extend(command) => self.decide_extend(command, key, now),
             Command::Pin(command) => self.decide_pin(command, key, now),
+            Command::MoveHold(command) => self.decide_move_hold(command, key, now),
             Command::Try(command) => self.decide_try(command, now),
             Command::CreateCart(command) => self.decide_create_cart(command, key, now),
             Command::ConfirmLate(command) => self.decide_confirm_late(command, key, now),
+            Command::MoveHeld(command) => self.decide_move_held(command, key, now),
+            Command::NoteShipped(command) => self.decide_note_shipped(command, now),
+            Command::NoteTold(command) => self.decide_note_told(command, now),
             Command::RefuseLate(id, outcome) => self.decide_refuse_late(*id, *outcome, key, now),
             Command::CloseCart(id) => self.decide_close_cart(*id, now),
             Command::Settle(command) => self.decide_settle(command, now),
@@ -287,6 +293,9 @@ impl Engine {
             | Command::OpenDrift(_)
             | Command::DecideDrift(_)
             | Command::MoveHold(_)
+            | Command::MoveHeld(_)
+            | Command::NoteShipped(_)
+            | Command::NoteTold(_)
             | Command::Reserve(_)
             | Command::CreateCart(_)
             | Command::Try(_)

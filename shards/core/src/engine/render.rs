@@ -115,6 +115,8 @@ impl Engine {
             .lines
             .iter()
             .enumerate()
+            // A line whose units have all moved to another hold is there for that shard alone.
+            .filter(|(_, line)| line.units > 0)
             .map(|(at, line)| LineView {
                 sku: self.skus.get(line.sku).sku.clone(),
                 location: self.skus.location(line.location).clone(),

@@ -52,6 +52,16 @@ pub(crate) enum On {
     Cancel {
         part: Option<Part>,
     },
+    Ship {
+        part: Part,
+        from: String,
+        is_there: bool,
+    },
+    Move {
+        part: Part,
+        to: String,
+        all: bool,
+    },
     Extend(u64),
     Pin(u64),
 }
@@ -211,6 +221,40 @@ fn verb_on<S: Subject>(name: String, on: &On, world: &World<S>) -> Verb {
                 name,
                 lines,
                 reason,
+            }
+        }
+        On::Ship {
+            part,
+            from,
+            is_there,
+        } => {
+            let placed = Part {
+                is_placed: *is_there,
+                ..part.clone()
+            };
+            let [want] = &want(&placed)[..] else {
+                unreachable!("one part is one want")
+            };
+            Verb::ShipFor {
+                name,
+                sku: want.sku.clone(),
+                units: want.units,
+                location: want.location.clone().or_else(|| Some(from.clone())),
+            }
+        }
+        On::Move { part, to, all } => {
+            let [want] = &want(part)[..] else {
+                unreachable!("one part is one want")
+            };
+            let (sku, to) = (want.sku.clone(), to.clone());
+            let from = want.location.clone().unwrap_or_else(|| "main".to_owned());
+            let units = (!all).then_some(want.units);
+            Verb::MoveHold {
+                name,
+                sku,
+                from,
+                to,
+                units,
             }
         }
         On::Extend(ms) => Verb::Extend(name, *ms),
@@ -393,6 +437,10 @@ fn on() -> impl Strategy<Value = On> {
             On::Release { part, reason: reason.map(str::to_owned) }
         }),
         4 => prop::option::weighted(0.5, part()).prop_map(|part| On::Cancel { part }),
+        4 => (part(), location(), prop::bool::weighted(0.7))
+            .prop_map(|(part, from, is_there)| On::Ship { part, from, is_there }),
+        3 => (part(), location(), any::<bool>())
+            .prop_map(|(part, to, all)| On::Move { part, to, all }),
         2 => ttl().prop_map(On::Extend),
         2 => select(vec![1, 3_000, 12_000, 15_000, 15_001]).prop_map(On::Pin),
     ]

@@ -232,6 +232,7 @@ impl Model {
             Command::Confirm(command) => self.confirm(command, now),
             Command::Release(command) => self.release(command, now),
             Command::Cancel(command) => self.cancel(command, now),
+            Command::MoveHold(command) => self.move_hold(command, now),
             Command::Extend(command) => self.extend(command, now),
             Command::Pin(command) => self.pin(command, now),
             other => panic!("the model knows no carts over several shards: {other:?}"),

@@ -137,7 +137,7 @@ impl Model {
         Outcome::reservation(command.id, KeyOutcome::Pinned)
     }
 
-    fn find_open(&self, id: ReservationId, now: Timestamp) -> Result<&Order, Refusal> {
+    pub(super) fn find_open(&self, id: ReservationId, now: Timestamp) -> Result<&Order, Refusal> {
         let order = self.find(id)?;
         if order.is_open(now) {
             Ok(order)

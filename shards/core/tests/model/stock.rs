@@ -9,10 +9,10 @@ use holdfast_core::{
 use std::collections::BTreeMap;
 
 /// Counters by location, `reserved` among them.
-type Levels = BTreeMap<Location, Counters>;
+pub(super) type Levels = BTreeMap<Location, Counters>;
 
 /// What did not fit: kind, units that fitted, units reported, proposal.
-type Rest = Option<(DriftKind, i64, i64, Proposal)>;
+pub(super) type Rest = Option<(DriftKind, i64, i64, Proposal)>;
 
 impl Model {
     pub(super) fn movement(&mut self, command: &Movement, now: Timestamp) -> Outcome {
@@ -36,7 +36,12 @@ impl Model {
             Ok(rest) => rest,
             Err(refusal) => return Outcome::refused(refusal),
         };
-        self.moved(command, &heard, (&before, after), rest, now)
+        let shipped = self.shipped_lines(command, before.clone());
+        let outcome = self.moved(command, &heard, (&before, after), rest, now);
+        if let Some((id, lines)) = shipped {
+            self.have_left(id, &lines, now);
+        }
+        outcome
     }
 
     /// The counters of a SKU's locations, with what unlapsed holds keep.
@@ -83,7 +88,12 @@ impl Model {
                 Ok(None)
             }
             MovementKind::Ship { units, sale: None } => Ok(ship(levels, here, units.get())),
-            MovementKind::Ship { .. } => panic!("the model ships no sales yet"),
+            MovementKind::Ship {
+                units,
+                sale: Some(sale),
+            } => Ok(self
+                .ship_for((&command.sku, here), units.get(), sale.id, levels)
+                .0),
             MovementKind::Return { units, .. } => Ok(come_back(levels, here, units.get())),
             MovementKind::Damage { units, from } => Ok(damage(levels, here, (units.get(), *from))),
             MovementKind::Count(count) => self.count(command, levels, count),
@@ -182,7 +192,7 @@ impl Model {
             proposal,
             evidence: (self.seq, self.seq + 1),
             adjusted,
-            reservation: None,
+            reservation: command.kind.reservation(),
             source: command.note.source.clone(),
             document: command.note.document.clone(),
             opened_at: now,
@@ -259,7 +269,7 @@ pub(super) fn found(count: &Count, level: &Counters) -> i64 {
     }
 }
 
-fn ship(levels: &mut Levels, here: &Location, reported: u32) -> Rest {
+pub(super) fn ship(levels: &mut Levels, here: &Location, reported: u32) -> Rest {
     let reported = i64::from(reported);
     levels.entry(here.clone()).or_default();
     let mut others: Vec<Location> = levels.keys().filter(|at| *at != here).cloned().collect();

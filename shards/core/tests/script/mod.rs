@@ -98,6 +98,30 @@ pub(crate) enum Verb {
         /// Why.
         reason: Option<String>,
     },
+    /// `move`
+    MoveHold {
+        /// Which.
+        name: String,
+        /// Which SKU of it.
+        sku: String,
+        /// Where its units are held.
+        from: String,
+        /// Where they are to be held.
+        to: String,
+        /// How many; all if absent.
+        units: Option<u32>,
+    },
+    /// `ship_for`
+    ShipFor {
+        /// Which reservation.
+        name: String,
+        /// What.
+        sku: String,
+        /// How much.
+        units: u32,
+        /// Where from; `main` if absent.
+        location: Option<String>,
+    },
     /// `extend`
     Extend(String, u64),
     /// `pin`

@@ -78,6 +78,19 @@ impl Words {
                     reason,
                 }
             }
+            "move" => Verb::MoveHold {
+                name: self.next("a reservation")?,
+                sku: self.next("a SKU")?,
+                from: self.next("a location")?,
+                to: self.next("another location")?,
+                units: self.take("units").map(|text| number(&text)).transpose()?,
+            },
+            "ship_for" => Verb::ShipFor {
+                name: self.next("a reservation")?,
+                sku: self.next("a SKU")?,
+                units: number(&self.next("units")?)?,
+                location: self.take("at"),
+            },
             "extend" => Verb::Extend(self.next("a reservation")?, self.named_duration("ttl")?),
             "pin" => Verb::Pin(self.next("a reservation")?, self.named_duration("for")?),
             "lift" => Verb::Lift(

@@ -158,6 +158,25 @@ impl Display for Verb {
                 }
                 option(f, "reason", reason.as_ref())
             }
+            Self::MoveHold {
+                name,
+                sku,
+                from,
+                to,
+                units,
+            } => {
+                write!(f, "move {name} {sku} {from} {to}")?;
+                option(f, "units", *units)
+            }
+            Self::ShipFor {
+                name,
+                sku,
+                units,
+                location,
+            } => {
+                write!(f, "ship_for {name} {sku} {units}")?;
+                option(f, "at", location.as_ref())
+            }
             Self::Extend(name, ms) => write!(f, "extend {name} ttl={}", duration(*ms)),
             Self::Pin(name, ms) => write!(f, "pin {name} for={}", duration(*ms)),
         }

@@ -2,7 +2,7 @@
 
 use super::{START, Subject, Turn, World};
 use crate::model::{Told, expired_in};
-use crate::script::{Line, Verb, Want, duration};
+use crate::script::{Line, Move, Said, Verb, Want, What, duration};
 use holdfast_core::{
     Counter, Effect, Event, EventKind, ExpiredReason, LineAt, LineView, Location, OverLimit,
     Refusal, ReservationView, ShortLine, Sku, Status, Timestamp,
@@ -116,11 +116,24 @@ fn answer<S: Subject>(world: &World<S>, verb: &Verb, told: &Told, own: &[Event])
             format!("{}{word}", if *replayed { "again: " } else { "" })
         }
         Told::Movement(moved) => {
-            let Verb::Move(movement) = verb else {
-                return format!("{verb} moved stock");
+            let movement = match verb {
+                Verb::Move(movement) => Move::clone(movement),
+                Verb::ShipFor {
+                    sku,
+                    units,
+                    location,
+                    ..
+                } => Move {
+                    what: What::Ship(*units),
+                    sku: sku.clone(),
+                    location: location.clone(),
+                    version: None,
+                    said: Said::default(),
+                },
+                _ => return format!("{verb} moved stock"),
             };
             let again = if moved.replayed { "again: " } else { "" };
-            format!("{again}{}", world.moved_words(movement, moved, own))
+            format!("{again}{}", world.moved_words(&movement, moved, own))
         }
         Told::Drift { drift, replayed } => {
             let again = match (replayed, own.is_empty()) {
@@ -188,6 +201,7 @@ fn changed(view: &ReservationView, own: &[Event]) -> String {
         EventKind::ReservationConfirmed => format!("confirmed{}", tally(view)),
         EventKind::ReservationReleased => format!("released{}", tally(view)),
         EventKind::ReservationCancelled => format!("cancelled{}", after(view)),
+        EventKind::ReservationMoved => format!("moved{}", places(view)),
         EventKind::ReservationClosed => format!("closed, {}", view.status.as_str()),
         EventKind::ReservationExtended => format!("extended until={}", moment(view.expires_at)),
         EventKind::ReservationPinned => format!("pinned until={pinned}"),
@@ -214,6 +228,13 @@ fn tally(view: &ReservationView) -> String {
     } else {
         format!(" {}", parts.join(" "))
     }
+}
+
+/// Where the units lie now.
+fn places(view: &ReservationView) -> String {
+    let lines = view.lines.iter();
+    let lines = lines.map(|line| format!("{}@{} {}", line.sku, line.location, line.units));
+    format!(" {}", lines.collect::<Vec<_>>().join(" + "))
 }
 
 /// What became of the confirmed units, if they were not all taken back.

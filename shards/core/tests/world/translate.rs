@@ -4,8 +4,8 @@ use super::{START, Subject, World, opening};
 use crate::script::{Basket, Setting, Verb, Want};
 use holdfast_core::{
     Cancel, Command, Configure, ConfigureLocation, Confirm, CustomerLimit, Extend, KeyTag, Late,
-    LineUnits, Location, Millis, Opening, Patch, Pin, Release, Request, ReservationId, Reserve,
-    ReserveLine, Sku, Text, Timestamp, Units,
+    LineUnits, Location, Millis, MoveHold, Movement, MovementKind, Opening, Patch, Pin, Release,
+    Request, ReservationId, Reserve, ReserveLine, Sale, Sku, Text, Timestamp, Units,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -86,6 +86,40 @@ impl<S: Subject> World<S> {
                 lines: lines.as_deref().map(line_units),
                 reason: text_of(reason.as_ref()),
             })),
+            Verb::MoveHold {
+                name,
+                sku,
+                from,
+                to,
+                units,
+            } => Command::MoveHold(Box::new(MoveHold {
+                id: self.id_or_none_such(name),
+                sku: sku_of(sku),
+                from: location_of(from),
+                to: location_of(to),
+                units: units.map(units_of),
+            })),
+            Verb::ShipFor {
+                name,
+                sku,
+                units,
+                location,
+            } => {
+                let sku = sku_of(sku);
+                let sale = Sale {
+                    id: self.id_or_none_such(name),
+                    lines: Vec::new(),
+                };
+                let kind = MovementKind::Ship {
+                    units: units_of(*units),
+                    sale: Some(Box::new(sale)),
+                };
+                Command::Movement(Box::new(Movement {
+                    id: self.mint(&sku),
+                    location: location.as_deref().map_or_else(Location::main, location_of),
+                    ..Movement::new(sku, kind)
+                }))
+            }
             Verb::Extend(name, ms) => Command::Extend(Extend {
                 id: self.id_or_none_such(name),
                 ttl: Millis::new(*ms),

@@ -115,6 +115,7 @@ impl Encoder {
         self.varint(u64::from(late.line));
         self.delta(late.hold, self.recent.hold_foreign);
         self.varint(u64::from(late.units));
+        self.varint(u64::from(late.shipped));
         self.recent.hold_foreign = late.hold;
     }
 }
@@ -196,6 +197,7 @@ impl Decoder<'_> {
             line,
             hold,
             units: self.varint_u32()?,
+            shipped: self.varint_u32()?,
         })
     }
 }

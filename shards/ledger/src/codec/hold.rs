@@ -40,7 +40,8 @@ const CHANGE_DEADLINE: u8 = 1 << 5;
 const CHANGE_TOTALS: u8 = 1 << 6;
 const CHANGE_PHASE: u8 = 1 << 7;
 
-/// In place of the phase of a whole record: bound, and what became of its units follows at the end.
+/// In place of the phase of a whole record: bound or local, and what became of its units follows at
+/// the end, the phase with it.
 const PHASE_AFTER: u16 = 3;
 
 /// Its place in this list is a phase's number.
@@ -182,8 +183,8 @@ impl Encoder {
         let since = hold.counted.as_ref().map(|(_, since)| since.ms());
         let has_after = hold.after != [0; 2] || hold.told != 0;
         assert!(
-            !has_after || hold.phase == HoldPhase::Bound,
-            "INV-5: what became of a local hold is told by its reservation"
+            !has_after || hold.phase != HoldPhase::Tentative,
+            "INV-5: nothing became of a hold that its home has not decided"
         );
         let phase = if has_after {
             PHASE_AFTER
@@ -235,7 +236,8 @@ impl Encoder {
         }
         if has_after {
             self.after(hold.after);
-            self.varint(u64::from(hold.told));
+            let is_local = u64::from(hold.phase == HoldPhase::Local);
+            self.varint(u64::from(hold.told) << 1 | is_local);
         }
         self.recent.ttl = ttl;
         self.recent.hold = hold.number;
@@ -392,11 +394,14 @@ impl Decoder<'_> {
         } else {
             None
         };
-        let (after, told) = if has_after {
-            (self.after()?, self.varint_u32()?)
+        let (after, told, is_local) = if has_after {
+            let (after, told) = (self.after()?, self.varint()?);
+            let units = u32::try_from(told >> 1).map_err(|_| Fault::Overflow)?;
+            (after, units, told & 1 != 0)
         } else {
-            ([0; 2], 0)
+            ([0; 2], 0, false)
         };
+        let phase = if is_local { HoldPhase::Local } else { phase };
         let deadline = Timestamp::from_ms(born.wrapping_add(ttl));
         let number = self.recent.hold.wrapping_add(step);
         let graced = has(HOLD_GRACED);

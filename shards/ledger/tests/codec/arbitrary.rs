@@ -306,11 +306,11 @@ prop_compose! {
             ExpiredReason::LateRefused, ExpiredReason::Closed, ExpiredReason::Lapsed,
         ])),
         shortages in vec(shortage(), 0..3),
-        late_holds in vec((any::<u32>(), number(), units()), 0..3),
+        late_holds in vec((any::<u32>(), number(), units(), units()), 0..3),
         after in vec(any::<[u32; 2]>(), 0..3),
     ) -> HomeExtra {
         let late_holds =
-            late_holds.into_iter().map(|(line, hold, units)| LateHold { line, hold, units }).collect();
+            late_holds.into_iter().map(|(line, hold, units, shipped)| LateHold { line, hold, units, shipped }).collect();
         HomeExtra {
             chain_start, pinned_until, payments, replaces, replaced_by, reason, late, closed,
             graced, settled, shortages, late_holds, after,
@@ -369,7 +369,10 @@ prop_compose! {
         after in weighted(0.3, (any::<[u32; 2]>(), units())),
     ) -> HoldRecord {
         // What became of a hold is kept with it only where its home is on another shard.
-        let phase = if after.is_some() { HoldPhase::Bound } else { phase };
+        let phase = match (&after, phase) {
+            (Some(_), HoldPhase::Tentative) => HoldPhase::Bound,
+            (_, phase) => phase,
+        };
         let (after, told) = after.unwrap_or_default();
         let LineRecord { sku, location, requested, units, totals, .. } = line;
         HoldRecord {

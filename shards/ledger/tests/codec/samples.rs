@@ -430,6 +430,7 @@ pub(crate) fn whole_extra(sku: &Sku) -> HomeExtra {
             line: 1,
             hold: 400,
             units: 2,
+            shipped: 1,
         }],
         after: Vec::new(),
     }

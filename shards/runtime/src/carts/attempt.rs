@@ -5,8 +5,8 @@ use crate::placement::ShardIndex;
 use crate::reply::ReplyTo;
 use crate::shard::Turn;
 use holdfast_core::{
-    Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, Refusal, ReservationId, Reserve,
-    ReserveLine, Settle, Shortage, Text, Timestamp, Try,
+    Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, MoveHold, Refusal,
+    ReservationId, Reserve, ReserveLine, Settle, Shortage, Text, Timestamp, Try,
 };
 
 /// A try to reserve, or to confirm late, that waits for its parts.
@@ -35,6 +35,7 @@ pub(super) struct Attempt {
 pub(super) enum Goal {
     Reserve(Box<CreateCart>),
     Late(Box<Confirm>),
+    Move(Box<MoveHold>),
 }
 
 /// A shard with lines of the cart.
@@ -43,6 +44,8 @@ pub(super) struct Part {
     pub(super) lines: Vec<ReserveLine>,
     /// Holds to settle before units are taken again.
     pub(super) late: Option<Vec<Settle>>,
+    /// The hold whose units are to be held at another location.
+    pub(super) from: Option<u64>,
     pub(super) answer: Option<PartAnswer>,
 }
 
@@ -65,7 +68,7 @@ impl Attempt {
     pub(super) fn try_for(&self, part: &Part, id: ReservationId) -> Try {
         let mode = match &self.goal {
             Goal::Reserve(cart) => cart.reserve.mode,
-            Goal::Late(_) => Mode::AllOrNothing,
+            Goal::Late(_) | Goal::Move(_) => Mode::AllOrNothing,
         };
         Try {
             id,
@@ -75,6 +78,7 @@ impl Attempt {
             mode,
             deadline: self.deadline,
             late: part.late.clone(),
+            from: part.from,
         }
     }
 
@@ -162,7 +166,7 @@ pub(super) fn only_undecided(refusal: &Refusal) -> bool {
 pub(super) const fn has_own(attempt: &Attempt) -> bool {
     match &attempt.goal {
         Goal::Reserve(cart) => !cart.own.is_empty(),
-        Goal::Late(_) => false,
+        Goal::Late(_) | Goal::Move(_) => false,
     }
 }
 
@@ -181,6 +185,7 @@ pub(super) fn parts_of(turn: &Turn<'_>, reserve: &Reserve) -> Vec<Part> {
                 shard,
                 lines: vec![line.clone()],
                 late: None,
+                from: None,
                 answer: None,
             }),
         }

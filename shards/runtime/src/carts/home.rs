@@ -134,7 +134,7 @@ impl Carts {
         // A try that carries a decision leaves with its record.
         let after = match attempt.goal {
             Goal::Reserve(_) => 0,
-            Goal::Late(_) => turn.engine().reservation_seq(id).unwrap_or(0),
+            Goal::Late(_) | Goal::Move(_) => turn.engine().reservation_seq(id).unwrap_or(0),
         };
         for part in attempt.parts.iter().filter(|part| part.answer.is_none()) {
             if only.is_none_or(|shard| shard == part.shard) {
@@ -153,7 +153,7 @@ impl Carts {
             attempt.is_resting = false;
             let own = match &attempt.goal {
                 Goal::Reserve(cart) => check_own(turn, cart),
-                Goal::Late(_) => None,
+                Goal::Late(_) | Goal::Move(_) => None,
             };
             if let Some(told) = own {
                 let attempt = self.end(id).expect("just found");
@@ -258,6 +258,7 @@ impl Carts {
         match &mut attempt.goal {
             Goal::Reserve(cart) => cart.reserve.id = turn.mint(reserve_slot(&cart.reserve)),
             Goal::Late(confirm) => attempt.number = super::late::number(turn, confirm.id),
+            Goal::Move(moved) => attempt.number = super::late::number(turn, moved.id),
         }
         let id = attempt.id();
         let jitter =
@@ -283,6 +284,10 @@ impl Carts {
                     self.fail(turn, id, attempt, &told);
                     return;
                 }
+            },
+            Goal::Move(moved) => Request {
+                key: attempt.key,
+                command: super::move_hold::command(moved, &attempt),
             },
             Goal::Late(confirm) => {
                 let command = super::late::command(confirm, &attempt);
@@ -440,6 +445,7 @@ impl Attempt {
         match &self.goal {
             Goal::Reserve(cart) => cart.reserve.id,
             Goal::Late(confirm) => confirm.id,
+            Goal::Move(moved) => moved.id,
         }
     }
 }

@@ -97,6 +97,7 @@ fn parts_of(turn: &Turn<'_>, id: ReservationId, lines: Vec<(usize, LineUnits)>) 
             shard,
             lines: vec![line],
             late,
+            from: None,
             answer: None,
         });
     }

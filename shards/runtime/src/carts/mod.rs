@@ -12,7 +12,9 @@ mod attempt;
 mod drive;
 mod home;
 mod late;
+mod move_hold;
 mod part;
+mod report;
 mod shortages;
 mod timers;
 
@@ -65,6 +67,9 @@ pub struct Carts {
     drives: BTreeMap<ReservationId, Drive>,
     /// Holds here whose home has been, or will be, asked.
     questions: BTreeMap<u64, Question>,
+    /// Holds here whose home has not heard of all that was shipped, with the pause until it is told
+    /// again.
+    reports: BTreeMap<u64, Millis>,
     timers: Timers,
 }
 
@@ -77,6 +82,7 @@ impl Carts {
             by_key: HashMap::new(),
             drives: BTreeMap::new(),
             questions: BTreeMap::new(),
+            reports: BTreeMap::new(),
             timers: Timers::default(),
         }
     }
@@ -96,6 +102,8 @@ impl Carts {
             PeerMessage::Settled { id, version, holds } => {
                 self.on_settled(turn, from, id, version, &holds);
             }
+            PeerMessage::Shipped(note) => Self::on_shipped(turn, from, &note),
+            PeerMessage::Told(note) => self.on_told(turn, note),
             PeerMessage::Reopened { shard } => self.on_reopened(turn, shard),
         }
     }
@@ -118,6 +126,7 @@ impl Carts {
                 self.drive(turn, id);
             }
         }
+        self.reports_reopened(turn);
         let holds: Vec<_> = turn.engine().foreign_holds().collect();
         for hold in holds {
             let at = if hold.is_bound {
@@ -144,6 +153,7 @@ impl Carts {
                 Timer::Try(id) => self.try_again(turn, id),
                 Timer::Drive(id) => self.drive_again(turn, id),
                 Timer::Question(number) => self.ask(turn, number),
+                Timer::Report(number) => self.report_again(turn, number),
             }
         }
     }
@@ -164,6 +174,7 @@ impl Carts {
                 self.ask(turn, number);
             }
         }
+        self.send_reports(turn, shard);
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// A hold whose home is asked until it answers.
 pub(super) struct Question {
-    pause: Millis,
+    pub(super) pause: Millis,
 }
 
 impl Carts {
@@ -82,7 +82,7 @@ impl Carts {
     /// Asks home about a hold; again, with growing pauses, until it answers.
     pub(super) fn ask(&mut self, turn: &mut Turn<'_>, number: u64) {
         let Some(hold) = turn.engine().foreign_hold(number) else {
-            self.forget_question(number);
+            self.ask_whether_kept(turn, number);
             return;
         };
         let Some(question) = self.questions.get_mut(&number) else {
@@ -129,8 +129,9 @@ impl Carts {
             settled.entry((id, version)).or_default().push(hold);
             match turn.engine().foreign_hold(hold) {
                 Some(open) => self.ask_after(turn, &open),
-                None => self.forget_question(hold),
+                None => self.ask_when_forgotten(turn, hold),
             }
+            self.report(turn, hold);
         }
         for ((id, version), holds) in settled {
             turn.send(from, PeerMessage::Settled { id, version, holds }, after);
@@ -142,11 +143,12 @@ impl Carts {
             turn.apply(&step(Command::DropHold(drop.clone())));
             if turn.engine().foreign_hold(drop.hold).is_none() {
                 self.forget_question(drop.hold);
+                self.forget_report(drop.hold);
             }
         }
     }
 
-    fn forget_question(&mut self, number: u64) {
+    pub(super) fn forget_question(&mut self, number: u64) {
         self.questions.remove(&number);
         self.timers.clear(Timer::Question(number));
     }

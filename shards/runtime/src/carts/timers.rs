@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Drive(ReservationId),
     /// A hold whose home is to be asked.
     Question(u64),
+    /// A hold of whose shipments home has not heard.
+    Report(u64),
 }
 
 /// Timers, at most one for each thing.

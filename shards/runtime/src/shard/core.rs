@@ -76,6 +76,8 @@ pub(crate) struct Core {
     pub(super) expiries_left: usize,
     /// Reservations with lines elsewhere that changed and whose parts were not told yet.
     pub(super) spread: Vec<ReservationId>,
+    /// Holds of other shards' carts of which units have left, not told yet.
+    pub(super) shipped: Vec<u64>,
     /// Messages to itself.
     pub(super) loopback: Vec<PeerMessage>,
     /// Memory for the next record.
@@ -136,6 +138,7 @@ impl Core {
             random,
             expiries_left: 0,
             spread: Vec::new(),
+            shipped: Vec::new(),
             loopback: Vec::new(),
             spare: Vec::new(),
         }
@@ -211,13 +214,22 @@ impl Core {
                         self.spread.push(change.id);
                     }
                 }
+                Effect::HomeLines(change) => {
+                    if !self.engine.decided(change.id).is_empty() {
+                        self.spread.push(change.id);
+                    }
+                }
+                Effect::HoldAfter(change) => {
+                    let [_, shipped] = change.after;
+                    if change.told < shipped {
+                        self.shipped.push(change.number);
+                    }
+                }
                 Effect::HomeForgotten(_)
                 | Effect::HoldCreated(_)
                 | Effect::HoldChanged(_)
                 | Effect::HoldForgotten(_)
                 | Effect::Resumed(_)
-                | Effect::HoldAfter(_)
-                | Effect::HomeLines(_)
                 | Effect::Location(_)
                 | Effect::Stream(_)
                 | Effect::StreamForgotten(_)

@@ -3,8 +3,8 @@
 //! It reads every event when it becomes durable, and knows nothing of how the carts came to it.
 
 use holdfast_core::{
-    Counter, Counters, Effect, Event, EventKind, HoldPhase, HoldRecord, HomeChange, HomeRecord,
-    LateHold, Location, Millis, ReservationId, Sku, StockEffect, Text, Timestamp,
+    Counter, Counters, Effect, Event, EventKind, HoldPhase, HoldRecord, HomeChange, HomeExtra,
+    HomeRecord, LateHold, Location, Millis, ReservationId, Sku, StockEffect, Text, Timestamp,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -45,16 +45,24 @@ pub(crate) struct Account {
     pub(crate) levels: BTreeMap<Level, Counters>,
     pub(crate) keys: HashSet<[u64; 2]>,
     /// Units of each level under reservations that are open or confirmed.
-    promised: BTreeMap<Level, i64>,
+    pub(crate) promised: BTreeMap<Level, i64>,
     orders: HashMap<Text, ReservationId>,
     /// Reservations whose confirm was refused for good.
     pub(crate) finals: HashSet<ReservationId>,
     /// SKUs whose stock is adjusted below what is held.
     pub(crate) forced: HashSet<Sku>,
+    /// Holds that took units in the event under way.
+    taken: Vec<u64>,
+    /// Units sold at a level beyond what the lines there have, or short of it: their sale moved, or
+    /// they left though their sale was cancelled.
+    pub(crate) elsewhere: BTreeMap<Level, i64>,
+    /// Units that left though their sale was cancelled.
+    pub(crate) gone: BTreeMap<Sku, i64>,
 }
 
 impl Account {
     pub(crate) fn take(&mut self, shard: u16, event: &Event) -> Result<(), Fault> {
+        self.taken.clear();
         if let Some(key) = &event.key
             && !self.keys.insert(key.tag.hash)
         {
@@ -62,6 +70,8 @@ impl Account {
         }
         for effect in event.spelled_out().iter() {
             match effect {
+                Effect::HomeLines(change) => self.home_lines(change)?,
+                Effect::Drift(drift) => self.drift(drift),
                 Effect::Reserved(_) => return Err("it was not spelled out".to_owned()),
                 Effect::HomeCreated(record) => self.home_created(record)?,
                 Effect::HomeChanged(change) => self.home_changed(event, change)?,
@@ -80,19 +90,17 @@ impl Account {
                     held.ok_or("a hold was forgotten that was never made")?
                         .is_gone = true;
                 }
-                Effect::Stock(stock) => self.stock(stock),
+                Effect::Stock(stock) => self.stock(event, stock),
                 Effect::HoldAfter(change) => {
                     let held = self.holds.get_mut(&(shard, change.number));
                     let held = held.ok_or("a hold shipped or cancelled that was never made")?;
                     (held.record.after, held.record.told) = (change.after, change.told);
                 }
-                // No client here moves holds, counts, sends feeds or declares locations.
-                Effect::HomeLines(_)
-                | Effect::Location(_)
+                // No client here counts, sends feeds or declares locations.
+                Effect::Location(_)
                 | Effect::Stream(_)
                 | Effect::StreamForgotten(_)
                 | Effect::Counted(_)
-                | Effect::Drift(_)
                 | Effect::DriftForgotten(_)
                 | Effect::Message(_)
                 | Effect::MessagesForgotten(_)
@@ -135,7 +143,13 @@ impl Account {
             return Err(format!("{id} was confirmed after a final refusal"));
         }
         let record = &mut told.record;
-        if event.kind != EventKind::CartClosed && change.version != record.version + 1 {
+        let is_decision = !matches!(
+            event.kind,
+            EventKind::CartClosed | EventKind::ReservationShipped | EventKind::StockShipped
+        );
+        // A move has raised it with the lines.
+        let raised = u32::from(is_decision && event.kind != EventKind::ReservationMoved);
+        if change.version != record.version + raised {
             return Err(format!(
                 "{id} went from version {} to {}",
                 record.version, change.version
@@ -155,7 +169,23 @@ impl Account {
         record.expires_at = change.expires_at;
         record.ended_at = change.ended_at;
         if change.extra.is_some() {
-            record.extra.clone_from(&change.extra);
+            let before = std::mem::replace(&mut record.extra, change.extra.clone());
+            let after = |extra: &Option<Box<HomeExtra>>, at: usize| {
+                let after = extra.as_ref().and_then(|extra| extra.after.get(at));
+                after.map_or([0; 2], |after| *after)
+            };
+            // A move brings what became of lines to their new places.
+            let is_move = event.kind == EventKind::ReservationMoved;
+            for (at, line) in record.lines.iter().enumerate().filter(|_| !is_move) {
+                let ([back, gone], [was, left]) = (after(&record.extra, at), after(&before, at));
+                if back < was || gone < left || line.totals[0] < back + gone {
+                    return Err(format!(
+                        "INV-5: {id} has {back} back and {gone} gone of {line:?}"
+                    ));
+                }
+                let level = (line.sku.clone(), line.location.clone());
+                *self.promised.entry(level).or_default() -= i64::from(back - was);
+            }
         }
         self.check_promised(id)
     }
@@ -177,17 +207,37 @@ impl Account {
             is_gone: false,
         };
         let number = record.number;
+        let grows = |before: &HoldRecord| before.open() < record.open();
         match self.holds.insert((shard, number), held) {
+            // It is over, or was forgotten in this event, and enters anew: as what became of it, or
+            // with units that moved to it.
+            Some(before)
+                if before.record.id == record.id && before.record.location == record.location =>
+            {
+                if grows(&before.record) {
+                    self.taken.push(number);
+                }
+                Ok(())
+            }
             Some(_) => Err(format!("hold {number} of shard {shard} was given twice")),
-            None => Ok(()),
+            None => {
+                self.taken.push(number);
+                Ok(())
+            }
         }
     }
 
-    fn stock(&mut self, stock: &StockEffect) {
+    fn stock(&mut self, event: &Event, stock: &StockEffect) {
         let level = (stock.sku.clone(), stock.location.clone());
-        let counters = self.levels.entry(level).or_default();
+        let counters = self.levels.entry(level.clone()).or_default();
+        let sold = counters.get(Counter::Sold);
         for (counter, value) in &stock.counters {
             counters.set(*counter, *value);
+        }
+        let moved = counters.get(Counter::Sold) - sold;
+        if event.kind == EventKind::StockShipped && moved != 0 {
+            *self.elsewhere.entry(level.clone()).or_default() += moved;
+            *self.promised.entry(level).or_default() += moved;
         }
     }
 
@@ -197,6 +247,9 @@ impl Account {
             let Effect::HoldCreated(hold) = effect else {
                 continue;
             };
+            if !self.taken.contains(&hold.number) {
+                continue;
+            }
             let level = (hold.sku.clone(), hold.location.clone());
             let free = self.levels.get(&level).map_or(0, Counters::free);
             if free < 0 {
@@ -219,6 +272,14 @@ impl Account {
                 continue;
             };
             let own = self.holds.range((shard, 0)..=(shard, u64::MAX));
+            // While units move, they are held at both places.
+            let moves = |held: &Held| {
+                let (other, is_other) = (&held.record, held.record.attempt != hold.attempt);
+                is_other && other.id == hold.id && other.sku == hold.sku && other.open() > 0
+            };
+            if hold.phase == HoldPhase::Tentative && own.clone().any(|(_, held)| moves(held)) {
+                continue;
+            }
             let counted = own.filter(|(_, held)| {
                 let is_meant = |(name, at): &(Text, Timestamp)| {
                     name == customer && event.at < at.after(LIMIT_WINDOW)
@@ -230,7 +291,7 @@ impl Account {
             });
             let units: u32 = counted
                 .map(|(_, held)| &held.record)
-                .map(|record| record.units - record.totals[1] - record.totals[2])
+                .map(|record| record.units - record.totals[1] - record.totals[2] - record.after[0])
                 .sum();
             if LIMIT_UNITS < units {
                 return Err(format!("{customer} has {units} units of {}", hold.sku));

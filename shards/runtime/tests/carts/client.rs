@@ -99,7 +99,16 @@ impl World {
     /// A caller sends something new.
     pub(crate) fn call(&mut self) -> Result<(), Fault> {
         let about = self.somebodys();
-        let command = match (self.rng.below(20), about) {
+        let command = match (self.rng.below(28), about) {
+            (20..=22, Some(id)) => self.cancel(id),
+            (23..=25, Some(id)) => match self.ship(id) {
+                Some(command) => command,
+                None => return Ok(()),
+            },
+            (26..=27, Some(id)) => match self.move_hold(id) {
+                Some(command) => command,
+                None => return Ok(()),
+            },
             (0..=11, Some(id)) if self.has_lapsed(id) => self.confirm(id),
             (0..=6, _) | (_, None) => self.reserve(),
             (7..=13, Some(id)) => self.confirm(id),
@@ -280,15 +289,7 @@ impl World {
                 view.id
             ));
         }
-        for (line, kept) in view.lines.iter().zip(&told.record.lines) {
-            let is_kept = line.units == kept.units
-                && line.confirmed <= kept.totals[0]
-                && line.released <= kept.totals[1];
-            if !is_kept {
-                return Err(format!("{} was told {line:?}, has {kept:?}", view.id));
-            }
-        }
-        Ok(())
+        crate::aftersale::is_kept(view, &told.record)
     }
 
     fn refused(&mut self, at: usize, refusal: &Refusal) -> Result<(), Fault> {
@@ -362,7 +363,7 @@ impl World {
     }
 
     /// Some of the lines of a reservation, some of their units.
-    fn some_lines(&mut self, id: ReservationId) -> Vec<LineUnits> {
+    pub(crate) fn some_lines(&mut self, id: ReservationId) -> Vec<LineUnits> {
         let view = &self.clients.told[&id];
         let mut some = Vec::new();
         for line in &view.lines {
@@ -439,6 +440,8 @@ fn subject(command: &Command) -> Option<ReservationId> {
         Command::Release(release) => Some(release.id),
         Command::Extend(extend) => Some(extend.id),
         Command::Pin(pin) => Some(pin.id),
+        Command::Cancel(cancel) => Some(cancel.id),
+        Command::MoveHold(moved) => Some(moved.id),
         _ => None,
     }
 }

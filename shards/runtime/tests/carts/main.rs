@@ -10,12 +10,14 @@
 //! that tells its story.
 
 mod account;
+mod aftersale;
 mod client;
 mod node;
 mod plant;
 mod rest;
 mod rng;
 mod stories;
+mod stories_aftersale;
 mod words;
 mod world;
 
@@ -110,7 +112,7 @@ fn carts_over_four_shards_stay_whole_whatever_happens() {
 /// A simulation that never gets there proves nothing.
 #[test]
 fn histories_reach_the_cases_that_matter() {
-    let mut reached = [0; 6];
+    let mut reached = [0; 10];
     for seed in 0..240 {
         let shards = 2 + (seed % 3) as u16;
         let mut world = World::new(seed, shards, None, false).expect("it starts");
@@ -133,7 +135,21 @@ fn histories_reach_the_cases_that_matter() {
                 .iter()
                 .any(|(_, hold, _, totals)| is_first(*hold) && totals[0] > 0)
         });
+        let became = |of: fn(&[u32; 2], &holdfast_core::LineRecord) -> bool| {
+            let is_such = move |home: &&holdfast_core::HomeRecord| {
+                let after = home.extra.as_ref().map_or(&[][..], |extra| &extra.after);
+                let mut lines = after.iter().zip(&home.lines);
+                lines.any(|(after, line)| line.foreign && of(after, line))
+            };
+            homes().filter(is_such).count()
+        };
+        let moved = homes().filter(|home| home.lines.iter().any(|line| line.units == 0));
+        let local = account.elsewhere.keys().count();
         let counts = [
+            became(|[back, _], _| *back > 0),
+            became(|[_, gone], _| *gone > 0),
+            moved.count(),
+            local,
             spread.count(),
             dropped.count(),
             left_out.count(),
@@ -146,6 +162,10 @@ fn histories_reach_the_cases_that_matter() {
         }
     }
     let names = [
+        "cancels over shards",
+        "shipments told to another shard",
+        "moves of units of another shard",
+        "sales that moved",
         "carts over shards",
         "dropped holds",
         "parts left out",
@@ -203,4 +223,19 @@ fn a_final_refusal_that_is_not_recorded_is_noticed_by_the_sale_after_it() {
 #[test]
 fn a_hold_named_by_its_id_alone_is_noticed_by_units_that_no_line_has() {
     is_noticed(Plant::NamedByIdAlone, 0, "belongs to no reservation");
+}
+
+#[test]
+fn a_cancel_that_is_not_told_is_noticed_by_units_that_stay_sold() {
+    is_noticed(Plant::CancelNotTold, 0, "confirmed, but");
+}
+
+#[test]
+fn a_sale_that_is_not_kept_is_noticed_by_units_that_stay_sold() {
+    is_noticed(Plant::SaleNotKept, 0, "confirmed, but");
+}
+
+#[test]
+fn a_shipment_that_home_has_not_heard_is_noticed_by_what_homes_know() {
+    is_noticed(Plant::ShippedNotHeard, 0, "too many");
 }

@@ -262,11 +262,15 @@ impl Node {
         let shard = self.shard.as_ref()?;
         let now = self.now(common);
         let at = shard.next_deadline(now)?;
-        let is_forgetting = shard.engine().next_deadline().is_none()
-            && shard
-                .engine()
-                .next_forget()
-                .is_some_and(|forget| forget <= at);
+        let engine = shard.engine();
+        // Homes are asked about kept holds once they may have forgotten them.
+        let kept = engine
+            .kept_holds()
+            .filter_map(|hold| engine.kept_hold(hold));
+        let kept = kept.map(|(_, due)| due).min();
+        let forgets = [engine.next_forget(), kept].into_iter().flatten();
+        let is_forgetting =
+            engine.next_deadline().is_none() && forgets.min().is_some_and(|forget| forget <= at);
         let is_near = at <= now.time.after(Millis::from_secs(15));
         Some((at, is_near || !is_forgetting))
     }

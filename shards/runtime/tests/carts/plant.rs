@@ -1,9 +1,10 @@
 //! Planted bugs: each is put between the shards, or between a shard and its disk, by the harness
 //! alone, so that no production code knows of them.
 
-use crate::world::World;
+use crate::world::{Envelope, World};
 use holdfast_core::{
-    Effect, Engine, Event, EventKind, HoldPhase, HoldRecord, ReservationId, Settle, Timestamp,
+    DropHold, Effect, Engine, Event, EventKind, HoldPhase, HoldRecord, NoteTold, ReservationId,
+    Settle, Timestamp,
 };
 use holdfast_runtime::peer::PeerMessage;
 
@@ -24,6 +25,12 @@ pub(crate) enum Plant {
     FinalRefusalNotRecorded,
     /// Home takes a hold for its own because it knows the id.
     NamedByIdAlone,
+    /// A decision leaves out what was cancelled.
+    CancelNotTold,
+    /// A part forgets what it sold as soon as nothing is open.
+    SaleNotKept,
+    /// A report of what was shipped is acknowledged, and home has not heard it.
+    ShippedNotHeard,
 }
 
 /// Reservations that a home must not forget yet.
@@ -57,6 +64,7 @@ fn own_expiry(hold: &HoldRecord) -> Settle {
         id: hold.id,
         hold: hold.number,
         version: hold.version + 1,
+        units: hold.units,
         confirmed,
         released,
         expired: expired + hold.open(),
@@ -65,9 +73,42 @@ fn own_expiry(hold: &HoldRecord) -> Settle {
     }
 }
 
+/// What a planted bug answers to a message in its receiver's stead, or beside it.
+pub(crate) fn answers(plant: Option<Plant>, envelope: &Envelope) -> Option<Envelope> {
+    let message = match (plant?, &envelope.message) {
+        (Plant::SaleNotKept, PeerMessage::Settled { id, holds, .. }) => {
+            let drop = |hold: &u64| DropHold {
+                id: *id,
+                hold: *hold,
+            };
+            PeerMessage::Drop(holds.iter().map(drop).collect())
+        }
+        (Plant::ShippedNotHeard, PeerMessage::Shipped(note)) => PeerMessage::Told(NoteTold {
+            id: note.id,
+            hold: note.hold,
+            shipped: note.shipped,
+        }),
+        _ => return None,
+    };
+    Some(Envelope {
+        from: envelope.to,
+        to: envelope.from,
+        message,
+    })
+}
+
 impl World {
     /// Alters what a shard sends, where the planted bug is about that.
     pub(crate) fn altered(&self, from: u16, to: u16, message: PeerMessage) -> PeerMessage {
+        if let (Some(Plant::CancelNotTold), PeerMessage::Decided(settles)) =
+            (self.common.plant, &message)
+        {
+            let settles = settles.iter().map(|settle| Settle {
+                cancelled: 0,
+                ..settle.clone()
+            });
+            return PeerMessage::Decided(settles.collect());
+        }
         let (Some(Plant::NamedByIdAlone), PeerMessage::Drop(drops)) = (self.common.plant, &message)
         else {
             return message;

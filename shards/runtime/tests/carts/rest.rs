@@ -112,7 +112,12 @@ impl World {
                 let held = held.ok_or_else(|| format!("{id} names hold {hold}, never made"))?;
                 let there = &held.record;
                 let fits = there.id == *id && there.units == units && there.totals == totals;
-                if !fits || there.phase != HoldPhase::Bound || !named.insert((shard, hold)) {
+                let is_told = there.told == there.after[1];
+                if !fits
+                    || !is_told
+                    || there.phase != HoldPhase::Bound
+                    || !named.insert((shard, hold))
+                {
                     return Err(format!(
                         "{id} has {units} units of {sku} as {totals:?}, its part {there:?}"
                     ));
@@ -141,6 +146,7 @@ impl World {
                 *confirmed.entry(level).or_default() += i64::from(line.totals[0]);
             }
         }
+        self.aftersale_adds_up(&mut confirmed)?;
         for (level, counters) in &self.account.levels {
             let sold = confirmed.get(level).copied().unwrap_or_default();
             let is_right = counters.get(Counter::Reserved) == 0
@@ -198,8 +204,12 @@ impl World {
         for node in &self.nodes {
             let engine = node.engine().expect("all are back");
             let fill = engine.fill();
-            if fill.reservations != 0 || fill.keys != 0 {
-                return Err(format!("shard {} never forgot {fill:?}", node.index));
+            let kept = engine.kept_holds().count();
+            if fill.reservations != 0 || fill.keys != 0 || kept != 0 {
+                return Err(format!(
+                    "shard {} never forgot {fill:?}, kept {kept}",
+                    node.index
+                ));
             }
         }
         Ok(())

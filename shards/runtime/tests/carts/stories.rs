@@ -4,13 +4,13 @@ use crate::client::{configure, receive};
 use crate::world::{Mood, World};
 use holdfast_core::{
     Answer, Command, Confirm, Counter, ExpiredReason, Late, LineUnits, Location, Millis, Mode,
-    Movement, MovementKind, Note, Patch, Refusal, Remainder, ReservationId, ReservationView,
-    Reserve, ReserveLine, ShortageReason, Sku, Text, Timestamp, Units,
+    Movement, MovementKind, Patch, Refusal, Remainder, ReservationId, ReservationView, Reserve,
+    ReserveLine, ShortageReason, Sku, Text, Timestamp, Units,
 };
 use holdfast_runtime::{Told, Unavailable};
 
 /// A world in which nothing goes wrong by itself, and late confirms are possible for 30 s.
-fn calm(shards: u16) -> World {
+pub(crate) fn calm(shards: u16) -> World {
     let is_short = |world: &World| world.common.policy.late_window == Millis::from_secs(30);
     let worlds = (0..).map(|seed| World::new(seed, shards, None, false).expect("it starts"));
     let mut world = worlds.into_iter().find(is_short).expect("half of them are");
@@ -25,7 +25,7 @@ fn calm(shards: u16) -> World {
 }
 
 /// A new SKU of a shard, with stock.
-fn stocked(world: &mut World, shard: u16, units: u32) -> Sku {
+pub(crate) fn stocked(world: &mut World, shard: u16, units: u32) -> Sku {
     let names = (0..).map(|number| Sku::parse(&format!("S{number}")).expect("a name"));
     let mut own = names.filter(|sku| {
         let is_new = !world
@@ -41,12 +41,12 @@ fn stocked(world: &mut World, shard: u16, units: u32) -> Sku {
     sku
 }
 
-fn send(world: &mut World, command: Command) -> usize {
+pub(crate) fn send(world: &mut World, command: Command) -> usize {
     world.send(command, true).expect("it is taken");
     world.clients.asks.len() - 1
 }
 
-fn reserve(world: &mut World, lines: &[(&Sku, u32)], mode: Mode) -> usize {
+pub(crate) fn reserve(world: &mut World, lines: &[(&Sku, u32)], mode: Mode) -> usize {
     let order = format!("order-{}", world.clients.asks.len());
     let lines = lines.iter().map(|(sku, units)| ReserveLine {
         sku: (*sku).clone(),
@@ -65,7 +65,7 @@ fn reserve(world: &mut World, lines: &[(&Sku, u32)], mode: Mode) -> usize {
     send(world, Command::Reserve(Box::new(reserve)))
 }
 
-fn confirm(world: &mut World, id: ReservationId) -> usize {
+pub(crate) fn confirm(world: &mut World, id: ReservationId) -> usize {
     let confirm = Confirm {
         id,
         lines: None,
@@ -76,7 +76,7 @@ fn confirm(world: &mut World, id: ReservationId) -> usize {
 }
 
 /// Everything arrives and is committed, timers run, for so long.
-fn pass(world: &mut World, ms: u64) {
+pub(crate) fn pass(world: &mut World, ms: u64) {
     world.flush().expect("all is well");
     for _ in 0..ms.div_ceil(20) {
         world.advance(ms.min(20));
@@ -87,13 +87,13 @@ fn pass(world: &mut World, ms: u64) {
     }
 }
 
-fn told(world: &World, ask: usize) -> Told {
+pub(crate) fn told(world: &World, ask: usize) -> Told {
     let told = world.clients.answers.iter().rev();
     let mut told = told.filter(|(at, _)| *at == ask);
     told.next().expect("it was answered").1.clone()
 }
 
-fn made(world: &World, ask: usize) -> ReservationView {
+pub(crate) fn made(world: &World, ask: usize) -> ReservationView {
     match told(world, ask) {
         Ok(Answer::Reservation { view, .. }) => *view,
         other => panic!("expected a reservation, was told {other:?}"),

@@ -44,6 +44,14 @@ pub(crate) fn of(message: &PeerMessage) -> String {
             version,
             holds,
         } => format!("Settled {} v{version} {holds:?}", id(*cart)),
+        PeerMessage::Shipped(note) => format!(
+            "Shipped {}/{} v{} {}",
+            id(note.id),
+            note.hold,
+            note.version,
+            note.shipped
+        ),
+        PeerMessage::Told(note) => format!("Told {}/{} {}", id(note.id), note.hold, note.shipped),
         PeerMessage::Reopened { shard } => format!("Reopened {shard}"),
     }
 }
@@ -59,10 +67,12 @@ fn settle(settle: &Settle) -> String {
         confirmed,
         released,
         expired,
+        cancelled,
+        units,
         ..
     } = settle;
     format!(
-        "{}/{hold} v{version} {confirmed}+{released}+{expired}",
+        "{}/{hold} v{version} {confirmed}+{released}+{expired} of {units}, {cancelled} back",
         id(settle.id)
     )
 }

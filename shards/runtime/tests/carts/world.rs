@@ -5,6 +5,7 @@
 //! what they had staged, their last batch lost or kept.
 
 use crate::account::{Account, Fault, Held};
+use crate::aftersale;
 use crate::client::Clients;
 use crate::node::{Common, Node};
 use crate::plant::{self, Plant};
@@ -185,7 +186,7 @@ impl World {
     /// Puts what leaves a shard on its way.
     pub(crate) fn post(&mut self, from: u16, out: Outbox) -> Result<(), Fault> {
         for (to, message) in out.peers {
-            self.sent += 1;
+            self.sent += u64::from(is_of_a_cart(&message));
             if self.account.is_strict {
                 self.is_durable(from, &message)?;
             }
@@ -218,6 +219,17 @@ impl World {
                 let is_over = |held: &Held| held.is_gone || held.record.open() == 0;
                 held.is_none_or(|held| is_over(held) || *version <= held.record.version)
             }),
+            PeerMessage::Shipped(note) => {
+                let held = self.account.holds.get(&(from, note.hold));
+                let is_known = |held: &Held| {
+                    note.version < held.record.version || note.shipped <= held.record.after[1]
+                };
+                held.is_some_and(is_known)
+            }
+            PeerMessage::Told(note) => {
+                let told = self.account.homes.get(&note.id);
+                told.is_some_and(|told| note.shipped <= aftersale::shipped(&told.record))
+            }
             PeerMessage::Try(_)
             | PeerMessage::Short(_)
             | PeerMessage::Ask { .. }
@@ -270,6 +282,12 @@ impl World {
     }
 
     fn arrive(&mut self, envelope: Envelope) -> Result<(), Fault> {
+        if let Some(answer) = plant::answers(self.common.plant, &envelope) {
+            self.net.push(answer);
+            if matches!(envelope.message, PeerMessage::Shipped(_)) {
+                return Ok(());
+            }
+        }
         let Envelope { from, to, message } = envelope;
         let planted = (self.common.plant == Some(Plant::DropWhileTrying))
             .then(|| self.hasty_drop(from, to, &message))
@@ -444,6 +462,18 @@ impl World {
         let ghosts = std::mem::take(&mut self.ghosts);
         self.net.extend(ghosts);
     }
+}
+
+/// Whether a message is more than the question whether a home has forgotten what it sold, or the
+/// answer to that.
+const fn is_of_a_cart(message: &PeerMessage) -> bool {
+    !matches!(
+        message,
+        PeerMessage::Ask { .. }
+            | PeerMessage::Decided(_)
+            | PeerMessage::Drop(_)
+            | PeerMessage::Settled { .. }
+    )
 }
 
 fn policy(rng: &mut Rng) -> Policy {
