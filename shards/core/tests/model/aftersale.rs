@@ -125,6 +125,9 @@ impl Model {
         let Some(level) = self.skus[sku].levels.get(to).cloned() else {
             return Outcome::refused(Refusal::UnknownLocation(vec![(sku.clone(), to.clone())]));
         };
+        if self.has_shut(to) {
+            return Outcome::refused(Refusal::LocationClosed(vec![(sku.clone(), to.clone())]));
+        }
         let free = self.free_alive(sku, to, now);
         if free < i64::from(units) {
             return Outcome::refused(Refusal::InsufficientStock(vec![ShortLine {

@@ -48,3 +48,8 @@ show r5                                                -> open: TEE@main confirm
 down 1s                                                -> resumed grace=1s
 release r5                                             -> released confirmed=2 released=2
 show TEE                                               -> available=8 on_hand=9 safety_stock=1 received=9 released=3 expired=5
+
+# Not to a location that was closed for selling.
+location store selling=false                           -> closed
+reserve r6 TEE@main 1                                  -> created
+move r6 TEE main store                                 -> refused location-closed TEE@store
