@@ -95,13 +95,13 @@ fn moved(movement: Movement) -> Command {
     Command::Movement(Box::new(movement))
 }
 
-/// A busy morning of two SKUs: receipts at two places, reserves, confirms, releases, expiries.
+/// A busy morning of two SKUs, long enough for several blocks: receipts at two places, reserves, confirms, releases, expiries.
 async fn morning(router: &Router, hands: &holdfast_runtime::clock::Hands) -> [Sku; 2] {
     let (tee, mug) = (sku("TEE-RED-M"), sku("MUG"));
-    stock(router, &tee, 500).await;
-    stock(router, &mug, 500).await;
+    stock(router, &tee, 5_000).await;
+    stock(router, &mug, 5_000).await;
     let mut open: Vec<ReservationId> = Vec::new();
-    for round in 0..300_u32 {
+    for round in 0..900_u32 {
         hands.advance(Millis::new(u64::from(round % 3) * 700));
         let own = if round % 3 == 0 { &mug } else { &tee };
         let order = format!("order-{round}");
@@ -186,7 +186,7 @@ async fn the_past_at_every_sequence_and_time_is_what_replay_gives() {
         Err(NoPast::Future)
     );
     let mut by_time = Vec::new();
-    for ms in (0..200_000).step_by(333) {
+    for ms in (0..620_000).step_by(997) {
         let at = timestamp(ms);
         by_time.push((at, router.past(&tee, At::Time(at)).await.expect("known")));
     }
