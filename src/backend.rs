@@ -21,6 +21,7 @@ use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
 use crate::http::probes::{Backend, Health};
 use crate::http::{Api, Bounds, Operator, Shards, admin_routes, data_routes};
+use crate::reconcile::Reconciler;
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
 };
@@ -172,12 +173,16 @@ pub async fn open(
     let router = runtime.router();
     let api = Api::new(router.clone(), Bounds::of(&config.http));
     health.set_operations(Arc::clone(api.operations()));
+    let reconciler = Reconciler::open(&config, &router)
+        .map_err(|error| (Exit::Failure, format!("reconciliations: {error}")))?;
+    api.set_reconciliations(reconciler.desk());
     shards.set(api.clone(), clock);
     let stock = Arc::new(Stock::new(router, &settings));
     let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
     let drain = config.http.drain_ms.duration();
     let stop = async move {
         watch.abort();
+        reconciler.stop();
         runtime.drain(drain).await;
     };
     Ok(Opened {

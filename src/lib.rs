@@ -10,6 +10,7 @@ pub mod demo;
 pub mod http;
 pub mod load;
 pub mod progress;
+pub mod reconcile;
 pub mod replay;
 pub mod service;
 pub mod show;

@@ -13,6 +13,7 @@ pub mod feeds;
 pub mod ledger;
 pub mod load;
 pub mod probe;
+pub mod reconcile;
 pub mod replay;
 pub mod serve;
 pub mod settings;
@@ -60,6 +61,8 @@ enum Command {
     Feeds(feeds::Args),
     /// Print a SKU's statement: every event with running balances; or its counters in the past
     Ledger(ledger::Args),
+    /// Compare a running server's ledger with a warehouse's count, with orders or a seller's feed
+    Reconcile(reconcile::Args),
     /// Ask a running server how it is, as a container's probe does: exit code 0 is yes, 1 is no
     Probe(probe::Args),
     /// Check the configuration, or show every value and where it came from
@@ -93,6 +96,7 @@ pub fn main() -> Exit {
         Command::Drifts(args) => on_this_thread(drifts::run(args)),
         Command::Feeds(args) => on_this_thread(feeds::run(args)),
         Command::Ledger(args) => on_this_thread(ledger::run(args)),
+        Command::Reconcile(args) => on_this_thread(reconcile::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),
         Command::Config(args) => config::run(args),
     }

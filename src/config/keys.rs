@@ -270,6 +270,24 @@ section! {
 }
 
 section! {
+    /// Comparing the ledger with files of warehouses, orders and sellers.
+    Reconcile {
+        /// Rows compared a second, at most.
+        rows_per_second: u64 = 200_000, from 100 to 100_000_000;
+        /// Rows of one file, at most.
+        rows_max: u64 = 5_000_000, from 1 to 100_000_000;
+        /// Corrections of at most this many units are approved at once; 0: none.
+        approve_units_max: u64 = 0, from 0 to 1_000_000_000;
+        /// … and of at most this share of what the ledger expects, in percent.
+        approve_share_max: u64 = 10, from 0 to 100;
+        /// A folder whose files are taken.
+        folder: Option<PathBuf> = None;
+        /// How often it is looked at.
+        interval_ms: Millis = Millis(MINUTE), from 100 to 86_400_000;
+    }
+}
+
+section! {
     /// The log, on stderr.
     Log {
         /// What is logged: a level, or levels by module.

@@ -24,6 +24,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
+use super::openapi_reconcile::RECONCILE;
 use super::openapi_statement::PAST;
 use super::openapi_stock::STOCK;
 use super::problem::Code;
@@ -36,7 +37,9 @@ use super::wire::configure::ConfigureBody;
 use super::wire::drift::{DecisionBody, DriftKindWord, LiftBody, StateWord};
 use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
-use super::{admin, admin_clock, admin_refusals, drifts, feeds, lookup, skus, statement};
+use super::{
+    admin, admin_clock, admin_refusals, drifts, feeds, lookup, reconciliations, skus, statement,
+};
 
 /// The document as text.
 pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -51,7 +54,12 @@ pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static str
 }
 
 fn table() -> impl Iterator<Item = &'static Call> {
-    CALLS.iter().chain(STOCK).chain(PAST).chain(ADMIN)
+    CALLS
+        .iter()
+        .chain(STOCK)
+        .chain(PAST)
+        .chain(RECONCILE)
+        .chain(ADMIN)
 }
 
 /// The document.
@@ -245,6 +253,7 @@ fn schemas() -> ComponentsBuilder {
     add::<lookup::PageShape<'_>>(&mut found);
     add::<statement::PageShape<'_>>(&mut found);
     add::<statement::PastShape<'_>>(&mut found);
+    add::<reconciliations::ReconciliationShape>(&mut found);
     add::<admin::ShardPage>(&mut found);
     add::<admin_clock::ClockBody>(&mut found);
     add::<admin_clock::ClockAnswer>(&mut found);
@@ -289,6 +298,11 @@ fn complete_values(found: &mut BTreeMap<String, RefOr<Schema>>) {
         ("retry_after_ms", number("As `Retry-After`, finer.")),
         ("content_type", text("The media type that was sent.")),
         ("body_bytes_max", number("The longest body, in bytes.")),
+        (
+            "reconciliation",
+            text("The reconciliation that has not ended."),
+        ),
+        ("received", number("Bytes of the file that are here.")),
         ("path", text("The path that no call has.")),
         ("method", text("The method that the path does not take.")),
         ("oldest", text("The first position that is still known.")),

@@ -115,6 +115,10 @@ codes! {
     UnknownDrift 404 "unknown-drift" "The drift is unknown"
     /// The drift was decided, or has changed since.
     DriftConflict 409 "drift-conflict" "The drift was decided, or has changed since"
+    /// A reconciliation of the same source has not ended.
+    ReconciliationRunning 409 "reconciliation-running" "A reconciliation of the same is running"
+    /// No reconciliation has this id.
+    UnknownReconciliation 404 "unknown-reconciliation" "The reconciliation is unknown"
     /// The first try with this key is still running.
     IdempotencyInProgress 409 "idempotency-in-progress" "The first try with this key is running"
     /// A counter would fall below zero.

@@ -177,6 +177,11 @@ pub(crate) fn ok(body: &impl Serialize) -> Response {
     json(StatusCode::OK, JSON, body, 4 * BODY_BYTES)
 }
 
+/// What was taken, and is done behind.
+pub(crate) fn accepted(body: &impl Serialize) -> Response {
+    json(StatusCode::ACCEPTED, JSON, body, 4 * BODY_BYTES)
+}
+
 /// An answer whose JSON is written already.
 pub(crate) fn written(text: Vec<u8>) -> Response {
     response(StatusCode::OK, JSON, text)

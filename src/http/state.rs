@@ -1,6 +1,6 @@
 //! What the data listener's handlers share: the way to the shards, and the bounds of a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use super::render;
 use super::wire::movement::Asked;
 use super::wire::operation::OpWord;
 use crate::config;
+use crate::reconcile::Desk;
 use crate::telemetry::Operations;
 
 /// Whether a call that changes something must carry a key.
@@ -52,6 +53,7 @@ struct Shared {
     bounds: Bounds,
     operations: Arc<Operations>,
     refusals: Refusals,
+    reconciliations: OnceLock<Desk>,
 }
 
 impl Bounds {
@@ -84,12 +86,23 @@ impl Api {
             bounds,
             operations,
             refusals: Refusals::new(shards, bounds.refusals_per_shard),
+            reconciliations: OnceLock::new(),
         }))
     }
 
     /// The counts of batch operations, for the metrics.
     pub fn operations(&self) -> &Arc<Operations> {
         &self.0.operations
+    }
+
+    /// Where reconciliations are handed in, from now on; there is one desk.
+    pub fn set_reconciliations(&self, desk: Desk) {
+        // A second one would not know what the first has taken.
+        let _ = self.0.reconciliations.set(desk);
+    }
+
+    pub(crate) fn reconciliations(&self) -> Option<&Desk> {
+        self.0.reconciliations.get()
     }
 
     pub(crate) fn router(&self) -> &Router {

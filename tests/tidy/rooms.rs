@@ -123,6 +123,14 @@ pub(crate) const ROOMS: &[Room] = &[
             proof would be worth little",
     },
     Room {
+        name: "src/reconcile",
+        at: "src/reconcile/",
+        except: "",
+        never: "axum crate::http holdfast_core::Decision holdfast_core::Effect \
+            holdfast_core::Engine holdfast_core::Event holdfast_core::Request holdfast_ledger hyper",
+        because: "what compares asks the runtime as any caller does, and knows no transport",
+    },
+    Room {
         name: "src/load",
         at: "src/load/",
         except: "src/load/targets/in_process.rs",

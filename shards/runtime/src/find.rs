@@ -45,6 +45,20 @@ impl Router {
         Ok(page)
     }
 
+    /// How these reservations stand, strongly; those that are not known are left out. Where a
+    /// shard can't be asked, nothing is answered.
+    pub async fn reservations(
+        &self,
+        ids: &[ReservationId],
+    ) -> Result<HashMap<ReservationId, ReservationView>, Unavailable> {
+        let mut page = LookupPage::default();
+        let views = self.resolve(ids, &mut page).await?;
+        match page.missing.first() {
+            Some(shard) => Err(Unavailable::Recovering { shard: *shard }),
+            None => Ok(views),
+        }
+    }
+
     /// The newest ids after `after` that the indexes have, up to `limit` over all shards.
     async fn search(
         &self,
