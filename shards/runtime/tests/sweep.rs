@@ -98,7 +98,7 @@ fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
 
 #[test]
 fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
-    const SHARE: u64 = 1_000;
+    const SHARE: u64 = 256;
     let mut world = World::new();
     let tee = sku("TEE-RED-M");
     world
