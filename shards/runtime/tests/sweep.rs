@@ -105,9 +105,9 @@ fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
         .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
         .expect("it is made");
     world
-        .run(receive(&tee, SHARE as u32 + 500))
+        .run(receive(&tee, SHARE as u32 + 200))
         .expect("it is stocked");
-    for _ in 0..SHARE + 500 {
+    for _ in 0..SHARE + 200 {
         view(world.run(reserve_ttl(&tee, 1, TTL)));
     }
     world.now.time = Timestamp::after(world.now.time, TTL);
