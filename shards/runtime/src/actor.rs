@@ -72,6 +72,10 @@ pub(crate) struct State {
     out: Outbox,
     /// Whether a `Go` is in the mailbox.
     is_going: bool,
+    /// Whether a `Tick` of its own is in the mailbox.
+    is_ticking: bool,
+    /// Whether the last sweep got all it might, so that there may be more to do.
+    has_swept: bool,
     /// How often a `HandOver` in the mailbox may still be put off; none is there without it.
     hand_over_in: Option<u32>,
     /// Events of the batch that was handed over last.
@@ -109,8 +113,8 @@ impl Actor for ShardActor {
             let _ = mailbox.send_message(Message::Tick);
         });
         let out = Outbox::default();
-        let (is_going, drained) = (false, None);
-        let (hand_over_in, flying) = (None, 0);
+        let (is_going, is_ticking, has_swept) = (false, false, false);
+        let (hand_over_in, flying, drained) = (None, 0, None);
         Ok(State {
             shard,
             hand_over,
@@ -121,6 +125,8 @@ impl Actor for ShardActor {
             queued,
             out,
             is_going,
+            is_ticking,
+            has_swept,
             hand_over_in,
             flying,
             drained,
@@ -162,10 +168,9 @@ impl Actor for ShardActor {
             Message::Failed(reason) => return Err(reason.into()),
             Message::Tick => {
                 state.timer.fired();
+                state.is_ticking = false;
                 is_sweeping = state.shard.tick(now, &mut state.out);
-                if is_sweeping {
-                    myself.send_message(Message::Tick)?;
-                }
+                state.has_swept |= is_sweeping;
             }
             Message::Go => {
                 state.is_going = false;
@@ -216,8 +221,21 @@ impl State {
             let _ = drained.send(());
         }
         if !self.shard.is_draining() {
-            self.timer.arm(self.shard.next_deadline(now));
+            self.sweep_on(myself, now)?;
         }
+        Ok(())
+    }
+
+    /// A sweep that stopped at a bound goes on as soon as it may: at once, or when the batch that
+    /// has its share of expiries was handed over. All others wait for the timer.
+    fn sweep_on(&mut self, myself: &ActorRef<Message>, now: Now) -> Result<(), ActorProcessingErr> {
+        let next = self.shard.next_deadline(now);
+        let is_due = next.is_some_and(|deadline| deadline <= now.time);
+        if self.has_swept && is_due && !self.is_ticking {
+            (self.has_swept, self.is_ticking) = (false, true);
+            myself.send_message(Message::Tick)?;
+        }
+        self.timer.arm(next);
         Ok(())
     }
 

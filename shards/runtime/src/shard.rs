@@ -34,7 +34,7 @@ use std::sync::atomic::Ordering;
 
 /// Expiries that one commit takes along: who reserves while a million holds lapse waits for a
 /// commit, and must not wait for all of them.
-const EXPIRIES_PER_COMMIT: usize = 1_000;
+const EXPIRIES_PER_COMMIT: usize = 256;
 
 /// What is past its retention is looked for this often.
 const FORGET_EVERY: Millis = Millis::from_secs(1);
@@ -119,7 +119,8 @@ impl Shard {
         self.drive(now, out);
     }
 
-    /// Sweeps what time has brought, a bounded number. True while more is due.
+    /// Sweeps what time has brought, a bounded number. True if it stopped at a bound, so that more
+    /// may be due.
     pub fn tick(&mut self, now: Now, out: &mut Outbox) -> bool {
         let limit = self.core.engine.policy().expire_per_turn;
         self.core.expiries_left = limit;
@@ -151,7 +152,7 @@ impl Shard {
             .store(backlog, Ordering::Relaxed);
         self.carts.tick(&mut self.core.turn(now, out));
         self.drive(now, out);
-        swept == limit || forgot
+        (0 < room && room <= swept) || forgot
     }
 
     /// When [`Self::tick`] has something to do, at the earliest.

@@ -98,16 +98,16 @@ fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
 
 #[test]
 fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
-    const SHARE: u64 = 1_000;
+    const SHARE: u64 = 256;
     let mut world = World::new();
     let tee = sku("TEE-RED-M");
     world
         .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
         .expect("it is made");
     world
-        .run(receive(&tee, SHARE as u32 + 500))
+        .run(receive(&tee, SHARE as u32 + 200))
         .expect("it is stocked");
-    for _ in 0..SHARE + 500 {
+    for _ in 0..SHARE + 200 {
         view(world.run(reserve_ttl(&tee, 1, TTL)));
     }
     world.now.time = Timestamp::after(world.now.time, TTL);
