@@ -20,7 +20,7 @@ use crate::cli::Exit;
 use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
 use crate::http::probes::{Backend, Health};
-use crate::http::{Api, Bounds, Operator, Shards, admin_routes, data_routes};
+use crate::http::{Api, Bounds, Imports, Operator, Shards, admin_routes, data_routes};
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
 };
@@ -170,7 +170,11 @@ pub async fn open(
         .await
         .map_err(|error| refused(&error))?;
     let router = runtime.router();
-    let api = Api::new(router.clone(), Bounds::of(&config.http));
+    let api = Api::new(
+        router.clone(),
+        Bounds::of(&config.http),
+        Imports::new(&config),
+    );
     health.set_operations(Arc::clone(api.operations()));
     shards.set(api.clone(), clock);
     let stock = Arc::new(Stock::new(router, &settings));

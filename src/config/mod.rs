@@ -15,7 +15,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use keys::{Archive, Carts, Data, Http, Log, Lookup, Reservations, Shards, Statement, Stock};
+pub use keys::{
+    Archive, Carts, Data, Http, Imports, Log, Lookup, Reservations, Shards, Statement, Stock,
+};
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub archive: Archive,
     /// `[statement]`
     pub statement: Statement,
+    /// `[imports]`
+    pub imports: Imports,
     /// `[log]`
     pub log: Log,
 }
@@ -140,7 +144,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 10] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 11] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -151,6 +155,7 @@ impl Config {
             ("lookup", &self.lookup),
             ("archive", &self.archive),
             ("statement", &self.statement),
+            ("imports", &self.imports),
             ("log", &self.log),
         ]
     }
@@ -166,6 +171,7 @@ impl Config {
             "lookup" => &mut self.lookup,
             "archive" => &mut self.archive,
             "statement" => &mut self.statement,
+            "imports" => &mut self.imports,
             "log" => &mut self.log,
             _ => return None,
         })

@@ -6,8 +6,8 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, lookup, probes, reservations,
-    skus, statement, stock,
+    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, imports, lookup, probes,
+    reservations, skus, statement, stock,
 };
 
 /// The data listener's calls.
@@ -34,6 +34,8 @@ pub fn data_routes(api: Api) -> Mounted {
         .config_route("/v1/drifts/{id}/approve", post(drifts::approve))
         .config_route("/v1/drifts/{id}/dismiss", post(drifts::dismiss))
         .route("/v1/skus/{sku}/ledger", get(statement::ledger))
+        .streamed_route("/v1/imports", imports::import)
+        .route("/v1/imports/{identity}", get(imports::read))
         .with_state(api)
 }
 
