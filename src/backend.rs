@@ -22,6 +22,7 @@ use crate::config::{self, Config, OrAuto, machine};
 use crate::http::probes::{Backend, Health};
 use crate::http::{Api, Bounds, Operator, Shards, admin_routes, data_routes};
 use crate::reconcile::Reconciler;
+use crate::http::{Api, Bounds, Imports, Operator, Shards, admin_routes, data_routes};
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
 };
@@ -171,7 +172,11 @@ pub async fn open(
         .await
         .map_err(|error| refused(&error))?;
     let router = runtime.router();
-    let api = Api::new(router.clone(), Bounds::of(&config.http));
+    let api = Api::new(
+        router.clone(),
+        Bounds::of(&config.http),
+        Imports::new(&config),
+    );
     health.set_operations(Arc::clone(api.operations()));
     let reconciler = Reconciler::open(&config, &router)
         .map_err(|error| (Exit::Failure, format!("reconciliations: {error}")))?;

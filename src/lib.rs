@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod demo;
 pub mod http;
+pub mod import;
 pub mod load;
 pub mod progress;
 pub mod reconcile;

@@ -26,6 +26,8 @@ pub enum Exit {
     Corrupt,
     /// The server could not be reached.
     Unreachable,
+    /// Rows of an import were bad; the others went in.
+    BadRows,
     /// A run of `load` broke an invariant.
     InvariantBroken,
     /// A run of `load` missed a threshold.
@@ -48,6 +50,7 @@ impl Exit {
             Exit::ProofFailed => 5,
             Exit::Corrupt => 6,
             Exit::Unreachable => 7,
+            Exit::BadRows => 8,
             Exit::InvariantBroken => 98,
             Exit::ThresholdMissed => 99,
             Exit::Interrupted => 130,
@@ -75,6 +78,7 @@ Exit codes:
   5    the proof did not hold (demo, replay)
   6    corruption found (verify)
   7    the server cannot be reached
+  8    rows of the file were bad, the others went in (import)
   98   an invariant was broken (load)
   99   a threshold was missed (load)
   130  ended at once by a second SIGINT (load: by the first); 143 by a second SIGTERM"

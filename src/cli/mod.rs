@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod drifts;
 pub mod feeds;
+pub mod import;
 pub mod ledger;
 pub mod load;
 pub mod probe;
@@ -51,6 +52,8 @@ enum Command {
     Replay(replay::Args),
     /// Rehearse a sale: load a server as a scenario says, measure it, and prove what it answered
     Load(load::Args),
+    /// Import movements and settings from a file of CSV or NDJSON; exit code 8 if rows were bad
+    Import(import::Args),
     /// Prove that a stopped data directory is whole and its state holds; exit code 6 if not
     Verify(verify::Args),
     /// Look at a SKU, or pause and resume its sale
@@ -77,6 +80,7 @@ Examples:
   holdfast sku pause TEE-RED-M --reason \"wrong price\"
   holdfast ledger TEE-RED-M --as-of 2026-11-27T08:00:00Z
   holdfast replay baskets.csv.gz --locations one --json
+  holdfast import stock.csv --create --report report.json
   holdfast load flash-sale --out ./results
   HOLDFAST_HTTP_LISTEN=127.0.0.1:8080 holdfast config show
 
@@ -91,6 +95,7 @@ pub fn main() -> Exit {
         Command::Demo(args) => on_all_cores(demo::run(args)),
         Command::Replay(args) => on_all_cores(replay::run(args)),
         Command::Load(args) => on_all_cores(load::run(args)),
+        Command::Import(args) => on_this_thread(import::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Sku(args) => on_this_thread(sku::run(args)),
         Command::Drifts(args) => on_this_thread(drifts::run(args)),

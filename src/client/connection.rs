@@ -8,7 +8,7 @@ use std::{io, sync::Mutex, time::Duration};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
-    body::Bytes,
+    body::{Body, Bytes},
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
@@ -99,15 +99,7 @@ impl Pool {
                 return Ok(sender);
             }
         }
-        match &self.target {
-            Target::Tcp(authority) => {
-                let stream = connect(TcpStream::connect(authority.as_str())).await?;
-                // Small requests wait for nothing; without it the kernel would hold them back.
-                stream.set_nodelay(true).map_err(Broken::Connect)?;
-                shake_hands(stream).await
-            }
-            Target::Unix(path) => shake_hands(connect(UnixStream::connect(path)).await?).await,
-        }
+        open(&self.target).await
     }
 
     fn pop(&self) -> Option<Sender> {
@@ -127,6 +119,24 @@ impl Pool {
     }
 }
 
+/// A new connection, driven by a task of its own; for bodies of any kind.
+pub(super) async fn open<B>(target: &Target) -> Result<SendRequest<B>, Broken>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match target {
+        Target::Tcp(authority) => {
+            let stream = connect(TcpStream::connect(authority.as_str())).await?;
+            // Small requests wait for nothing; without it the kernel would hold them back.
+            stream.set_nodelay(true).map_err(Broken::Connect)?;
+            shake_hands(stream).await
+        }
+        Target::Unix(path) => shake_hands(connect(UnixStream::connect(path)).await?).await,
+    }
+}
+
 async fn connect<S>(opening: impl Future<Output = io::Result<S>>) -> Result<S, Broken> {
     match timeout(CONNECT_MAX, opening).await {
         Ok(opened) => opened.map_err(Broken::Connect),
@@ -134,9 +144,12 @@ async fn connect<S>(opening: impl Future<Output = io::Result<S>>) -> Result<S, B
     }
 }
 
-async fn shake_hands<S>(stream: S) -> Result<Sender, Broken>
+async fn shake_hands<S, B>(stream: S) -> Result<SendRequest<B>, Broken>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (sender, driver) = http1::handshake(TokioIo::new(stream))
         .await

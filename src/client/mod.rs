@@ -16,6 +16,7 @@ mod outage;
 mod policy;
 mod send;
 mod target;
+mod upload;
 pub mod wire;
 
 pub use api::{Failure, Receipt, Received, Said, confirm_call, read, reserve_call};
@@ -24,3 +25,4 @@ pub use outage::Outages;
 pub use policy::{Patience, Retries};
 pub use send::{Answer, Call, Client, GaveUp, Reason};
 pub use target::{BadTarget, Target};
+pub use upload::{Upload, upload};

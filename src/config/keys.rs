@@ -284,6 +284,20 @@ section! {
         folder: Option<PathBuf> = None;
         /// How often it is looked at.
         interval_ms: Millis = Millis(MINUTE), from 100 to 86_400_000;
+    /// Files of movements and settings, sent to `POST /v1/imports`.
+    Imports {
+        /// Imports at once.
+        at_once_max: u64 = 4, from 1 to 1_000;
+        /// A row's line.
+        row_bytes_max: Bytes = Bytes(16 * KIB), from 1_024 to 1_048_576;
+        /// Rows sent to a shard in one message.
+        group_rows: u64 = 1_000, from 1 to 100_000;
+        /// Bad rows that a report tells one by one; further ones are counted.
+        bad_rows_max: u64 = 1_000, from 0 to 1_000_000;
+        /// Imports whose place and report are kept; the oldest are forgotten.
+        records_max: u64 = 1_000, from 1 to 1_000_000;
+        /// How long a shard may take no row before the import stops.
+        patience_ms: Millis = Millis(MINUTE), from 10 to 3_600_000;
     }
 }
 

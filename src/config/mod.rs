@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 pub use keys::{
     Archive, Carts, Data, Http, Log, Lookup, Reconcile, Reservations, Shards, Statement, Stock,
+    Archive, Carts, Data, Http, Imports, Log, Lookup, Reservations, Shards, Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
@@ -48,6 +49,8 @@ pub struct Config {
     pub statement: Statement,
     /// `[reconcile]`
     pub reconcile: Reconcile,
+    /// `[imports]`
+    pub imports: Imports,
     /// `[log]`
     pub log: Log,
 }
@@ -156,6 +159,7 @@ impl Config {
             ("archive", &self.archive),
             ("statement", &self.statement),
             ("reconcile", &self.reconcile),
+            ("imports", &self.imports),
             ("log", &self.log),
         ]
     }
@@ -172,6 +176,7 @@ impl Config {
             "archive" => &mut self.archive,
             "statement" => &mut self.statement,
             "reconcile" => &mut self.reconcile,
+            "imports" => &mut self.imports,
             "log" => &mut self.log,
             _ => return None,
         })

@@ -16,6 +16,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use tracing::{Level, debug, debug_span, error, warn};
@@ -70,6 +71,11 @@ impl Edge {
         &self.metrics
     }
 
+    /// The calls.
+    pub(super) fn routes(&self) -> &Mounted {
+        &self.routes
+    }
+
     /// The bounds of this listener.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -89,20 +95,16 @@ impl Edge {
         let (route, lane) = self.routes.find(&method, head.uri.path());
         let path = tracing::enabled!(Level::DEBUG).then(|| head.uri.path().to_owned());
 
-        let mut response = match self.body(body, clock, arrived).await {
-            Ok(bytes) => match self.place(lane) {
-                Some(_place) => {
-                    let waited = clock.stage() == Stage::Body;
-                    clock.enter(
-                        Stage::Handler,
-                        if waited { Instant::now() } else { arrived },
-                    );
-                    self.handle(self.routes.call(route, head, bytes), &id, clock)
-                        .await
-                }
-                None => self.overloaded(lane).into_response(),
-            },
-            Err(fault) => fault.into_response(),
+        let streamed = route.filter(|route| self.routes.is_streamed(*route, &method));
+        let mut response = if let Some(route) = streamed {
+            match self.place(lane) {
+                // Boxed, so that the other calls need not make room for it.
+                Some(_place) => Box::pin(self.stream(route, head, body, &id, clock)).await,
+                None => Self::turn_away(self.overloaded(lane), clock),
+            }
+        } else {
+            self.whole((route, lane), (head, body), &id, clock, arrived)
+                .await
         };
         response
             .headers_mut()
@@ -125,7 +127,34 @@ impl Edge {
         Ok(response)
     }
 
-    async fn handle(
+    /// Runs a handler that wants its body whole.
+    async fn whole(
+        &self,
+        (route, lane): (Option<usize>, Lane),
+        request: (Parts, Incoming),
+        id: &RequestId,
+        clock: &Clock,
+        arrived: Instant,
+    ) -> Response {
+        let (head, body) = request;
+        match self.body(body, clock, arrived).await {
+            Ok(bytes) => match self.place(lane) {
+                Some(_place) => {
+                    let waited = clock.stage() == Stage::Body;
+                    clock.enter(
+                        Stage::Handler,
+                        if waited { Instant::now() } else { arrived },
+                    );
+                    self.handle(self.routes.call(route, head, bytes), id, clock)
+                        .await
+                }
+                None => self.overloaded(lane).into_response(),
+            },
+            Err(fault) => fault.into_response(),
+        }
+    }
+
+    pub(super) async fn handle(
         &self,
         handler: impl Future<Output = Response>,
         id: &RequestId,

@@ -35,7 +35,7 @@ struct Charge<'a> {
 }
 
 /// What came next of a body.
-enum Piece {
+pub(super) enum Arrived {
     Data(Bytes),
     End,
     Late,
@@ -58,11 +58,11 @@ impl Edge {
             return Err(self.too_large(body, clock).await);
         }
         let first = match next(&mut body, clock, arrived).await {
-            Piece::Data(bytes) if body.is_end_stream() => return Ok(bytes),
-            Piece::Data(bytes) => bytes,
-            Piece::End => return Ok(Bytes::new()),
-            Piece::Late => return Err(self.late(clock)),
-            Piece::Broken => return Err(broken()),
+            Arrived::Data(bytes) if body.is_end_stream() => return Ok(bytes),
+            Arrived::Data(bytes) => bytes,
+            Arrived::End => return Ok(Bytes::new()),
+            Arrived::Late => return Err(self.late(clock)),
+            Arrived::Broken => return Err(broken()),
         };
         if clock.stage() != Stage::Body {
             clock.enter(Stage::Body, arrived);
@@ -72,10 +72,10 @@ impl Edge {
             bytes: 0,
         };
         let mut whole = Vec::with_capacity(body.size_hint().lower() as usize + first.len());
-        let mut piece = Piece::Data(first);
+        let mut piece = Arrived::Data(first);
         loop {
             match piece {
-                Piece::Data(bytes) => {
+                Arrived::Data(bytes) => {
                     if (whole.len() + bytes.len()) as u64 > max {
                         drop(whole);
                         return Err(self.too_large(body, clock).await);
@@ -86,9 +86,9 @@ impl Edge {
                     }
                     whole.extend_from_slice(&bytes);
                 }
-                Piece::End => return Ok(whole.into()),
-                Piece::Late => return Err(self.late(clock)),
-                Piece::Broken => return Err(broken()),
+                Arrived::End => return Ok(whole.into()),
+                Arrived::Late => return Err(self.late(clock)),
+                Arrived::Broken => return Err(broken()),
             }
             piece = next(&mut body, clock, arrived).await;
         }
@@ -152,31 +152,31 @@ async fn discarded(body: &mut Incoming, clock: &Clock) -> bool {
     let mut left = DISCARD_BYTES_MAX;
     loop {
         match next(body, clock, Instant::now()).await {
-            Piece::Data(bytes) if bytes.len() as u64 <= left => left -= bytes.len() as u64,
-            Piece::End => return true,
-            Piece::Data(_) | Piece::Late | Piece::Broken => return false,
+            Arrived::Data(bytes) if bytes.len() as u64 <= left => left -= bytes.len() as u64,
+            Arrived::End => return true,
+            Arrived::Data(_) | Arrived::Late | Arrived::Broken => return false,
         }
     }
 }
 
 /// The next piece of data; from the first wait on the body's clock is running.
-async fn next(body: &mut Incoming, clock: &Clock, arrived: Instant) -> Piece {
+pub(super) async fn next(body: &mut Incoming, clock: &Clock, arrived: Instant) -> Arrived {
     poll_fn(|cx| {
         loop {
             match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers say nothing to us.
                     if let Ok(bytes) = frame.into_data() {
-                        return Poll::Ready(Piece::Data(bytes));
+                        return Poll::Ready(Arrived::Data(bytes));
                     }
                 }
-                Poll::Ready(None) => return Poll::Ready(Piece::End),
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Piece::Broken),
+                Poll::Ready(None) => return Poll::Ready(Arrived::End),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Arrived::Broken),
                 Poll::Pending if clock.stage() != Stage::Body => {
                     clock.enter(Stage::Body, arrived);
                     return Poll::Pending;
                 }
-                Poll::Pending if clock.is_late() => return Poll::Ready(Piece::Late),
+                Poll::Pending if clock.is_late() => return Poll::Ready(Arrived::Late),
                 Poll::Pending => return Poll::Pending,
             }
         }

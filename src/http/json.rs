@@ -139,7 +139,7 @@ fn refusal<'a, T: Deserialize<'a>>(bytes: &'a [u8], first: &serde_json::Error) -
 }
 
 /// What serde says in words of Rust, said in words of JSON.
-fn in_words_of_json(text: &str) -> String {
+pub(crate) fn in_words_of_json(text: &str) -> String {
     const WORDS: [(&str, &str); 7] = [
         ("expected u64", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number, 0 or more"),
@@ -154,7 +154,7 @@ fn in_words_of_json(text: &str) -> String {
 }
 
 /// The field that serde names in "missing field `x`" and the like.
-fn field_of(text: &str) -> Option<&str> {
+pub(crate) fn field_of(text: &str) -> Option<&str> {
     [
         "missing field `",
         "unknown field `",

@@ -22,6 +22,8 @@ pub(crate) enum Stage {
     Body,
     /// A handler is at work.
     Handler,
+    /// A handler is at work on a body that is still arriving; it bounds its own time.
+    Stream,
 }
 
 /// What the timer should do.
@@ -91,6 +93,7 @@ impl Clock {
             Stage::Head => (limits.header_timeout, Cut::HeadTimeout),
             Stage::Body => (limits.body_timeout, Cut::BodyTimeout),
             Stage::Handler => (limits.request_timeout, Cut::HandlerTimeout),
+            Stage::Stream => return Verdict::Fine(limits.shortest()),
         };
         let since = self.since_micros.load(Ordering::Relaxed);
         let spent = Duration::from_micros(self.micros(now).saturating_sub(since));
@@ -110,7 +113,8 @@ impl Clock {
             0 => Stage::Idle,
             1 => Stage::Head,
             2 => Stage::Body,
-            _ => Stage::Handler,
+            3 => Stage::Handler,
+            _ => Stage::Stream,
         }
     }
 

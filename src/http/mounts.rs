@@ -7,6 +7,7 @@ use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
     admin_clock, admin_refusals, aftersale, batch, drifts, feeds, lookup, probes, reconciliations,
+    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, imports, lookup, probes,
     reservations, skus, statement, stock,
 };
 
@@ -40,6 +41,8 @@ pub fn data_routes(api: Api) -> Mounted {
             "/v1/reconciliations/{id}/rows",
             post(reconciliations::go_on),
         )
+        .streamed_route("/v1/imports", imports::import)
+        .route("/v1/imports/{identity}", get(imports::read))
         .with_state(api)
 }
 

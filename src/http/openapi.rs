@@ -22,9 +22,11 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use super::imports::Report as ImportReport;
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
 use super::openapi_reconcile::RECONCILE;
+use super::openapi_imports::IMPORTS;
 use super::openapi_statement::PAST;
 use super::openapi_stock::STOCK;
 use super::problem::Code;
@@ -60,6 +62,8 @@ fn table() -> impl Iterator<Item = &'static Call> {
         .chain(PAST)
         .chain(RECONCILE)
         .chain(ADMIN)
+    let facts = STOCK.iter().chain(PAST).chain(IMPORTS);
+    CALLS.iter().chain(facts).chain(ADMIN)
 }
 
 /// The document.
@@ -130,8 +134,15 @@ fn operation(call: &Call) -> OperationBuilder {
         } else {
             Required::False
         };
+        let media_types: &[&str] = match schema {
+            "Text" => &["text/csv", "application/x-ndjson"],
+            _ => &["application/json"],
+        };
         let body = RequestBodyBuilder::new().required(Some(required));
-        operation = operation.request_body(Some(body.content("application/json", content).build()));
+        let body = media_types.iter().fold(body, |body, media_type| {
+            body.content(*media_type, content.clone())
+        });
+        operation = operation.request_body(Some(body.build()));
     }
     for answer in call.answers {
         operation = operation.response(answer.status.to_string(), success(call, answer));
@@ -254,6 +265,7 @@ fn schemas() -> ComponentsBuilder {
     add::<statement::PageShape<'_>>(&mut found);
     add::<statement::PastShape<'_>>(&mut found);
     add::<reconciliations::ReconciliationShape>(&mut found);
+    add::<ImportReport>(&mut found);
     add::<admin::ShardPage>(&mut found);
     add::<admin_clock::ClockBody>(&mut found);
     add::<admin_clock::ClockAnswer>(&mut found);
@@ -293,6 +305,12 @@ fn complete_values(found: &mut BTreeMap<String, RefOr<Schema>>) {
             "field",
             text("What is wrong: a field such as `lines[0].qty`, a header, a parameter."),
         ),
+        ("next_line", number("Of an import: the line to go on with.")),
+        (
+            "next_offset",
+            number("Of an import: bytes of the file before that line."),
+        ),
+        ("imports_max", number("The most imports at once.")),
         ("table", text("The table that is full.")),
         ("shard", number("The shard that did not serve.")),
         ("retry_after_ms", number("As `Retry-After`, finer.")),

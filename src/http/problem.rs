@@ -105,6 +105,14 @@ codes! {
     OverMove 409 "over-move" "More than is held there was to be moved"
     /// An opening balance comes first, and once.
     AlreadyOpened 409 "already-opened" "Stock has been recorded there before"
+    /// Another call is importing the same file.
+    ImportInProgress 409 "import-in-progress" "The file is being imported"
+    /// An import was to go on where it does not stand.
+    ImportGap 409 "import-gap" "The import stands elsewhere"
+    /// What was imported can't be told from what was not: its keys are forgotten.
+    ImportAged 409 "import-aged" "The import is too old to be repeated"
+    /// No import of this identity is known.
+    UnknownImport 404 "unknown-import" "The import is unknown"
     /// The location does not sell.
     LocationClosed 409 "location-closed" "The location is closed for selling"
     /// The source contradicted itself, and somebody must look.
@@ -272,6 +280,17 @@ impl Problem {
     /// Its code.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What happened and what to do next.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// A value it was given.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        let found = self.values.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value)
     }
 
     /// Its status.

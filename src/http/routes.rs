@@ -14,8 +14,10 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
+use http_body_util::BodyExt;
 
 use super::call::Call;
+use super::pieces::Pieces;
 use super::problem::{Code, Problem};
 
 /// Which bound on requests in flight counts.
@@ -36,6 +38,12 @@ type Handler<S> = Box<dyn Fn(S, Call) -> Answer + Send + Sync>;
 /// The same with its state.
 type Direct = Box<dyn Fn(Call) -> Answer + Send + Sync>;
 
+/// A handler of `POST` that takes its body in pieces.
+type Streamed<S> = Box<dyn Fn(S, Parts, Pieces) -> Answer + Send + Sync>;
+
+/// The same with its state.
+type Stream = Box<dyn Fn(Parts, Pieces) -> Answer + Send + Sync>;
+
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     index: usize,
@@ -50,6 +58,7 @@ pub struct Routes<S> {
     templates: Vec<&'static str>,
     /// By the template's index.
     handlers: Vec<Option<Handler<S>>>,
+    streamed: Vec<Option<Streamed<S>>>,
 }
 
 /// Routes ready to serve.
@@ -58,6 +67,7 @@ pub struct Mounted {
     table: matchit::Router<Entry>,
     templates: Vec<&'static str>,
     direct: Vec<Option<Direct>>,
+    streams: Vec<Option<Stream>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
@@ -67,6 +77,7 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
             table: matchit::Router::new(),
             templates: Vec::new(),
             handlers: Vec::new(),
+            streamed: Vec::new(),
         }
     }
 }
@@ -122,6 +133,35 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add(template, Lane::Config, handlers)
     }
 
+    /// Adds a path without parts whose `POST` takes its body in pieces, as they come; its lane is
+    /// configuration.
+    ///
+    /// # Panics
+    /// If the path is there already.
+    #[must_use]
+    pub(crate) fn streamed_route<F, A>(self, template: &'static str, handler: F) -> Self
+    where
+        F: Fn(State<S>, Parts, Pieces) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Result<Response, Problem>> + Send + 'static,
+    {
+        let whole = handler.clone();
+        // Axum knows it too: it is what lists the path's methods.
+        let known = post(move |state: State<S>, request: Request| async move {
+            let (head, body) = request.into_parts();
+            let collected = body.collect().await;
+            let unreadable = |_| Problem::invalid("", "the body can't be read");
+            let bytes = collected.map_err(unreadable)?.to_bytes();
+            whole(state, head, Pieces::whole(bytes)).await
+        });
+        let mut routes = self.config_route(template, known);
+        let last = routes.streamed.last_mut().expect("it was just added");
+        *last = Some(Box::new(move |state, head, pieces| {
+            let answer = handler(State(state), head, pieces);
+            Box::pin(async { answer.await.into_response() })
+        }));
+        routes
+    }
+
     fn add(mut self, template: &'static str, writes: Lane, handlers: MethodRouter<S>) -> Self {
         let entry = Entry {
             index: self.templates.len(),
@@ -132,6 +172,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             .expect("every path is mounted once");
         self.templates.push(template);
         self.handlers.push(None);
+        self.streamed.push(None);
         self.router = self.router.route(template, handlers);
         self
     }
@@ -144,6 +185,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             Some(direct)
         };
         let direct = self.handlers.into_iter().map(with_state).collect();
+        let streamed = |handler: Option<Streamed<S>>| {
+            let (handler, state) = (handler?, state.clone());
+            let stream: Stream = Box::new(move |head, pieces| handler(state.clone(), head, pieces));
+            Some(stream)
+        };
+        let streams = self.streamed.into_iter().map(streamed).collect();
         let router = self
             .router
             .fallback(not_found)
@@ -154,6 +201,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             table: self.table,
             templates: self.templates,
             direct,
+            streams,
         }
     }
 }
@@ -176,6 +224,17 @@ impl Mounted {
             found.value.writes
         };
         (Some(found.value.index), lane)
+    }
+
+    /// Whether a request's body goes to its handler in pieces.
+    pub(crate) fn is_streamed(&self, route: usize, method: &Method) -> bool {
+        *method == Method::POST && self.streams[route].is_some()
+    }
+
+    /// Runs the handler of a route that [`Self::is_streamed`].
+    pub(crate) async fn stream(&self, route: usize, head: Parts, pieces: Pieces) -> Response {
+        let stream = self.streams[route].as_ref();
+        stream.expect("the route is streamed")(head, pieces).await
     }
 
     /// Runs the handler of the route that [`Self::find`] found.

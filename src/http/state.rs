@@ -8,6 +8,7 @@ use holdfast_core::{Answer, Command, Sku};
 use holdfast_runtime::{Deadline, Operation, Router, Told};
 
 use super::call::Call;
+use super::imports::Imports;
 use super::keys;
 use super::problem::Problem;
 use super::refusals::{Asker, Refusals, Refused};
@@ -54,6 +55,7 @@ struct Shared {
     operations: Arc<Operations>,
     refusals: Refusals,
     reconciliations: OnceLock<Desk>,
+    imports: Imports,
 }
 
 impl Bounds {
@@ -78,7 +80,7 @@ impl Bounds {
 
 impl Api {
     /// Handlers that send to `router`.
-    pub fn new(router: Router, bounds: Bounds) -> Self {
+    pub fn new(router: Router, bounds: Bounds, imports: Imports) -> Self {
         let operations = Arc::new(Operations::new(OpWord::NAMES));
         let shards = router.placement().shards();
         Self(Arc::new(Shared {
@@ -87,6 +89,7 @@ impl Api {
             operations,
             refusals: Refusals::new(shards, bounds.refusals_per_shard),
             reconciliations: OnceLock::new(),
+            imports,
         }))
     }
 
@@ -112,6 +115,11 @@ impl Api {
     /// The last refusals.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    /// The imports, running and past.
+    pub(crate) fn imports(&self) -> &Imports {
+        &self.0.imports
     }
 
     /// Keeps what was told to `asker` if it is a refusal, once it is answered.

@@ -62,6 +62,15 @@ impl Server {
         assert_eq!(status.code(), Some(0), "a drained server ends with 0");
     }
 
+    /// The most memory it has had.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the process is there");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        peak.expect("the kernel says so")
+    }
+
     /// The exit code of `holdfast verify`.
     pub(crate) fn verify(&self) -> Option<i32> {
         let output = Command::new(binary())

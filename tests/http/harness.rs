@@ -10,7 +10,8 @@ use holdfast::backend::{Stock, settings};
 use holdfast::config::{Config, FileMode, OrAuto};
 use holdfast::http::probes::{Health, Stage};
 use holdfast::http::{
-    Api, Bounds, Edge, Limits, Operator, Phase, Shards, Socket, admin_routes, data_routes, serve,
+    Api, Bounds, Edge, Imports, Limits, Operator, Phase, Shards, Socket, admin_routes, data_routes,
+    serve,
 };
 use holdfast_core::{Millis, Timestamp};
 use holdfast_runtime::clock::Hands;
@@ -91,7 +92,11 @@ impl Service {
             .await
             .expect("the ledgers open");
         let stock = Arc::new(Stock::new(runtime.router(), &settings));
-        let api = Api::new(runtime.router(), Bounds::of(&config.http));
+        let api = Api::new(
+            runtime.router(),
+            Bounds::of(&config.http),
+            Imports::new(&config),
+        );
         health.set_backend(stock);
         health.set_operations(Arc::clone(api.operations()));
         shards.set(api.clone(), None);

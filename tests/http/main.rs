@@ -14,6 +14,7 @@ mod facts;
 mod feeds;
 mod harness;
 mod holds;
+mod imports;
 mod keys;
 mod lookup;
 mod overload;

@@ -114,8 +114,8 @@ pub(crate) const ROOMS: &[Room] = &[
             know them",
     },
     Room {
-        name: "src/client, src/demo, src/replay",
-        at: "src/client/ src/demo/ src/replay/",
+        name: "src/client, src/demo, src/import, src/replay",
+        at: "src/client/ src/demo/ src/import/ src/replay/",
         except: "",
         never: "axum crate::config crate::http crate::service crate::telemetry holdfast_core \
             holdfast_ledger holdfast_runtime",
