@@ -68,6 +68,12 @@ async fn a_count_is_compared_with_the_moment_it_tells_of() {
     assert_eq!(told(&counted.await), lines(&[]));
     let counted = world.compares(Source::Warehouse, Some(then), "sku,counted\nA,9\n");
     assert_eq!(told(&counted.await), lines(&["warehouse A 10→9 adjust -1"]));
+    // It agrees with what is there now, and not with what was there then.
+    let counted = world.compares(Source::Warehouse, Some(then), "sku,counted\nA,15\n");
+    assert_eq!(
+        told(&counted.await),
+        lines(&["warehouse A 10→15 adjust +5"])
+    );
     let counted = world.compares(Source::Warehouse, None, "sku,counted\nA,15\n");
     assert_eq!(told(&counted.await), lines(&[]));
 }
