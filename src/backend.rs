@@ -20,9 +20,8 @@ use crate::cli::Exit;
 use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
 use crate::http::probes::{Backend, Health};
-use crate::http::{Api, Bounds, Operator, Shards, admin_routes, data_routes};
-use crate::reconcile::Reconciler;
 use crate::http::{Api, Bounds, Imports, Operator, Shards, admin_routes, data_routes};
+use crate::reconcile::Reconciler;
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
 };

@@ -284,6 +284,10 @@ section! {
         folder: Option<PathBuf> = None;
         /// How often it is looked at.
         interval_ms: Millis = Millis(MINUTE), from 100 to 86_400_000;
+    }
+}
+
+section! {
     /// Files of movements and settings, sent to `POST /v1/imports`.
     Imports {
         /// Imports at once.

@@ -16,8 +16,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use keys::{
-    Archive, Carts, Data, Http, Log, Lookup, Reconcile, Reservations, Shards, Statement, Stock,
-    Archive, Carts, Data, Http, Imports, Log, Lookup, Reservations, Shards, Statement, Stock,
+    Archive, Carts, Data, Http, Imports, Log, Lookup, Reconcile, Reservations, Shards, Statement,
+    Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
@@ -147,7 +147,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 11] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 12] {
         [
             ("http", &self.http),
             ("data", &self.data),

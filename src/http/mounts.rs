@@ -6,9 +6,8 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, lookup, probes, reconciliations,
     admin_clock, admin_refusals, aftersale, batch, drifts, feeds, imports, lookup, probes,
-    reservations, skus, statement, stock,
+    reconciliations, reservations, skus, statement, stock,
 };
 
 /// The data listener's calls.

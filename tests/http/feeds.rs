@@ -41,7 +41,7 @@ async fn the_streams_of_all_shards_are_listed_in_pages() {
     let [here, there] = service.skus_of_two_shards();
     let names: Vec<String> = [&here, &there]
         .iter()
-        .flat_map(|sku| [sku.to_string(), format!("{sku}-B")])
+        .flat_map(|sku| [(*sku).clone(), format!("{sku}-B")])
         .collect();
     for name in &names {
         talk.configured(name, "{}").await;
