@@ -63,6 +63,7 @@ impl Server {
     }
 
     /// The most memory it has had.
+    #[allow(dead_code, reason = "each test takes its part")]
     pub(crate) fn memory_peak_kib(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the process is there");

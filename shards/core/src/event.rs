@@ -4,7 +4,6 @@
 //! a hold). An effect carries absolute new values and can be applied knowing that entry
 //! alone, so recovery may start every chunk of state from a different point.
 
-use crate::count::Basis;
 use crate::drift::DriftRecord;
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
@@ -13,6 +12,11 @@ use crate::stock::{Counter, SkuConfig};
 use crate::time::{Millis, Timestamp};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
+
+pub use crate::key::{KeyEffect, KeyOutcome, KeyTag, KeyTarget};
+pub use crate::stream::{
+    CountedEffect, FeedMark, MessageEffect, Quarantine, QuarantineCause, StreamEffect, StreamKey,
+};
 
 /// The effects of an event; most have few.
 pub type Effects = SmallVec<[Effect; 3]>;
@@ -255,104 +259,6 @@ pub struct HomeLines {
     pub lines: SmallVec<[LineRecord; 1]>,
 }
 
-/// A source's stream: its messages about one SKU at one location.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StreamKey {
-    /// The SKU.
-    pub sku: Sku,
-    /// The location.
-    pub location: Location,
-    /// Who sends.
-    pub source: Text,
-}
-
-/// Where a message stands in its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedMark {
-    /// Raised by the source when it numbers anew.
-    pub epoch: u64,
-    /// Its number in that epoch.
-    pub sequence: u64,
-    /// Hash of the message's content, without what only numbers it.
-    pub content: u32,
-}
-
-/// How a stream stands after a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamEffect {
-    /// Which.
-    pub key: StreamKey,
-    /// The message now seen, if it counts as seen; an epoch above the stream's begins it anew.
-    pub mark: Option<FeedMark>,
-    /// Sequence and time of the newest absolute that applied.
-    pub absolute: Option<(u64, Timestamp)>,
-    /// Messages so far that came after later ones.
-    pub late: u64,
-    /// Messages so far that were too old.
-    pub stale: u64,
-    /// Why it waits for somebody to look.
-    pub quarantined: Option<Quarantine>,
-    /// When it was last heard of.
-    pub at: Timestamp,
-}
-
-/// Why a stream waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quarantine {
-    /// What its source did.
-    pub cause: QuarantineCause,
-    /// The epoch of the message that showed it.
-    pub epoch: u64,
-    /// Its sequence.
-    pub sequence: u64,
-}
-
-/// What a source did to have its stream stopped; its number is what the journal writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum QuarantineCause {
-    /// The same epoch and sequence came with other content.
-    Contradiction = 0,
-    /// An epoch came that was over.
-    FellBack = 1,
-}
-
-impl QuarantineCause {
-    /// The word in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Contradiction => "contradiction",
-            Self::FellBack => "fell-back",
-        }
-    }
-}
-
-/// A count was taken at a location: facts from before it that come later are superseded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CountedEffect {
-    /// The SKU.
-    pub sku: Sku,
-    /// The location.
-    pub location: Location,
-    /// When the newest count there was taken.
-    pub taken_at: Timestamp,
-    /// The last event before it.
-    pub taken_seq: u64,
-    /// What it compared.
-    pub basis: Basis,
-}
-
-/// A message of a source was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageEffect {
-    /// The SKU it was about.
-    pub sku: Sku,
-    /// Hash of source and message id.
-    pub hash: u64,
-    /// When it was seen.
-    pub at: Timestamp,
-}
-
 /// What most carts come to: a reservation of one line, granted whole from one location of its own
 /// shard, which no limit counts.
 ///
@@ -554,96 +460,6 @@ pub struct Resumed {
     pub start: Timestamp,
     /// Deadlines after `last` and up to `start` become `start` + this.
     pub grace: Millis,
-}
-
-/// An idempotency key, hashed with its caller, and the hash of the command's content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyTag {
-    /// 128 bits of hash over caller and key.
-    pub hash: [u64; 2],
-    /// 64 bits of hash over operation, target and parsed body.
-    pub content: u64,
-}
-
-/// A key kept with the outcome of its command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEffect {
-    /// Its number among the shard's keys, gapless.
-    pub index: u64,
-    /// The key.
-    pub tag: KeyTag,
-    /// What came of it.
-    pub outcome: KeyOutcome,
-    /// What it was about.
-    pub target: KeyTarget,
-}
-
-/// What a key's command came to; its number is what the journal writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "each is the past tense of its command")]
-pub enum KeyOutcome {
-    Created = 0,
-    Confirmed = 1,
-    ConfirmedLate = 2,
-    Released = 3,
-    Extended = 4,
-    Pinned = 5,
-    ClosedSoldOut = 6,
-    ClosedCustomerLimit = 7,
-    ClosedLateRefused = 8,
-    SkuCreated = 9,
-    SkuConfigured = 10,
-    Moved = 11,
-    MovedPartly = 12,
-    MovedLate = 13,
-    MovedSuperseded = 14,
-    MovedStale = 15,
-    Cancelled = 16,
-    HoldMoved = 17,
-    StreamLifted = 18,
-    DriftOpened = 19,
-    DriftCorrected = 20,
-    DriftDismissed = 21,
-}
-
-impl KeyOutcome {
-    /// All outcomes in the order of their numbers.
-    pub const ALL: [Self; 22] = [
-        Self::Created,
-        Self::Confirmed,
-        Self::ConfirmedLate,
-        Self::Released,
-        Self::Extended,
-        Self::Pinned,
-        Self::ClosedSoldOut,
-        Self::ClosedCustomerLimit,
-        Self::ClosedLateRefused,
-        Self::SkuCreated,
-        Self::SkuConfigured,
-        Self::Moved,
-        Self::MovedPartly,
-        Self::MovedLate,
-        Self::MovedSuperseded,
-        Self::MovedStale,
-        Self::Cancelled,
-        Self::HoldMoved,
-        Self::StreamLifted,
-        Self::DriftOpened,
-        Self::DriftCorrected,
-        Self::DriftDismissed,
-    ];
-}
-
-/// What a key's command was about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyTarget {
-    /// A reservation homed here.
-    Reservation(ReservationId),
-    /// A SKU.
-    Sku(Sku),
-    /// A movement of a SKU, or a drift of it.
-    Movement(ReservationId, Sku),
 }
 
 /// What a caller said about a change, for the record.
