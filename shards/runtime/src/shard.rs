@@ -5,6 +5,7 @@
 //! way, and says when one is durable. The actor does so in a service, simulations do it by hand.
 
 mod core;
+mod keys;
 
 mod mint;
 mod short;

@@ -1,9 +1,6 @@
-//! Random histories: few SKUs, locations, customers and keys, and a clock that moves oddly,
-//! so that everything soon meets everything.
-//!
-//! A step names earlier reservations and keys by chance; which ones those are is known only
-//! when the history runs. So any part of a history is a history too, which is what makes
-//! failures shrink.
+//! Random histories: few SKUs, locations, customers and keys, and a clock that moves oddly.
+//! A step names earlier reservations and keys by chance, known only when the history runs. So any
+//! part of a history is a history too, which makes failures shrink.
 
 use super::moves::{difference, lift, movement};
 use crate::script::{Basket, Difference, Line, Move, Said, Setting, Verb, Want, What};

@@ -14,8 +14,8 @@ use crate::placement::{Placement, ShardIndex};
 use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
 use holdfast_core::{
-    ChunkId, ChunkState, Effect, Engine, Event, EventKind, KeyTag, Opening, Outcome, Request,
-    ReservationId, Reserved, Sku, Slot, Timestamp,
+    Effect, Engine, Event, EventKind, KeyTag, Opening, Outcome, Request, ReservationId, Reserved,
+    Sku, Slot, Timestamp,
 };
 use holdfast_ledger::Batch;
 use holdfast_ledger::codec::RecordEncoder;
@@ -64,7 +64,7 @@ pub(crate) struct Core {
     /// Sequence of the last durable event.
     committed: u64,
     encoder: RecordEncoder,
-    staged: Waiting,
+    pub(super) staged: Waiting,
     touched: HashSet<Sku, BuildHasherDefault<XxHasher>>,
     last_touched: Option<Sku>,
     flight: Option<Flight>,
@@ -86,15 +86,15 @@ pub(crate) struct Core {
 
 /// What happens once a batch is durable.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     replies: Vec<(ReplyTo, Told, KeyFate)>,
     bundles: Vec<Bundle>,
     found: Vec<(FindTo, Found)>,
     listed: Vec<(ListTo, Listed)>,
     asked: Vec<(KeyTo, Option<Told>)>,
     sends: Vec<(ShardIndex, PeerMessage)>,
-    keys: Vec<(KeyTag, Slot)>,
-    forgotten: Vec<(KeyTag, Slot)>,
+    pub(super) keys: Vec<(KeyTag, Slot)>,
+    pub(super) forgotten: Vec<(KeyTag, Slot)>,
 }
 
 /// What the commit means for the key of a reply.
@@ -246,32 +246,12 @@ impl Core {
         self.engine.evolve(event);
     }
 
-    /// Notes the keys that the commit will free.
-    fn forget_keys(&mut self, below: u64) {
-        if self.setting.placement.shards() == 1 {
-            return;
-        }
-        let ChunkState::Shard(shard) = self.engine.chunk(ChunkId::Shard) else {
-            return;
-        };
-        let count = below.saturating_sub(shard.first_key) as usize;
-        let forgotten = self.engine.key_tags().take(count);
-        self.staged.forgotten.extend(forgotten);
-    }
-
     fn touch(&mut self, sku: &Sku) {
         if self.last_touched.as_ref() == Some(sku) {
             return;
         }
         self.touched.insert(sku.clone());
         self.last_touched = Some(sku.clone());
-    }
-
-    /// Keeps a key with the commit of what is staged, whoever is answered.
-    pub(crate) fn keep_key(&mut self, tag: &KeyTag, slot: Slot) {
-        if self.setting.placement.shards() > 1 {
-            self.staged.keys.push((*tag, slot));
-        }
     }
 
     /// Answers once `after` is durable.

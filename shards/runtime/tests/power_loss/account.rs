@@ -163,7 +163,14 @@ impl Account {
             Some(first) if is_repeat => *first,
             _ => sent,
         };
-        if engine.repeat(&tag).is_none() {
+        let found = engine.repeat(&tag).map(|decision| decision.outcome);
+        let is_free = match found {
+            None => true,
+            // It was free, and a misuse that recorded something has taken it since.
+            Some(Outcome::Refused { refusal, .. }) => refusal == Refusal::KeyReused,
+            Some(_) => false,
+        };
+        if is_free {
             // What recorded nothing keeps no key; an answer may come when its key is past its time.
             let is_young = engine.at() < since.after(engine.policy().key_retention);
             return if is_made && is_young {
