@@ -6,8 +6,8 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, imports, lookup, probes,
-    reconciliations, reservations, skus, statement, stock,
+    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, imports, locations, lookup,
+    probes, reconciliations, reservations, skus, statement, stock,
 };
 
 /// The data listener's calls.
@@ -29,6 +29,12 @@ pub fn data_routes(api: Api) -> Mounted {
         .config_route("/v1/skus/{sku}/transfers", post(stock::transfer))
         .route("/v1/feeds/{source}", get(feeds::read))
         .config_route("/v1/feeds/{source}/lift", post(feeds::lift))
+        .route("/v1/locations", get(locations::list))
+        .config_route(
+            "/v1/locations/{name}",
+            put(locations::configure).get(locations::read),
+        )
+        .route("/v1/shortfalls", get(locations::shortfalls))
         .route("/v1/drifts", get(drifts::list))
         .route("/v1/drifts/{id}", get(drifts::read))
         .config_route("/v1/drifts/{id}/approve", post(drifts::approve))

@@ -26,6 +26,7 @@ use super::imports::Report as ImportReport;
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
 use super::openapi_imports::IMPORTS;
+use super::openapi_locations::LOCATIONS;
 use super::openapi_reconcile::RECONCILE;
 use super::openapi_statement::PAST;
 use super::openapi_stock::STOCK;
@@ -40,7 +41,8 @@ use super::wire::drift::{DecisionBody, DriftKindWord, LiftBody, StateWord};
 use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{
-    admin, admin_clock, admin_refusals, drifts, feeds, lookup, reconciliations, skus, statement,
+    admin, admin_clock, admin_refusals, drifts, feeds, locations, lookup, reconciliations, skus,
+    statement,
 };
 
 /// The document as text.
@@ -56,7 +58,12 @@ pub fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static str
 }
 
 fn table() -> impl Iterator<Item = &'static Call> {
-    let facts = STOCK.iter().chain(PAST).chain(RECONCILE).chain(IMPORTS);
+    let facts = STOCK
+        .iter()
+        .chain(PAST)
+        .chain(LOCATIONS)
+        .chain(RECONCILE)
+        .chain(IMPORTS);
     CALLS.iter().chain(facts).chain(ADMIN)
 }
 
@@ -245,6 +252,10 @@ fn schemas() -> ComponentsBuilder {
     add::<DecisionBody>(&mut found);
     add::<StateWord>(&mut found);
     add::<DriftKindWord>(&mut found);
+    add::<locations::LocationBody>(&mut found);
+    add::<locations::LocationShape<'_>>(&mut found);
+    add::<locations::PageShape<'_>>(&mut found);
+    add::<locations::ShortfallPage<'_>>(&mut found);
     add::<drifts::PageShape<'_>>(&mut found);
     add::<feeds::PageShape<'_>>(&mut found);
     add::<ConfigureBody>(&mut found);

@@ -168,6 +168,7 @@ const RESERVE: &[Code] = &[
     Code::InsufficientStock,
     Code::CustomerLimit,
     Code::SaleClosed,
+    Code::LocationClosed,
     Code::SalePaused,
     Code::ReplaceMismatch,
     Code::ReplaceAcrossShards,
@@ -250,6 +251,7 @@ pub(super) const CALLS: &[Call] = &[
             &[
                 Code::ConfirmedByOtherPayment,
                 Code::ReservationReleased,
+                Code::LocationClosed,
                 Code::Shortfall,
                 Code::OverConfirm,
                 Code::Capacity,

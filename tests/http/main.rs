@@ -16,6 +16,7 @@ mod harness;
 mod holds;
 mod imports;
 mod keys;
+mod locations;
 mod lookup;
 mod overload;
 mod refusals;
