@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use holdfast_core::{Location, LocationRecord, Patch, ShortfallView, Sku};
+use holdfast_core::{Location, LocationRecord, Patch, ShortfallView, Sku, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -146,13 +146,11 @@ pub(crate) async fn read(
     let location = location_of(&name)?;
     let all = api.router().locations(None, usize::MAX).await;
     let all = all.map_err(|unavailable| render::unavailable(&unavailable))?;
-    match all.iter().find(|record| record.location == location) {
-        Some(record) => Ok(render::ok(&LocationShape::of(record))),
-        None => {
-            let detail = format!("{location} was not declared; PUT /v1/locations/{location} first");
-            Err(Problem::new(Code::UnknownLocation, detail))
-        }
-    }
+    let Some(record) = all.iter().find(|record| record.location == location) else {
+        let detail = format!("{location} was not declared; PUT /v1/locations/{location} first");
+        return Err(Problem::new(Code::UnknownLocation, detail));
+    };
+    Ok(render::ok(&LocationShape::of(record)))
 }
 
 /// `GET /v1/locations`
@@ -195,7 +193,7 @@ pub(crate) async fn shortfalls(
 fn shortfall<'a>(api: &Api, view: &'a ShortfallView) -> ShortfallShape<'a> {
     let affected = view.affected.iter().map(|hold| AffectedShape {
         reservation: Id(hold.id),
-        order_ref: hold.order_ref.as_ref().map(|order| order.as_str()),
+        order_ref: hold.order_ref.as_ref().map(Text::as_str),
         qty: hold.open,
         without: hold.without,
         expires_at: Time(hold.expires_at),
