@@ -13,7 +13,7 @@ mod pace;
 
 use self::build::Builder;
 pub(crate) use self::build::{Halt, Start};
-pub(crate) use self::file::{Cursor, database, name};
+pub(crate) use self::file::{Cursor, META, META_CURSOR, cursor, cursor_in, make, name, reopen};
 use crate::placement::ShardIndex;
 use arc_swap::ArcSwapOption;
 use holdfast_ledger::{DataDir, Identity, Reader, Record};

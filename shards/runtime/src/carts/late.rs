@@ -26,18 +26,9 @@ impl Carts {
         else {
             return;
         };
-        let Some(reply) = self.join(turn, key.as_ref(), reply) else {
+        let Some(reply) = self.place_for(turn, confirm.id, key.as_ref(), reply) else {
             return;
         };
-        if self.tries.contains_key(&confirm.id) {
-            // Another confirm of it is under way; its outcome decides this one's.
-            turn.answer(reply, Err(Unavailable::Undecided), 0);
-            return;
-        }
-        if self.settings.undecided_max <= self.tries.len() {
-            turn.answer(reply, Err(Unavailable::Full("carts")), 0);
-            return;
-        }
         let view = turn.engine().reservation(confirm.id, turn.now());
         let until = turn.now().after(self.settings.try_timeout);
         let attempt = Attempt {
@@ -54,6 +45,28 @@ impl Carts {
             goal: Goal::Late(confirm),
         };
         self.begin(turn, attempt);
+    }
+
+    /// A place for a try about a reservation that is recorded already: none, and the caller told or
+    /// joined to the try with its key, if one is under way or all places are taken.
+    pub(super) fn place_for(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ReservationId,
+        key: Option<&KeyTag>,
+        reply: ReplyTo,
+    ) -> Option<ReplyTo> {
+        let reply = self.join(turn, key, reply)?;
+        let refused = if self.tries.contains_key(&id) {
+            // The outcome of the one under way decides this one's.
+            Unavailable::Undecided
+        } else if self.settings.undecided_max <= self.tries.len() {
+            Unavailable::Full("carts")
+        } else {
+            return Some(reply);
+        };
+        turn.answer(reply, Err(refused), 0);
+        None
     }
 }
 

@@ -4,7 +4,6 @@ use super::Carts;
 use super::attempt::{Attempt, Goal, Part};
 use crate::reply::ReplyTo;
 use crate::shard::Turn;
-use crate::unavailable::Unavailable;
 use holdfast_core::{Command, LineUnits, MoveHeld, MoveHold, Request, ReserveLine};
 
 impl Carts {
@@ -36,17 +35,9 @@ impl Carts {
         else {
             return;
         };
-        let Some(reply) = self.join(turn, key.as_ref(), reply) else {
+        let Some(reply) = self.place_for(turn, moved.id, key.as_ref(), reply) else {
             return;
         };
-        if self.tries.contains_key(&moved.id) {
-            turn.answer(reply, Err(Unavailable::Undecided), 0);
-            return;
-        }
-        if self.settings.undecided_max <= self.tries.len() {
-            turn.answer(reply, Err(Unavailable::Full("carts")), 0);
-            return;
-        }
         let view = turn.engine().reservation(moved.id, turn.now());
         let until = turn.now().after(self.settings.try_timeout);
         let parts = lines.into_iter().map(|(at, line)| Part {

@@ -5,12 +5,13 @@
 
 use super::Search;
 use crate::clock;
-use crate::projection::{Cursor, Halt, Projection, Start, database, name};
+use crate::projection::{
+    Cursor, Halt, META, META_CURSOR, Projection, Start, cursor, cursor_in, make, name, reopen,
+};
 use holdfast_core::{ChunkId, ChunkState, Effect, HomeRecord, ReservationId, Timestamp};
 use holdfast_ledger::{Identity, Record, codec};
 use redb::{Database, ReadableDatabase, Table, TableDefinition};
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -20,12 +21,8 @@ const FORMAT: u64 = 1;
 const TERM_BYTES: usize = 9;
 const ENTRY_BYTES: usize = TERM_BYTES + 16;
 
-const META: TableDefinition<u64, &[u8]> = TableDefinition::new("meta");
 const ENTRIES: TableDefinition<&Entry, ()> = TableDefinition::new("entries");
 const IDS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("ids");
-
-const META_IDENTITY: u64 = 0;
-const META_CURSOR: u64 = 1;
 
 /// Changes of one transaction while it is built from chunks.
 const CHANGES_MAX: usize = 10_000;
@@ -89,25 +86,13 @@ impl Projection for Index {
     const NAME: &'static str = "lookup";
 
     fn open(path: &Path, identity: &Identity, cache: usize) -> Option<(Self, Cursor)> {
-        // redb trusts a file, and may panic on one that is damaged.
-        let opened = std::panic::catch_unwind(|| -> Result<_, redb::Error> {
-            let db = database(path, cache)?;
-            let txn = db.begin_read()?;
-            let meta = txn.open_table(META)?;
+        let meant = name(identity, FORMAT);
+        let opened = reopen(path, &meant, cache, |txn| {
             txn.open_table(ENTRIES)?;
             txn.open_table(IDS)?;
-            let is_meant = meta
-                .get(META_IDENTITY)?
-                .is_some_and(|own| own.value() == name(identity, FORMAT));
-            let cursor = meta
-                .get(META_CURSOR)?
-                .and_then(|cursor| Cursor::decode(cursor.value()));
-            drop(meta);
-            Ok(cursor
-                .filter(|_| is_meant)
-                .map(|cursor| (Self { db }, cursor)))
+            Ok(())
         });
-        opened.ok()?.ok()?
+        opened.map(|(db, cursor)| (Self { db }, cursor))
     }
 
     /// From the chunks.
@@ -139,10 +124,7 @@ impl Projection for Index {
     }
 
     fn cursor(&self) -> Result<Option<Cursor>, redb::Error> {
-        let meta = self.db.begin_read()?.open_table(META)?;
-        Ok(meta
-            .get(META_CURSOR)?
-            .and_then(|cursor| Cursor::decode(cursor.value())))
+        cursor(&self.db)
     }
 
     fn take(&self, records: &[Record], seen: u64, next: Cursor) -> Result<(), Halt> {
@@ -157,20 +139,12 @@ impl Index {
         identity: &Identity,
         cache: usize,
     ) -> Result<Self, redb::Error> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let index = Self {
-            db: database(path, cache)?,
-        };
-        let txn = index.db.begin_write()?;
-        txn.open_table(META)?
-            .insert(META_IDENTITY, &*name(identity, FORMAT))?;
-        txn.open_table(ENTRIES)?;
-        txn.open_table(IDS)?;
-        txn.commit()?;
-        Ok(index)
+        let db = make(path, &name(identity, FORMAT), cache, |txn| {
+            txn.open_table(ENTRIES)?;
+            txn.open_table(IDS)?;
+            Ok(())
+        })?;
+        Ok(Self { db })
     }
 
     /// Applies changes and moves the cursor, in one transaction. What is entered already stays
@@ -217,9 +191,7 @@ impl Index {
     ) -> Result<Search, redb::Error> {
         let txn = self.db.begin_read()?;
         let meta = txn.open_table(META)?;
-        let cursor = meta
-            .get(META_CURSOR)?
-            .and_then(|cursor| Cursor::decode(cursor.value()));
+        let cursor = cursor_in(&meta)?;
         let mut ids = Vec::new();
         match wanted {
             Wanted::Term(term) => {

@@ -5,13 +5,14 @@
 use super::At;
 use super::block::{Block, BlockReader, Levels, Line, Senseless, Touch, Values};
 use crate::clock;
-use crate::projection::{Cursor, Halt, Projection, Start, database, name};
+use crate::projection::{
+    Cursor, Halt, META, META_CURSOR, Projection, Start, cursor, cursor_in, make, name, reopen,
+};
 use holdfast_core::{ChunkId, ChunkState, Counters, Effect, Event, Location, Sku, SkuRecord};
 use holdfast_ledger::{Identity, ReadLimit, Record, codec};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
@@ -21,11 +22,8 @@ const FORMAT: u64 = 1;
 
 const KEY_BYTES: usize = 24;
 
-const META: TableDefinition<u64, &[u8]> = TableDefinition::new("meta");
 const BLOCKS: TableDefinition<&Key, &[u8]> = TableDefinition::new("blocks");
 
-const META_IDENTITY: u64 = 0;
-const META_CURSOR: u64 = 1;
 /// The last sequence of which nothing but its outcome is known; 0 where all history is.
 const META_HORIZON: u64 = 2;
 
@@ -64,24 +62,12 @@ impl Projection for Index {
     const NAME: &'static str = "statement";
 
     fn open(path: &Path, identity: &Identity, cache: usize) -> Option<(Self, Cursor)> {
-        // redb trusts a file, and may panic on one that is damaged.
-        let opened = std::panic::catch_unwind(|| -> Result<_, redb::Error> {
-            let db = database(path, cache)?;
-            let txn = db.begin_read()?;
-            let meta = txn.open_table(META)?;
+        let meant = name(identity, FORMAT);
+        let opened = reopen(path, &meant, cache, |txn| {
             txn.open_table(BLOCKS)?;
-            let is_meant = meta
-                .get(META_IDENTITY)?
-                .is_some_and(|own| own.value() == name(identity, FORMAT));
-            let cursor = meta
-                .get(META_CURSOR)?
-                .and_then(|cursor| Cursor::decode(cursor.value()));
-            drop(meta);
-            Ok(cursor
-                .filter(|_| is_meant)
-                .map(|cursor| (Self { db }, cursor)))
+            Ok(())
         });
-        opened.ok()?.ok()?
+        opened.map(|(db, cursor)| (Self { db }, cursor))
     }
 
     /// From the first event, where it can still be read; else from the chunks.
@@ -120,10 +106,7 @@ impl Projection for Index {
     }
 
     fn cursor(&self) -> Result<Option<Cursor>, redb::Error> {
-        let meta = self.db.begin_read()?.open_table(META)?;
-        Ok(meta
-            .get(META_CURSOR)?
-            .and_then(|cursor| Cursor::decode(cursor.value())))
+        cursor(&self.db)
     }
 
     fn take(&self, records: &[Record], seen: u64, next: Cursor) -> Result<(), Halt> {
@@ -144,19 +127,11 @@ impl Projection for Index {
 
 impl Index {
     fn create(path: &Path, identity: &Identity, cache: usize) -> Result<Self, redb::Error> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let index = Self {
-            db: database(path, cache)?,
-        };
-        let txn = index.db.begin_write()?;
-        txn.open_table(META)?
-            .insert(META_IDENTITY, &*name(identity, FORMAT))?;
-        txn.open_table(BLOCKS)?;
-        txn.commit()?;
-        Ok(index)
+        let db = make(path, &name(identity, FORMAT), cache, |txn| {
+            txn.open_table(BLOCKS)?;
+            Ok(())
+        })?;
+        Ok(Self { db })
     }
 
     /// Sets the cursor and the horizon of an index that is ready to follow.
@@ -205,9 +180,7 @@ impl Index {
         let read = || -> Result<_, redb::Error> {
             let txn = self.db.begin_read()?;
             let meta = txn.open_table(META)?;
-            let cursor = meta
-                .get(META_CURSOR)?
-                .and_then(|cursor| Cursor::decode(cursor.value()));
+            let cursor = cursor_in(&meta)?;
             let horizon = meta
                 .get(META_HORIZON)?
                 .and_then(|bytes| Some(u64::from_be_bytes(bytes.value().try_into().ok()?)));
