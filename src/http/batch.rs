@@ -74,7 +74,7 @@ fn slot(
     tagger: &mut Tagger,
     operations: &mut Vec<Operation>,
 ) -> Slot {
-    let operation = match parsed {
+    let mut operation = match parsed {
         Ok(operation) => operation,
         Err((op, problem)) => {
             return Slot {
@@ -84,8 +84,9 @@ fn slot(
         }
     };
     let op = Some(operation.op);
-    if let Some(past) = &operation.past {
-        let state = Fate::Malformed(stock::unread(past, api.router().now()));
+    let past = operation.past.as_ref();
+    if let Err(problem) = stock::dated(&mut operation.command, past, api.router()) {
+        let state = Fate::Malformed(problem);
         return Slot { op, state };
     }
     let rule = stock::key_rule(&operation.command, api.bounds().keys);

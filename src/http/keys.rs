@@ -172,6 +172,7 @@ impl Canonical {
                     movement: _,
                     verdict,
                     reason,
+                    home: _,
                 } = &**decide;
                 self.byte(11);
                 self.id(*id);
@@ -185,6 +186,7 @@ impl Canonical {
             Command::Try(_)
             | Command::CreateCart(_)
             | Command::ConfirmLate(_)
+            | Command::Correct(_)
             | Command::MoveHeld(_)
             | Command::NoteShipped(_)
             | Command::NoteTold(_)

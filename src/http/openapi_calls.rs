@@ -363,6 +363,7 @@ pub(super) const CALLS: &[Call] = &[
             &[
                 Code::InsufficientStock,
                 Code::OverMove,
+                Code::HeldThere,
                 Code::UnknownSku,
                 Code::UnknownLocation,
                 Code::LocationClosed,

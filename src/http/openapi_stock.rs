@@ -66,6 +66,7 @@ pub(super) const STOCK: &[Call] = &[
                 Code::VersionChanged,
                 Code::Capacity,
                 Code::HistoryUnavailable,
+                Code::HistoryTrimmed,
             ],
         ],
     },

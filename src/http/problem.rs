@@ -103,6 +103,8 @@ codes! {
     AlreadyShipped 409 "already-shipped" "The units have left already"
     /// More than is held there was to be moved.
     OverMove 409 "over-move" "More than is held there was to be moved"
+    /// The units would join others of another shard.
+    HeldThere 409 "held-there" "The reservation holds the SKU there already"
     /// An opening balance comes first, and once.
     AlreadyOpened 409 "already-opened" "Stock has been recorded there before"
     /// Another call is importing the same file.

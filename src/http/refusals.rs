@@ -194,6 +194,7 @@ impl Asker {
             Command::Try(_)
             | Command::CreateCart(_)
             | Command::ConfirmLate(_)
+            | Command::Correct(_)
             | Command::MoveHeld(_)
             | Command::NoteShipped(_)
             | Command::NoteTold(_)
@@ -270,6 +271,8 @@ fn trim(refusal: &mut Refusal) -> usize {
         | Refusal::StreamQuarantined { .. }
         | Refusal::UnknownStream(_)
         | Refusal::UnknownDrift(_)
+        | Refusal::NoPast { .. }
+        | Refusal::HeldThere { .. }
         | Refusal::DriftConflict { .. } => 0,
     }
 }

@@ -205,7 +205,10 @@ pub(crate) fn unavailable(unavailable: &Unavailable) -> Problem {
         }
         Unavailable::Draining => Problem::new(Code::Draining, text),
         Unavailable::Deadline => Problem::new(Code::TimedOut, text),
-        Unavailable::Undecided => Problem::new(Code::Undecided, text),
+        Unavailable::Undecided | Unavailable::Unread => Problem::new(Code::Undecided, text),
+        Unavailable::History { shard, .. } => {
+            Problem::new(Code::HistoryUnavailable, text).with("shard", *shard)
+        }
         // A conflict, no failure: it has no outcome of its own.
         Unavailable::KeyInProgress => return Problem::new(Code::IdempotencyInProgress, text),
     };

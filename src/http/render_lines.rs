@@ -104,6 +104,8 @@ pub(super) fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explai
         | Refusal::StreamQuarantined { .. }
         | Refusal::UnknownStream(_)
         | Refusal::UnknownDrift(_)
+        | Refusal::NoPast { .. }
+        | Refusal::HeldThere { .. }
         | Refusal::DriftConflict { .. }
         | Refusal::KeyReused => unreachable!("only refusals with lines come here"),
     }

@@ -101,6 +101,19 @@ fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
             let detail = "a reservation is pinned once; confirm or release it, or extend it";
             with_pin(of_reservation(Code::AlreadyPinned, detail, *id), *until)
         }
+        Refusal::NoPast { sku, oldest } => no_past(sku, *oldest, made),
+        Refusal::HeldThere { id, sku, location } => {
+            let detail = format!(
+                "the reservation holds {sku} at {location} already, on another shard than its \
+                 home, where the two can't be joined; move it elsewhere, or leave it"
+            );
+            let values = Values {
+                reservation: Some(Id(*id)),
+                location: Some(location.as_str()),
+                ..Values::default()
+            };
+            (Code::HeldThere, detail.into(), values)
+        }
         Refusal::UnknownReservation(id) => {
             let detail = "no reservation has this id; check it, or reserve anew";
             of_reservation(Code::UnknownReservation, detail, *id)
@@ -252,6 +265,25 @@ fn with_pin((code, detail, values): Explained<'_>, until: Timestamp) -> Explaine
             ..values
         },
     )
+}
+
+fn no_past<'a>(sku: &Sku, oldest: Option<u64>, made: &Made<'_>) -> Explained<'a> {
+    let Some(oldest) = oldest else {
+        let detail = "that moment has not come yet, and a count speaks of what was; name a position \
+                      that was answered";
+        let values = Values {
+            field: Some("position"),
+            ..Values::default()
+        };
+        return (Code::InvalidRequest, detail.into(), values);
+    };
+    let detail = "what happened before was trimmed from the ledger, and is in no archive, so nothing \
+                  can be compared with it; count anew";
+    let values = Values {
+        oldest: Some((made.position_of)(sku, oldest.max(1))),
+        ..Values::default()
+    };
+    (Code::HistoryTrimmed, detail.into(), values)
 }
 
 const fn expired(reason: ExpiredReason) -> &'static str {

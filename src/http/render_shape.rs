@@ -105,6 +105,12 @@ pub(crate) struct Values<'a> {
     pub(super) expected_version: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) actual_version: Option<u64>,
+    /// The field that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) field: Option<&'static str>,
+    /// The oldest position that can be asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) oldest: Option<String>,
     /// Every line that stands in the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) lines: Vec<RefusedLine<'a>>,

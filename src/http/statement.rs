@@ -175,6 +175,7 @@ fn explain(api: &Api, sku: &Sku, field: &'static str, no: &NoPast) -> Result<Res
             Ok(problem.with("oldest", oldest).into_response())
         }
         NoPast::Disabled => Ok(Problem::new(Code::NotFound, no.to_string()).into_response()),
+        NoPast::Behind => Err(Problem::new(Code::HistoryUnavailable, no.to_string())),
         NoPast::Unavailable(unavailable) => Err(render::unavailable(unavailable)),
     }
 }

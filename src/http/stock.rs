@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use holdfast_core::{Command, Timestamp};
+use holdfast_core::{At, Command, MovementKind, Then};
+use holdfast_runtime::Router;
 
 use super::call::Call;
 use super::json::Path;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use super::skus::sku_of;
 use super::state::{Api, KeyRule};
 use super::wire::booking::Past;
@@ -20,10 +21,8 @@ pub(crate) async fn movement(
 ) -> Result<Response, Problem> {
     let sku = sku_of(&sku)?;
     let body: MovementBody = call.json()?;
-    let booking = body.booking(sku)?;
-    if let Some(past) = booking.past {
-        return Err(unread(&past, api.router().now()));
-    }
+    let mut booking = body.booking(sku)?;
+    dated(&mut booking.command, booking.past.as_ref(), api.router())?;
     let rule = key_rule(&booking.command, api.bounds().keys);
     api.run(&call, booking.command, rule).await
 }
@@ -47,11 +46,31 @@ pub(crate) fn key_rule(command: &Command, rule: KeyRule) -> KeyRule {
     }
 }
 
-/// Why a count of then is not booked.
-pub(crate) fn unread(past: &Past, now: Timestamp) -> Problem {
-    let detail = "the counters of the past can't be read here; count as of now, without position \
-                  and occurred_at";
-    past.check(now)
-        .err()
-        .unwrap_or_else(|| Problem::new(Code::HistoryUnavailable, detail))
+/// Has a count speak of the moment that its caller named; the runtime reads what was then.
+pub(crate) fn dated(
+    command: &mut Command,
+    past: Option<&Past>,
+    router: &Router,
+) -> Result<(), Problem> {
+    let (Some(past), Command::Movement(movement)) = (past, command) else {
+        return Ok(());
+    };
+    past.check(router.now())?;
+    let at = match (&past.position, past.at) {
+        (Some(position), _) => {
+            let position = position.as_str();
+            let sequence = router.sequence_of(&movement.sku, position);
+            let unknown = || {
+                let detail = format!("{position:?} is no position of this SKU's ledger");
+                Problem::invalid("position", detail)
+            };
+            At::Sequence(sequence.ok_or_else(unknown)?)
+        }
+        (None, Some(time)) => At::Time(time),
+        (None, None) => return Ok(()),
+    };
+    if let MovementKind::Count(count) = &mut movement.kind {
+        count.then = Some(Then::At(at));
+    }
+    Ok(())
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_core::{
-    Answer, Command, DecideDrift, DriftRecord, DriftState, Proposal, Refusal, ReservationId, Text,
-    Verdict,
+    Answer, Command, DecideDrift, DriftRecord, DriftState, FromHome, Proposal, Refusal,
+    ReservationId, Text, Verdict,
 };
 use holdfast_runtime::{Deadline, Operation, Router, Told, Unavailable};
 use tokio::time::{Instant, sleep};
@@ -110,6 +110,7 @@ impl Run {
                 movement: ReservationId::UNMINTED,
                 verdict: Verdict::Approve,
                 reason: reason.clone(),
+                home: FromHome::Here,
             }))
         };
         let decided = self.perform(small.iter().map(approve).collect()).await?;

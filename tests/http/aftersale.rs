@@ -65,3 +65,32 @@ async fn what_has_left_or_was_never_sold_is_not_cancelled() {
     talk.post(&cancel, "c-6", r#"{"line":[]}"#).said().await;
     insta::assert_snapshot!(talk.transcript());
 }
+
+#[tokio::test]
+async fn a_hold_of_another_shard_is_not_moved_onto_another_of_its_reservation() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let [home, part] = service.skus_of_two_shards();
+    for (sku, location) in [(&home, "main"), (&part, "main"), (&part, "store-1")] {
+        talk.configured(sku, "{}").await;
+        let receipt = format!(r#"{{"kind":"receive","qty":5,"location":"{location}"}}"#);
+        let path = format!("/v1/skus/{sku}/movements");
+        let key = format!("{sku}-{location}");
+        let booked = talk.post(&path, &key, &receipt).quietly().await;
+        assert_eq!(booked.status, 201, "{}", booked.body);
+    }
+    let lines = format!(
+        r#"{{"lines":[{{"sku":"{home}","qty":1}},{{"sku":"{part}","qty":2,"location":"main"}},
+        {{"sku":"{part}","qty":1,"location":"store-1"}}]}}"#
+    );
+    let id = talk.reserved("cart", &lines).await;
+    let path = format!("/v1/reservations/{id}/move");
+    let body = format!(r#"{{"sku":"{part}","from":"main","to":"store-1"}}"#);
+    let told = talk.post(&path, "move", &body).quietly().await;
+    assert_eq!(told.status, 409, "{}", told.body);
+    assert_eq!(told.body["code"], "held-there");
+    assert_eq!(told.body["location"], "store-1");
+    assert_eq!(told.body["reservation"], *id);
+    let stands = talk.get(&format!("/v1/reservations/{id}")).quietly().await;
+    assert_eq!(stands.body["lines"][1]["open"], 2);
+}

@@ -19,6 +19,7 @@ mod keys;
 mod locations;
 mod lookup;
 mod overload;
+mod past;
 mod refusals;
 mod reserve;
 mod schema;

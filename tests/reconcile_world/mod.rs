@@ -7,7 +7,7 @@ use holdfast::backend::settings;
 use holdfast::config::{Bytes, Config, Durability, OrAuto};
 use holdfast::reconcile::{AsOf, Desk, Reconciler, Report, Source, Wanted};
 use holdfast_core::{
-    Answer, Command, Configure, Confirm, DecideDrift, Late, Location, Millis, Movement,
+    Answer, Command, Configure, Confirm, DecideDrift, FromHome, Late, Location, Millis, Movement,
     MovementKind, Patch, ReservationId, Reserve, ReserveLine, Sku, Text, Timestamp, Units, Verdict,
 };
 use holdfast_runtime::clock::Hands;
@@ -187,6 +187,7 @@ impl World {
             movement: ReservationId::UNMINTED,
             verdict,
             reason: Some(text("looked at")),
+            home: FromHome::Here,
         };
         self.does(Command::DecideDrift(Box::new(decide))).await
     }

@@ -13,8 +13,8 @@ use crate::units::Units;
 use smallvec::SmallVec;
 
 pub use crate::movement::{
-    Cancel, ConfigureLocation, DecideDrift, LiftStream, MoveHold, Movement, MovementKind,
-    OpenDrift, OpeningBalance, Place, Sale, SaleLine, Verdict,
+    Cancel, ConfigureLocation, Correct, DecideDrift, FromHome, LiftStream, MoveHold, Movement,
+    MovementKind, OpenDrift, OpeningBalance, Place, Sale, SaleLine, SaleLines, Verdict,
 };
 
 /// A command and the idempotency key it came with.
@@ -55,6 +55,8 @@ pub enum Command {
     OpenDrift(Box<OpenDrift>),
     /// Approve or dismiss a drift.
     DecideDrift(Box<DecideDrift>),
+    /// A reservation's home: record the correction of a drift of another shard.
+    Correct(Box<Correct>),
     /// A cart's part: take tentative holds for a home on another shard.
     Try(Box<Try>),
     /// A cart's home: record it, its parts being held.

@@ -18,7 +18,25 @@ pub struct Count {
     /// Whether damaged units were left out.
     pub excludes_damaged: bool,
     /// The past it speaks of; absent: now.
-    pub then: Option<CountThen>,
+    pub then: Option<Then>,
+}
+
+/// The past that a count speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Only known by name: what was then has not been read, or can't be.
+    At(At),
+    /// The counters then.
+    Read(Box<CountThen>),
+}
+
+/// A moment of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// After the event with this sequence of the SKU's shard.
+    Sequence(u64),
+    /// After the last event up to this ledger time.
+    Time(Timestamp),
 }
 
 /// The counters at the moment a count was taken, read from the ledger.
@@ -84,6 +102,14 @@ impl Basis {
 }
 
 impl Count {
+    /// The counters it is compared with, where it speaks of the past and that was read.
+    pub fn read(&self) -> Option<&CountThen> {
+        match &self.then {
+            Some(Then::Read(then)) => Some(then),
+            Some(Then::At(_)) | None => None,
+        }
+    }
+
     /// What it compares.
     pub const fn basis(&self) -> Basis {
         Basis {

@@ -27,12 +27,13 @@ mod units;
 mod view;
 
 pub use command::{
-    Cancel, Command, Configure, ConfigureLocation, Confirm, CreateCart, DecideDrift, DropHold,
-    Extend, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHeld, MoveHold, Movement,
-    MovementKind, NoteShipped, NoteTold, OpenDrift, OpeningBalance, Patch, Pin, Place, Release,
-    Remainder, Request, Reserve, ReserveLine, Sale, SaleLine, Settle, Try, TryLate, Verdict,
+    Cancel, Command, Configure, ConfigureLocation, Confirm, Correct, CreateCart, DecideDrift,
+    DropHold, Extend, FromHome, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHeld, MoveHold,
+    Movement, MovementKind, NoteShipped, NoteTold, OpenDrift, OpeningBalance, Patch, Pin, Place,
+    Release, Remainder, Request, Reserve, ReserveLine, Sale, SaleLine, SaleLines, Settle, Try,
+    TryLate, Verdict,
 };
-pub use count::{Basis, Count, CountThen, Measure};
+pub use count::{At, Basis, Count, CountThen, Measure, Then};
 pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};
 pub use engine::{
     Decision, Engine, FatalEvent, Fill, ForeignHold, InvariantBroken, Outcome, OwnCheck, PartHold,

@@ -1,7 +1,7 @@
 //! Commands about stock facts: movements, locations, streams of sources, drifts, and what becomes of
 //! confirmed units. What is asked of reservations before they are sold is in `command.rs`.
 
-use crate::command::{LineUnits, Patch, Settle};
+use crate::command::{Command, LineUnits, Patch, Settle};
 use crate::count::Count;
 use crate::drift::DriftRecord;
 use crate::event::{FeedMark, Note};
@@ -168,9 +168,20 @@ impl Place {
 pub struct Sale {
     /// The reservation.
     pub id: ReservationId,
-    /// What its home said of its lines of this SKU just before, where home is another shard; empty
-    /// where it is this one.
-    pub lines: Vec<SaleLine>,
+    /// What its home said of its lines of this SKU.
+    pub lines: SaleLines,
+}
+
+/// What the home of a sale said of its lines of a SKU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SaleLines {
+    /// Nobody asked: home is this shard, or it does not know the sale.
+    #[default]
+    Here,
+    /// Home is another shard, and could not be asked.
+    Unread,
+    /// Home is another shard, and said this just before.
+    Told(Vec<SaleLine>),
 }
 
 /// A line of a sale as its home saw it.
@@ -260,6 +271,32 @@ pub struct DecideDrift {
     pub verdict: Verdict,
     /// Why, for the record.
     pub reason: Option<Text>,
+    /// What the home of the reservation concerned has done or said, where that is another shard.
+    pub home: FromHome,
+}
+
+/// What the home of a drift's reservation has done or said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FromHome {
+    /// Nobody asked: home is this shard, or the correction does not need it.
+    #[default]
+    Here,
+    /// Home is another shard, and could not be asked.
+    Unread,
+    /// Home is another shard, and has recorded the correction.
+    Done,
+    /// Home is another shard, and said this of the lines to be shipped.
+    Told(Vec<SaleLine>),
+}
+
+/// A drift's correction, where the reservation it concerns is homed: an ordinary command, recorded
+/// with the drift's name. A refusal records nothing, also where the buyer's own would be final.
+#[derive(Clone, Debug)]
+pub struct Correct {
+    /// The drift.
+    pub drift: ReservationId,
+    /// What corrects it.
+    pub command: Command,
 }
 
 /// What is decided on a drift.

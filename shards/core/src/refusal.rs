@@ -76,7 +76,7 @@ pub enum Refusal {
     },
     /// The reservation to replace is another customer's or order's.
     ReplaceMismatch(ReservationId),
-    /// The reservation to replace, or this one, has lines on other shards.
+    /// The reservation to replace, or the one to take its place, has lines on other shards.
     ReplaceAcrossShards(ReservationId),
     /// The reservation to replace is pinned.
     ReservationPinned {
@@ -99,6 +99,24 @@ pub enum Refusal {
     CustomerLimit(Vec<OverLimit>),
     /// Not enough stock.
     InsufficientStock(Vec<ShortLine>),
+    /// The counters of the past that a count speaks of: the moment has not come, or what happened
+    /// before this sequence of the SKU's shard is not kept any more.
+    NoPast {
+        /// Of what.
+        sku: Sku,
+        /// Trimmed below this; absent: not come yet.
+        oldest: Option<u64>,
+    },
+    /// The units would be held where the reservation holds others of the same SKU already, on
+    /// another shard than its home.
+    HeldThere {
+        /// Which reservation.
+        id: ReservationId,
+        /// Of what.
+        sku: Sku,
+        /// Where.
+        location: Location,
+    },
     /// No such reservation.
     UnknownReservation(ReservationId),
     /// It was here once; its retention is over.
@@ -327,6 +345,8 @@ impl Refusal {
             | Self::StreamQuarantined { .. }
             | Self::UnknownStream(_)
             | Self::UnknownDrift(_)
+            | Self::NoPast { .. }
+            | Self::HeldThere { .. }
             | Self::DriftConflict { .. } => 13,
         }
     }
@@ -382,6 +402,8 @@ impl Refusal {
             | Self::StreamQuarantined { .. }
             | Self::UnknownStream(_)
             | Self::UnknownDrift(_)
+            | Self::NoPast { .. }
+            | Self::HeldThere { .. }
             | Self::DriftConflict { .. } => false,
         }
     }

@@ -110,6 +110,7 @@ pub(crate) const fn class_of(command: &Command) -> Class {
         | Command::Try(_)
         | Command::CreateCart(_)
         | Command::ConfirmLate(_)
+        | Command::Correct(_)
         | Command::MoveHeld(_)
         | Command::NoteShipped(_)
         | Command::NoteTold(_)

@@ -14,6 +14,7 @@ pub mod carts;
 mod catch_up;
 pub mod clock;
 mod directory;
+mod errand;
 mod find;
 mod group;
 mod ledger_thread;

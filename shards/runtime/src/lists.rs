@@ -13,7 +13,7 @@ use crate::router::Router;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
     Answer, DriftKind, DriftRecord, DriftState, DriftView, Engine, Location, LocationRecord,
-    Refusal, ReservationId, ShortfallView, Sku, StreamPlace, StreamView, Text,
+    Refusal, ReservationId, SaleLine, ShortfallView, Sku, StreamPlace, StreamView, Text,
 };
 use tokio::sync::oneshot;
 
@@ -96,6 +96,8 @@ pub enum Query {
     Locations,
     /// Where fewer units are on hand than are held, after a SKU and location.
     Shortfalls(Option<(Sku, Location)>, usize),
+    /// What reservations homed there have sold of SKUs of another shard.
+    Sales(Vec<(ReservationId, Sku)>),
 }
 
 /// What a shard has of it.
@@ -111,6 +113,8 @@ pub(crate) enum Listed {
     Locations(Vec<LocationRecord>),
     /// Shortfalls by SKU and location.
     Shortfalls(Vec<ShortfallView>),
+    /// The lines of each sale asked for; none where it is not recorded.
+    Sales(Vec<Option<Vec<SaleLine>>>),
 }
 
 /// Where a shard's part of a list goes. Dropped, the shard has none.
@@ -167,6 +171,10 @@ impl Query {
             Self::Locations => Listed::Locations(engine.locations().cloned().collect()),
             Self::Shortfalls(after, limit) => {
                 Listed::Shortfalls(engine.shortfalls(after.as_ref(), *limit))
+            }
+            Self::Sales(sales) => {
+                let lines = sales.iter().map(|(id, sku)| engine.sale_lines(*id, sku));
+                Listed::Sales(lines.collect())
             }
         }
     }
@@ -332,7 +340,11 @@ impl Router {
         Ok(page)
     }
 
-    async fn list(&self, shard: ShardIndex, query: Query) -> Result<Listed, Unavailable> {
+    pub(crate) async fn list(
+        &self,
+        shard: ShardIndex,
+        query: Query,
+    ) -> Result<Listed, Unavailable> {
         let listed = self.ask(shard, query)?.await;
         listed.map_err(|_| Unavailable::Recovering { shard })
     }

@@ -77,6 +77,7 @@ pub fn slot_of(command: &Command) -> Slot {
         Command::LiftStream(lift) => lift.sku.slot(),
         Command::OpenDrift(open) => open.drift.sku.slot(),
         Command::DecideDrift(decide) => decide.sku.slot(),
+        Command::Correct(correct) => slot_of(&correct.command),
         Command::Cancel(cancel) => cancel.id.slot(),
         Command::MoveHold(moved) => moved.id.slot(),
         // It goes to every shard; the slot only names one to begin with.

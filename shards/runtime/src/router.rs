@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) lookup: Option<lookup::Lookup>,
     pub(crate) statement: Option<Statements>,
+    /// How far the statements may be behind while counts are compared with the past.
+    pub(crate) count_lag_max: u64,
     pub(crate) is_draining: AtomicBool,
     /// Held while a decision on a location goes to all shards.
     pub(crate) locations: tokio::sync::Mutex<()>,
@@ -51,7 +53,15 @@ struct Stray {
 
 impl Router {
     /// Does one operation. What it answers is durable.
-    pub async fn execute(&self, operation: Operation, deadline: Deadline) -> Told {
+    pub async fn execute(&self, mut operation: Operation, deadline: Deadline) -> Told {
+        if self.mark(&mut operation.command) {
+            return Box::pin(self.execute_marked(operation, deadline)).await;
+        }
+        self.enter(operation, deadline).await
+    }
+
+    /// Does an operation that leans on nothing that its shard does not know, or says so.
+    pub(crate) async fn enter(&self, operation: Operation, deadline: Deadline) -> Told {
         let slot = slot_of(&operation.command);
         let shard = self.0.placement.shard_of(slot);
         let mut guard = None;
@@ -91,7 +101,23 @@ impl Router {
 
     /// Does many operations, each on its own, with one message per home shard. The answers come
     /// in the order of the operations.
-    pub async fn batch(&self, operations: Vec<Operation>, deadline: Deadline) -> Vec<Told> {
+    pub async fn batch(&self, mut operations: Vec<Operation>, deadline: Deadline) -> Vec<Told> {
+        let mut is_marked = false;
+        for operation in &mut operations {
+            is_marked |= self.mark(&mut operation.command);
+        }
+        if is_marked {
+            return Box::pin(self.batch_marked(operations, deadline)).await;
+        }
+        self.send_all(operations, deadline).await
+    }
+
+    /// Does operations that lean on nothing that their shards do not know, or say so.
+    pub(crate) async fn send_all(
+        &self,
+        operations: Vec<Operation>,
+        deadline: Deadline,
+    ) -> Vec<Told> {
         let mut told: Vec<Option<Told>> = Vec::new();
         told.resize_with(operations.len(), || None);
         let mut strays = Vec::new();

@@ -100,6 +100,7 @@ impl Runtime {
             clock: clock.clone(),
             lookup: lookup.clone(),
             statement: statement.clone(),
+            count_lag_max: settings.statement.lag_max,
             is_draining: AtomicBool::new(false),
             locations: tokio::sync::Mutex::new(()),
             cluster,

@@ -387,7 +387,11 @@ impl Shard {
                     return Decided::Told { told, wait, key };
                 }
             }
-            Outcome::Done(_) | Outcome::Refused { .. } | Outcome::Full(_) | Outcome::Undecided => {}
+            Outcome::Done(_)
+            | Outcome::Refused { .. }
+            | Outcome::Full(_)
+            | Outcome::Undecided
+            | Outcome::Unread => {}
         }
         let told = turn
             .told(outcome, wait)

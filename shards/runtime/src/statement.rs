@@ -18,6 +18,7 @@ pub use self::details::{Details, event_name};
 use self::index::Index;
 use crate::projection::{Desks, Effort};
 use crate::unavailable::Unavailable;
+pub use holdfast_core::At;
 use holdfast_core::{Counter, Counters, EventKind, Location, Timestamp};
 
 /// How the projection is built.
@@ -32,6 +33,9 @@ pub struct StatementSettings {
     pub busy_percent_max: u32,
     /// Memory for cached pages, in bytes, per shard.
     pub cache_bytes: usize,
+    /// Events that may lie between the projection and the end of the journal while counts are
+    /// compared with the past: these are read one by one, for each of them.
+    pub lag_max: u64,
 }
 
 impl Default for StatementSettings {
@@ -41,6 +45,7 @@ impl Default for StatementSettings {
             events_per_s_max: 50_000,
             busy_percent_max: 10,
             cache_bytes: 8 << 20,
+            lag_max: 250_000,
         }
     }
 }
@@ -57,15 +62,6 @@ impl StatementSettings {
 
 /// The statements of all shards. Cheap to clone.
 pub(crate) type Statements = Desks<Index>;
-
-/// A moment of the past.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
-    /// After the event with this sequence of the SKU's shard.
-    Sequence(u64),
-    /// After the last event up to this ledger time.
-    Time(Timestamp),
-}
 
 /// A page of a statement, oldest first.
 #[derive(Clone, Debug)]
@@ -162,6 +158,9 @@ pub enum NoPast {
         /// The first sequence that is known.
         oldest: u64,
     },
+    /// What was recorded last can't be read yet, or is too much to be read at once.
+    #[error("the history is not readable up to now yet; retry")]
+    Behind,
     /// It can't be read now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -56,6 +56,17 @@ pub enum Unavailable {
     /// Units under carts that have not been decided stand in the way.
     #[error("units under undecided carts stand in the way; retry")]
     Undecided,
+    /// The past that a count speaks of can't be read now.
+    #[error("the history of shard {shard} {why}")]
+    History {
+        /// Which.
+        shard: ShardIndex,
+        /// What is the matter with it.
+        why: &'static str,
+    },
+    /// What the command leans on was not read; who sends it knows why.
+    #[error("what it leans on was not read; retry")]
+    Unread,
     /// It was begun, and the shard died before it answered.
     #[error("shard {shard} stopped before it answered; retry with the same key")]
     Lost {
@@ -80,6 +91,8 @@ impl Unavailable {
             | Self::Deadline
             | Self::PartUnavailable { .. }
             | Self::Undecided
+            | Self::History { .. }
+            | Self::Unread
             | Self::KeyInProgress => Fate::NotApplied,
         }
     }
@@ -87,10 +100,13 @@ impl Unavailable {
     /// How long to wait before a retry makes sense.
     pub const fn retry_after(&self) -> Millis {
         match self {
-            Self::Deadline | Self::Undecided | Self::KeyInProgress => Millis::new(100),
+            Self::Deadline | Self::Undecided | Self::Unread | Self::KeyInProgress => {
+                Millis::new(100)
+            }
             Self::Overloaded { .. }
             | Self::Recovering { .. }
             | Self::PartUnavailable { .. }
+            | Self::History { .. }
             | Self::Lost { .. } => Millis::from_secs(1),
             Self::Full(_) | Self::Draining => Millis::from_secs(5),
             Self::Down { .. } => Millis::from_secs(10),

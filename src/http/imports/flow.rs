@@ -17,7 +17,7 @@ use super::super::pieces::{Cause, Piece, Pieces};
 use super::super::problem::{Code, Problem};
 use super::super::render;
 use super::super::state::Api;
-use super::super::stock::unread;
+use super::super::stock::dated;
 use super::super::wire::scalar::{Id, Time};
 use super::lane::{Op, Sent, send};
 use super::lines::{Line, Lines, Place};
@@ -321,9 +321,14 @@ impl Flow {
 
 impl Books {
     /// Puts a row on its way.
-    fn send(&mut self, at: Place, Row { sku, command, past }: Row) {
-        if let Some(past) = past {
-            return self.refuse(at, unread(&past, self.router.now()).into());
+    fn send(&mut self, at: Place, row: Row) {
+        let Row {
+            sku,
+            mut command,
+            past,
+        } = row;
+        if let Err(problem) = dated(&mut command, past.as_ref(), &self.router) {
+            return self.refuse(at, problem.into());
         }
         let row = self.window.open(at);
         if let Some(rehearsal) = &mut self.rehearsal {

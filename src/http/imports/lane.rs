@@ -72,6 +72,8 @@ fn passes(unavailable: &Unavailable) -> bool {
         | Unavailable::Lost { .. }
         | Unavailable::Deadline
         | Unavailable::Undecided
+        | Unavailable::History { .. }
+        | Unavailable::Unread
         | Unavailable::KeyInProgress => true,
         Unavailable::Full(_) | Unavailable::Down { .. } | Unavailable::Draining => false,
     }

@@ -3,10 +3,13 @@
 //!
 //! The hashes are kept in ledgers, so their form never changes; tests pin it.
 
-use holdfast_core::{Count, Measure, Movement, MovementKind, Note, OpeningBalance};
+use holdfast_core::{At, Count, Measure, Movement, MovementKind, Note, OpeningBalance, Then};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Canonical;
+
+/// Beside the measure of a count that names its position.
+const AT_POSITION: u8 = 16;
 
 /// The hash of a message's content, without what only numbers it (epoch, sequence, `message_id`)
 /// and what the caller knew of the SKU (`expected_version`).
@@ -108,15 +111,23 @@ impl Canonical {
             measure,
             excludes_returned,
             excludes_damaged,
-            then: _,
+            then,
         } = count;
         self.byte(6);
         self.number(*counted);
-        self.byte(match measure {
+        let measure = match measure {
             Measure::Physical => 0,
             Measure::Sellable => 1,
             Measure::Available => 2,
-        });
+        };
+        match then {
+            Some(Then::At(At::Sequence(position))) => {
+                self.byte(AT_POSITION | measure);
+                self.number(*position);
+            }
+            // A time is a part of the note.
+            Some(Then::At(At::Time(_)) | Then::Read(_)) | None => self.byte(measure),
+        }
         self.byte(u8::from(*excludes_returned));
         self.byte(u8::from(*excludes_damaged));
     }

@@ -5,7 +5,7 @@
 
 use holdfast_core::{
     Command, Count, FeedMark, Location, Measure, Movement, MovementKind as Kind, Note,
-    OpeningBalance, Place, ReservationId, Sale, Sku, Text, Timestamp, UNITS_MAX, Units,
+    OpeningBalance, Place, ReservationId, Sale, SaleLines, Sku, Text, Timestamp, UNITS_MAX, Units,
 };
 
 use super::super::keys::movement::content_of;
@@ -16,7 +16,7 @@ use super::scalar::{FreeText, Position};
 /// A movement that is understood.
 #[derive(Clone, Debug)]
 pub(crate) struct Booking {
-    /// Its command. A count that speaks of the past has yet to be told what was then.
+    /// Its command. A count that speaks of the past has yet to be told of which.
     pub(crate) command: Command,
     /// The past that a count speaks of.
     pub(crate) past: Option<Past>,
@@ -162,7 +162,7 @@ impl MovementBody {
             KindWord::Ship => Kind::Ship {
                 units: units(qty)?,
                 sale: self.reservation.as_ref().map(|id| {
-                    let (id, lines) = (id.0, Vec::new());
+                    let (id, lines) = (id.0, SaleLines::Here);
                     Box::new(Sale { id, lines })
                 }),
             },

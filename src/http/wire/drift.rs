@@ -351,6 +351,7 @@ impl DecisionBody {
     /// The command it asks for.
     pub(crate) fn command(self, drift: &DriftRecord, verdict: Verdict) -> Command {
         Command::DecideDrift(Box::new(DecideDrift {
+            home: holdfast_core::FromHome::Here,
             id: drift.id,
             sku: drift.sku.clone(),
             movement: ReservationId::UNMINTED,

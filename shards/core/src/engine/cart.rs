@@ -447,9 +447,11 @@ fn own_check(decision: Decision) -> OwnCheck {
     match outcome {
         Outcome::Again => OwnCheck::Again(Box::new(events.remove(0))),
         Outcome::Refused { refusal, .. } => OwnCheck::Refused(refusal),
-        Outcome::Done(_) | Outcome::Full(_) | Outcome::Undecided | Outcome::AskParts { .. } => {
-            OwnCheck::Free
-        }
+        Outcome::Done(_)
+        | Outcome::Full(_)
+        | Outcome::Undecided
+        | Outcome::Unread
+        | Outcome::AskParts { .. } => OwnCheck::Free,
     }
 }
 

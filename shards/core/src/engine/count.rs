@@ -4,11 +4,10 @@
 //! record; the difference is booked now. Holds are not physical, so they play no part, unless what
 //! can be promised was counted.
 
-use super::Decision;
-use super::Engine;
 use super::movement::{Asked, Booking, Rest};
 use super::sheet::Sheet;
-use crate::count::{Count, Measure};
+use super::{Decision, Engine, Outcome};
+use crate::count::{Count, Measure, Then};
 use crate::drift::{DriftKind, Proposal};
 use crate::event::{CountedEffect, Effect, EventKind};
 use crate::refusal::Refusal;
@@ -21,7 +20,10 @@ impl Engine {
             return decision;
         }
         let actual = asked.entry.versions.stock;
-        if let Some(then) = &count.then
+        if matches!(count.then, Some(Then::At(_))) {
+            return Decision::outcome(Outcome::Unread, 0);
+        }
+        if let Some(then) = count.read()
             && then.stock_version != actual
         {
             let expected = then.stock_version;
@@ -36,7 +38,7 @@ impl Engine {
         // Nothing below can refuse.
         let mut sheet = Sheet::new(self, asked.entry, location);
         let basis = count.basis();
-        let believed = match &count.then {
+        let believed = match count.read() {
             Some(then) => basis.of(&then.counters),
             None => basis.of(&sheet.page(location).before),
         };

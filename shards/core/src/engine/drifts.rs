@@ -10,8 +10,8 @@ use super::sheet::Sheet;
 use super::skus::{LevelKey, SkuEntry};
 use super::{Decision, Engine, Outcome, Reply};
 use crate::command::{
-    Cancel, Command, Confirm, DecideDrift, Late, LineUnits, Movement, MovementKind, OpenDrift,
-    Release, Request, Sale, Settle, Verdict,
+    Cancel, Command, Confirm, Correct, DecideDrift, FromHome, Late, LineUnits, Movement,
+    MovementKind, OpenDrift, Release, Request, Sale, SaleLines, Settle, Verdict,
 };
 use crate::drift::{DriftKind, DriftRecord, DriftState, Proposal};
 use crate::event::{
@@ -99,11 +99,7 @@ impl Engine {
                 self.decided_drift(command, (entry, drift), nothing, state, key)
             }
             Verdict::Approve => {
-                let by = corrected_by(drift, movement);
-                let movement = match by {
-                    By::Movement => movement,
-                    By::Reservation(id) => id,
-                };
+                let movement = corrected_by(drift).unwrap_or(movement);
                 let state = DriftState::Corrected {
                     at,
                     movement,
@@ -134,14 +130,17 @@ impl Engine {
                 None => refused(),
             };
         }
-        if drift.reservation == Some(command.movement) {
-            // Its home has done it.
-            return Ok(Decision::outcome(Outcome::Again, entry.seq));
-        }
-        let is_here = drift
-            .reservation
-            .is_some_and(|id| self.homes.get(id).is_some());
-        let Some(correction) = command_for(command, drift).filter(|_| is_here) else {
+        let is_here = |id| self.homes.get(id).is_some();
+        let is_known = drift.reservation.is_some_and(is_here);
+        let is_known = match &command.home {
+            FromHome::Done => return Ok(Decision::outcome(Outcome::Again, entry.seq)),
+            FromHome::Unread if !is_known && drift.reservation.is_some() => {
+                return Err(Box::new(Decision::outcome(Outcome::Unread, 0)));
+            }
+            FromHome::Told(_) => true,
+            FromHome::Here | FromHome::Unread => is_known,
+        };
+        let Some(correction) = drift.correction(command).filter(|_| is_known) else {
             return refused();
         };
         let decision = self.decide(
@@ -155,8 +154,36 @@ impl Engine {
             Outcome::Done(_) => Ok(decision),
             Outcome::Again | Outcome::Full(_) => Err(Box::new(decision)),
             // What a refused confirm would record for good is not for this to decide.
-            Outcome::Refused { .. } | Outcome::Undecided | Outcome::AskParts { .. } => refused(),
+            Outcome::Refused { .. }
+            | Outcome::Undecided
+            | Outcome::Unread
+            | Outcome::AskParts { .. } => refused(),
         }
+    }
+
+    /// Home records the correction of a drift of another shard: as the command that it is, or not at
+    /// all.
+    pub(super) fn decide_correct(
+        &self,
+        command: &Correct,
+        key: Option<&KeyTag>,
+        now: Timestamp,
+    ) -> Decision {
+        let mut decision = self.decide_command(&command.command, key, now);
+        match decision.outcome {
+            Outcome::Done(_) => {
+                for event in &mut decision.events {
+                    event.note.get_or_insert_default().drift = Some(command.drift);
+                }
+            }
+            Outcome::Refused { .. } => decision.events.clear(),
+            Outcome::Again
+            | Outcome::Full(_)
+            | Outcome::Undecided
+            | Outcome::Unread
+            | Outcome::AskParts { .. } => {}
+        }
+        decision
     }
 
     /// The adjustment that a drift proposes, below what is reserved if need be: it is what is there.
@@ -289,61 +316,59 @@ fn same_drift<'a>(entry: &'a SkuEntry, drift: &DriftRecord) -> Option<&'a DriftR
     })
 }
 
-/// What a drift was corrected by.
-enum By {
-    Movement,
-    Reservation(ReservationId),
-}
-
-fn corrected_by(drift: &DriftRecord, movement: ReservationId) -> By {
-    match (drift.proposal, drift.reservation) {
-        (Proposal::Cancel(_) | Proposal::Release | Proposal::Confirm, Some(id)) => {
-            By::Reservation(id)
-        }
-        (Proposal::Ship(_), Some(id)) if id == movement => By::Reservation(id),
-        _ => By::Movement,
+/// The reservation that a drift is corrected by, where that is no movement of its own.
+const fn corrected_by(drift: &DriftRecord) -> Option<ReservationId> {
+    match drift.proposal {
+        Proposal::Cancel(_) | Proposal::Release | Proposal::Confirm => drift.reservation,
+        Proposal::Look | Proposal::Adjust(_) | Proposal::Ship(_) => None,
     }
 }
 
-/// The command that is the correction; nothing where the ledger can't record one.
-fn command_for(command: &DecideDrift, drift: &DriftRecord) -> Option<Command> {
-    let id = drift.reservation?;
-    Some(match drift.proposal {
-        Proposal::Look | Proposal::Adjust(_) => return None,
-        Proposal::Cancel(units) => Command::Cancel(Box::new(Cancel {
-            id,
-            lines: Some(vec![LineUnits {
-                sku: drift.sku.clone(),
-                location: Some(drift.location.clone()),
-                units: Units::new(units)?,
-            }]),
-            reason: command.reason.clone(),
-        })),
-        Proposal::Release => Command::Release(Box::new(Release {
-            id,
-            lines: None,
-            reason: command.reason.clone(),
-        })),
-        Proposal::Confirm => Command::Confirm(Box::new(Confirm {
-            id,
-            lines: None,
-            late: Late::Reacquire,
-            payment_ref: None,
-        })),
-        Proposal::Ship(units) => {
-            let lines = Vec::new();
-            let kind = MovementKind::Ship {
-                units: Units::new(units)?,
-                sale: Some(Box::new(Sale { id, lines })),
-            };
-            Command::Movement(Box::new(Movement {
-                id: command.movement,
-                location: drift.location.clone(),
-                note: note_for(command, drift),
-                ..Movement::new(drift.sku.clone(), kind)
-            }))
-        }
-    })
+impl DriftRecord {
+    /// The command that is the correction of a reservation; nothing where the ledger can't record
+    /// one, and of what is adjusted.
+    pub fn correction(&self, command: &DecideDrift) -> Option<Command> {
+        let id = self.reservation?;
+        Some(match self.proposal {
+            Proposal::Look | Proposal::Adjust(_) => return None,
+            Proposal::Cancel(units) => Command::Cancel(Box::new(Cancel {
+                id,
+                lines: Some(vec![LineUnits {
+                    sku: self.sku.clone(),
+                    location: Some(self.location.clone()),
+                    units: Units::new(units)?,
+                }]),
+                reason: command.reason.clone(),
+            })),
+            Proposal::Release => Command::Release(Box::new(Release {
+                id,
+                lines: None,
+                reason: command.reason.clone(),
+            })),
+            Proposal::Confirm => Command::Confirm(Box::new(Confirm {
+                id,
+                lines: None,
+                late: Late::Reacquire,
+                payment_ref: None,
+            })),
+            Proposal::Ship(units) => {
+                let lines = match &command.home {
+                    FromHome::Told(lines) => SaleLines::Told(lines.clone()),
+                    FromHome::Here | FromHome::Unread | FromHome::Done => SaleLines::Here,
+                };
+                let kind = MovementKind::Ship {
+                    units: Units::new(units)?,
+                    sale: Some(Box::new(Sale { id, lines })),
+                };
+                Command::Movement(Box::new(Movement {
+                    id: command.movement,
+                    location: self.location.clone(),
+                    note: note_for(command, self),
+                    ..Movement::new(self.sku.clone(), kind)
+                }))
+            }
+        })
+    }
 }
 
 fn note_for(command: &DecideDrift, drift: &DriftRecord) -> Note {

@@ -11,7 +11,7 @@ use super::movement::{Asked, movement, note_of};
 use super::skus::SkuEntry;
 use super::{Decision, Engine, Outcome, Reply};
 use crate::command::{LiftStream, Movement, MovementKind};
-use crate::count::Basis;
+use crate::count::{Basis, Then};
 use crate::event::{
     Effect, Effects, EventKind, FeedMark, KeyOutcome, KeyTag, KeyTarget, MessageEffect, Note,
     Quarantine, QuarantineCause, StreamEffect, StreamKey, Versions,
@@ -316,13 +316,17 @@ impl Engine {
         Life::counted(entry.life.as_ref()?, location)
     }
 
-    /// When a count was taken, and the last event before it; nothing for other movements.
+    /// When a count was taken, and the last event before it; nothing for other movements, and where
+    /// the past it speaks of was not read.
     pub(super) fn taken(&self, command: &Movement, now: Timestamp) -> Option<(Timestamp, u64)> {
         let MovementKind::Count(count) = &command.kind else {
             return None;
         };
-        let then = count.then.as_ref();
-        Some(then.map_or((now, self.seq), |then| (then.at.min(now), then.seq)))
+        match &count.then {
+            None => Some((now, self.seq)),
+            Some(Then::Read(then)) => Some((then.at.min(now), then.seq)),
+            Some(Then::At(_)) => None,
+        }
     }
 
     /// Whether a count was taken after a delta: by sequence within its stream where that has an

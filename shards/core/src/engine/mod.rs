@@ -123,6 +123,8 @@ pub enum Outcome {
     Full(&'static str),
     /// Units that carts over several shards have not decided yet stand in the way.
     Undecided,
+    /// It is no repeat, and leans on what was not read for it: the past, or what another shard knows.
+    Unread,
     /// A late confirm needs units on other shards: hold these anew, then `ConfirmLate`. Or a move
     /// needs them at another location of theirs: hold these there, then `MoveHeld`.
     AskParts {
@@ -244,14 +246,19 @@ impl Engine {
                 return Decision::outcome(Outcome::Full("keys"), self.seq);
             }
         }
-        let key = request.key.as_ref();
-        match &request.command {
+        self.decide_command(&request.command, request.key.as_ref(), now)
+    }
+
+    /// Decides a command whose key is no repeat.
+    fn decide_command(&self, command: &Command, key: Option<&KeyTag>, now: Timestamp) -> Decision {
+        match command {
             Command::Configure(command) => self.decide_configure(command, key, now),
             Command::Movement(command) => self.decide_movement(command, key, now),
             Command::Location(command) => self.decide_location(command, now),
             Command::LiftStream(command) => self.decide_lift_stream(command, key, now),
             Command::OpenDrift(command) => self.decide_open_drift(command, key, now),
             Command::DecideDrift(command) => self.decide_drift(command, key, now),
+            Command::Correct(command) => self.decide_correct(command, key, now),
             Command::Reserve(command) => self.decide_reserve(command, key, now),
             Command::Confirm(command) => self.decide_confirm(command, key, now),
             Command::Release(command) => self.decide_release(command, key, now),
@@ -283,6 +290,7 @@ impl Engine {
             | Command::RefuseLate(..)
             | Command::Release(_)
             | Command::Cancel(_)
+            | Command::Correct(_)
             | Command::Pin(_) => max,
             Command::Configure(configure) if configure.paused != Patch::Keep => max,
             Command::Extend(_) => max - kept / 2,

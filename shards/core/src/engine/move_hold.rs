@@ -282,7 +282,11 @@ impl Engine {
                 && line.units > 0
         });
         if is_there {
-            let refusal = Refusal::ReplaceAcrossShards(command.id);
+            let refusal = Refusal::HeldThere {
+                id: command.id,
+                sku: command.sku.clone(),
+                location: command.to.clone(),
+            };
             return Decision::refused(refusal, plan.home.seq);
         }
         let lines = vec![(

@@ -10,9 +10,10 @@ use super::homes::{Home, HomeRef};
 use super::movement::{Asked, Booking};
 use super::sheet::Sheet;
 use super::shipped::after_sale;
-use super::{Decision, Engine};
-use crate::command::Sale;
+use super::{Decision, Engine, Outcome};
+use crate::command::{Sale, SaleLine, SaleLines};
 use crate::event::{Effect, EventKind, HoldAfter};
+use crate::id::ReservationId;
 use crate::name::Location;
 use crate::stock::Counter;
 use crate::units::Units;
@@ -41,13 +42,16 @@ impl Engine {
         sale: &Sale,
     ) -> Decision {
         let home = self.homes.get(sale.id);
-        if home.is_none() && sale.lines.is_empty() {
-            return self.decide_ship(asked, units);
-        }
+        let told = match &sale.lines {
+            SaleLines::Told(lines) => &lines[..],
+            SaleLines::Unread => return Decision::outcome(Outcome::Unread, 0),
+            SaleLines::Here if home.is_none() => return self.decide_ship(asked, units),
+            SaleLines::Here => &[],
+        };
         if home.is_some_and(|home| home.is_lapsed(asked.now)) {
             return self.again(HomeRef::of(sale.id), asked.now);
         }
-        for line in &sale.lines {
+        for line in told {
             if let Some(events) = self.settling(&line.settle, asked.now) {
                 return Decision::with_all(events);
             }
@@ -59,7 +63,7 @@ impl Engine {
         // Nothing below can refuse.
         let mut left = match home {
             Some(home) => self.left_of_lines(asked, home),
-            None => self.left_of_holds(sale),
+            None => self.left_of_holds(sale.id, told),
         };
         left.sort_by_key(|left| left.location != *location);
         let reported = i64::from(units.get());
@@ -100,11 +104,11 @@ impl Engine {
         left.collect()
     }
 
-    fn left_of_holds(&self, sale: &Sale) -> Vec<Left> {
-        let holds = sale.lines.iter().filter_map(|line| {
+    fn left_of_holds(&self, id: ReservationId, told: &[SaleLine]) -> Vec<Left> {
+        let holds = told.iter().filter_map(|line| {
             let hold = self.holds.get(line.settle.hold)?;
             let extra = hold.extra.as_ref();
-            let is_meant = extra.is_some_and(|extra| extra.id == Some(sale.id));
+            let is_meant = extra.is_some_and(|extra| extra.id == Some(id));
             let ([confirmed, ..], [cancelled, shipped]) = (hold.totals(), hold.after());
             is_meant.then(|| Left {
                 location: self.skus.location(hold.location).clone(),

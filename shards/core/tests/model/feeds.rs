@@ -288,7 +288,7 @@ fn taken(command: &Movement, now: Timestamp, seq: u64) -> Option<(Timestamp, u64
     let MovementKind::Count(count) = &command.kind else {
         return None;
     };
-    match &count.then {
+    match count.read() {
         Some(then) => Some((then.at.min(now), then.seq)),
         None => Some((now, seq)),
     }

@@ -131,7 +131,7 @@ impl Model {
     ) -> Result<Rest, Refusal> {
         let actual = self.skus[&command.sku].versions.stock;
         let level = levels.entry(command.location.clone()).or_default();
-        let believed = match &count.then {
+        let believed = match count.read() {
             Some(then) if then.stock_version != actual => {
                 let expected = then.stock_version;
                 return Err(Refusal::VersionChanged { expected, actual });

@@ -224,6 +224,7 @@ impl<S: Subject> World<S> {
             outcome @ (Outcome::Done(Reply::Part(_))
             | Outcome::Again
             | Outcome::Undecided
+            | Outcome::Unread
             | Outcome::AskParts { .. }) => panic!("not on one shard: {outcome:?}"),
         }
     }

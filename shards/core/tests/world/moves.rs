@@ -6,8 +6,8 @@ use crate::model::Moved;
 use crate::script::{Counted, Difference, Move, Said, What};
 use holdfast_core::{
     Count, CountThen, Counter, Counters, DecideDrift, DriftRecord, DriftState, Effect, Event,
-    EventKind, FeedMark, LiftStream, Location, Movement, MovementKind, Note, OpenDrift,
-    OpeningBalance, Proposal, ReservationId, Sku, Timestamp, Verdict,
+    EventKind, FeedMark, FromHome, LiftStream, Location, Movement, MovementKind, Note, OpenDrift,
+    OpeningBalance, Proposal, ReservationId, Sku, Then, Timestamp, Verdict,
 };
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -89,7 +89,9 @@ impl<S: Subject> World<S> {
             measure: count.measure,
             excludes_returned,
             excludes_damaged,
-            then: count.taken.map(|ms| self.then(place, moment(ms))),
+            then: count
+                .taken
+                .map(|ms| Then::Read(Box::new(self.then(place, moment(ms))))),
         }
     }
 
@@ -187,6 +189,7 @@ impl<S: Subject> World<S> {
             sku,
             verdict,
             reason: text_of(reason),
+            home: FromHome::Here,
         }
     }
 

@@ -423,6 +423,9 @@ fn refused<S: Subject>(world: &World<S>, refusal: &Refusal) -> String {
         Refusal::UnknownStream(_) => "unknown-stream".to_owned(),
         Refusal::UnknownDrift(_) => "unknown-drift".to_owned(),
         Refusal::DriftConflict { .. } => "drift-conflict".to_owned(),
+        Refusal::NoPast { .. } | Refusal::HeldThere { .. } => {
+            unreachable!("one shard says none of these")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::script::{Basket, Setting, Verb, Want};
 use holdfast_core::{
     Cancel, Command, Configure, ConfigureLocation, Confirm, CustomerLimit, Extend, KeyTag, Late,
     LineUnits, Location, Millis, MoveHold, Movement, MovementKind, Opening, Patch, Pin, Release,
-    Request, ReservationId, Reserve, ReserveLine, Sale, Sku, Text, Timestamp, Units,
+    Request, ReservationId, Reserve, ReserveLine, Sale, SaleLines, Sku, Text, Timestamp, Units,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -108,7 +108,7 @@ impl<S: Subject> World<S> {
                 let sku = sku_of(sku);
                 let sale = Sale {
                     id: self.id_or_none_such(name),
-                    lines: Vec::new(),
+                    lines: SaleLines::Here,
                 };
                 let kind = MovementKind::Ship {
                     units: units_of(*units),

@@ -15,6 +15,8 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) goal: Goal,
     pub(super) key: Option<KeyTag>,
+    /// The drift it corrects: what that comes to is no answer to the buyer, and never final.
+    pub(super) drift: Option<ReservationId>,
     /// Whose limits the units count for.
     pub(super) customer: Option<Text>,
     /// The deadline that the parts note; a hint until home has decided.

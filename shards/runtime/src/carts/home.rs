@@ -49,6 +49,7 @@ impl Carts {
         let attempt = Attempt {
             number: 0,
             key,
+            drift: None,
             customer: cart.reserve.customer.clone(),
             deadline: turn.now().after(ttl),
             waiters: vec![reply],
@@ -313,7 +314,9 @@ impl Carts {
         let is_undecided = match &outcome {
             Outcome::Undecided | Outcome::Again => true,
             Outcome::Refused { refusal, .. } => only_undecided(refusal),
-            Outcome::Done(_) | Outcome::Full(_) | Outcome::AskParts { .. } => false,
+            Outcome::Done(_) | Outcome::Full(_) | Outcome::Unread | Outcome::AskParts { .. } => {
+                false
+            }
         };
         if is_undecided && attempt.retries > 0 {
             self.rest(turn, attempt);
@@ -345,7 +348,8 @@ impl Carts {
         if attempt.only_undecided_missing() && matches!(attempt.goal, Goal::Late(_)) {
             unavailable = unavailable.or(Some(Unavailable::Undecided));
         }
-        if let (Goal::Late(confirm), Some(refusal), None) = (&attempt.goal, &refusal, &unavailable)
+        if let (Goal::Late(confirm), Some(refusal), None, None) =
+            (&attempt.goal, &refusal, &unavailable, &attempt.drift)
         {
             let (told, after) = super::late::refused(turn, confirm, attempt.key, refusal);
             self.drop_holds(turn, id, &attempt);

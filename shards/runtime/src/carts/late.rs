@@ -6,8 +6,8 @@ use crate::reply::{ReplyTo, Told};
 use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Answer, Command, Confirm, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits, Refusal,
-    Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, StockThen, TryLate,
+    Answer, Command, Confirm, Correct, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits,
+    Refusal, Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, StockThen, TryLate,
 };
 
 impl Carts {
@@ -19,11 +19,11 @@ impl Carts {
         reply: ReplyTo,
         lines: Vec<(usize, LineUnits)>,
     ) {
-        let Request {
-            key,
-            command: Command::Confirm(confirm),
-        } = request
-        else {
+        let (drift, command) = match request.command {
+            Command::Correct(correct) => (Some(correct.drift), correct.command),
+            command => (None, command),
+        };
+        let (key, Command::Confirm(confirm)) = (request.key, command) else {
             return;
         };
         let Some(reply) = self.place_for(turn, confirm.id, key.as_ref(), reply) else {
@@ -34,6 +34,7 @@ impl Carts {
         let attempt = Attempt {
             number: number(turn, confirm.id),
             key,
+            drift,
             customer: view.and_then(|view| view.customer),
             deadline: until,
             waiters: vec![reply],
@@ -119,10 +120,14 @@ fn parts_of(turn: &Turn<'_>, id: ReservationId, lines: Vec<(usize, LineUnits)>) 
 
 /// What home records once every part holds.
 pub(super) fn command(confirm: &Confirm, attempt: &Attempt) -> Command {
-    Command::ConfirmLate(Box::new(TryLate {
+    let command = Command::ConfirmLate(Box::new(TryLate {
         confirm: confirm.clone(),
         held: attempt.held(),
-    }))
+    }));
+    match attempt.drift {
+        Some(drift) => Command::Correct(Box::new(Correct { drift, command })),
+        None => command,
+    }
 }
 
 /// A part can't hold anew: sold out and over the limit are made final; a paused or closed sale
@@ -193,7 +198,11 @@ pub(super) fn from_board(turn: &Turn<'_>, cart: &CreateCart) -> Option<Refusal> 
 /// Whether other shards' boards show too few units on hand for a confirm. A look, no promise: a
 /// confirm once decided is always applied.
 pub fn shortfall(turn: &Turn<'_>, request: &Request) -> Option<Refusal> {
-    let Command::Confirm(confirm) = &request.command else {
+    let command = match &request.command {
+        Command::Correct(correct) => &correct.command,
+        command => command,
+    };
+    let Command::Confirm(confirm) = command else {
         return None;
     };
     let elsewhere = turn.engine().foreign_units(confirm, turn.now());

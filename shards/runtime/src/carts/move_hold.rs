@@ -55,6 +55,7 @@ impl Carts {
             parts: parts.collect(),
             number: super::late::number(turn, moved.id),
             key,
+            drift: None,
             customer: None,
             deadline: view.map_or(until, |view| view.expires_at),
             waiters: vec![reply],

@@ -51,7 +51,7 @@ impl Carts {
             Outcome::Refused { refusal, .. } => short(ShortWhy::Refused(refusal)),
             Outcome::Full(table) => short(ShortWhy::Full(table)),
             Outcome::Again | Outcome::Undecided => short(ShortWhy::Undecided),
-            Outcome::Done(_) | Outcome::AskParts { .. } => return,
+            Outcome::Done(_) | Outcome::Unread | Outcome::AskParts { .. } => return,
         };
         turn.send(from, message, wait);
     }

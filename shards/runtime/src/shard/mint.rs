@@ -24,6 +24,7 @@ pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<Reserva
         | Command::Try(_)
         | Command::CreateCart(_)
         | Command::ConfirmLate(_)
+        | Command::Correct(_)
         | Command::MoveHeld(_)
         | Command::NoteShipped(_)
         | Command::NoteTold(_)

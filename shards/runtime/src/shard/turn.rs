@@ -119,6 +119,7 @@ impl Turn<'_> {
             }
             Outcome::Full(table) => Some(Err(crate::Unavailable::Full(table))),
             Outcome::Undecided => Some(Err(crate::Unavailable::Undecided)),
+            Outcome::Unread => Some(Err(crate::Unavailable::Unread)),
             Outcome::Again | Outcome::AskParts { .. } => None,
         }
     }

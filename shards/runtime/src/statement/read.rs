@@ -21,6 +21,10 @@ use tracing::error;
 const OPENING_LOOKS: usize = 50;
 const OPENING_PAUSE: Duration = Duration::from_millis(20);
 
+/// How often what was committed last is looked for in the journal, and the pause between.
+const READABLE_LOOKS: usize = 500;
+const READABLE_PAUSE: Duration = Duration::from_millis(2);
+
 /// Digits of a position before its sequence.
 const POSITION_HEAD: usize = 24;
 
@@ -56,8 +60,30 @@ impl Router {
         if matches!(at, At::Time(time) if self.now() < time) {
             return Err(NoPast::Future);
         }
+        self.readable(shard, &open, 0).await?;
         let sku = sku.clone();
         off_the_loop(shard, move || past(&open, &sku, at)).await
+    }
+
+    /// Waits a little until all that a shard has answered for by now can be read, and what is
+    /// known to be committed.
+    pub(super) async fn readable(
+        &self,
+        shard: ShardIndex,
+        open: &Open<Index>,
+        known: u64,
+    ) -> Result<(), NoPast> {
+        let committed = &self.link(shard).stats.committed;
+        let committed = committed
+            .load(std::sync::atomic::Ordering::Acquire)
+            .max(known);
+        for _ in 0..READABLE_LOOKS {
+            if committed <= open.reader.head() {
+                return Ok(());
+            }
+            tokio::time::sleep(READABLE_PAUSE).await;
+        }
+        Err(NoPast::Behind)
     }
 
     /// How many events the statement of each shard is behind; nothing where none is built.

@@ -25,8 +25,14 @@ impl Router {
     ) -> Result<CountThen, NoPast> {
         // Read first: if stock moves while the past is read, the engine notices.
         let view = self.sku(sku).ok_or(NoPast::UnknownSku)?;
-        let past = self.past(sku, at).await?;
         let (shard, open) = self.history_of(sku).await?;
+        // What the projection lacks is read for each count anew.
+        let is_behind = |lag: u64| self.0.count_lag_max < lag;
+        if self.statement_lag(shard).is_some_and(is_behind) {
+            return Err(NoPast::Behind);
+        }
+        self.readable(shard, &open, view.seq).await?;
+        let past = self.past(sku, at).await?;
         let (sku, location) = (sku.clone(), location.clone());
         let is_asked_by_seq = matches!(at, At::Sequence(_));
         let mut then = CountThen {

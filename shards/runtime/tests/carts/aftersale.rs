@@ -4,7 +4,7 @@ use crate::account::{Account, Fault, Level};
 use crate::world::World;
 use holdfast_core::{
     Cancel, Command, Counter, DriftKind, DriftRecord, HomeLines, HomeRecord, Location, MoveHold,
-    Movement, MovementKind, ReservationId, ReservationView, Sale, Sku, Units,
+    Movement, MovementKind, ReservationId, ReservationView, Sale, SaleLines, Sku, Units,
 };
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl World {
         let line = *self.rng.pick(&sold);
         let sku = line.sku.clone();
         let home = self.common.placement.home_of(id);
-        let mut lines = Vec::new();
+        let mut lines = SaleLines::Here;
         if home != self.common.placement.shard_of_sku(&sku) {
             let node = &self.nodes[usize::from(home)];
             let engine = node.engine()?;
@@ -40,7 +40,7 @@ impl World {
             if node.head() < engine.reservation_seq(id)? {
                 return None;
             }
-            lines = engine.sale_lines(id, &sku)?;
+            lines = SaleLines::Told(engine.sale_lines(id, &sku)?);
         }
         let units = self.rng.between(1, u64::from(line.confirmed) + 1) as u32;
         let kind = MovementKind::Ship {

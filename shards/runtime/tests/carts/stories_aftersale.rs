@@ -4,7 +4,7 @@ use crate::stories::{calm, confirm, made, pass, reserve, send, stocked, told};
 use crate::world::World;
 use holdfast_core::{
     Answer, Cancel, Command, Counter, Location, Mode, MoveHold, Movement, MovementKind, Refusal,
-    ReservationId, Sale, Sku, Units,
+    ReservationId, Sale, SaleLines, Sku, Units,
 };
 use holdfast_runtime::peer::PeerMessage;
 
@@ -26,7 +26,10 @@ fn ship(world: &mut World, id: ReservationId, sku: &Sku, count: u32) -> usize {
     let lines = engine.sale_lines(id, sku).expect("it is recorded");
     let kind = MovementKind::Ship {
         units: units(count),
-        sale: Some(Box::new(Sale { id, lines })),
+        sale: Some(Box::new(Sale {
+            id,
+            lines: SaleLines::Told(lines),
+        })),
     };
     send(
         world,
