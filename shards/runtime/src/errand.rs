@@ -40,6 +40,13 @@ struct Pending {
     tries: u32,
 }
 
+/// Shipments for sales of one home.
+#[derive(Default)]
+struct Shipments {
+    commands: Vec<Pending>,
+    sales: Vec<(ReservationId, Sku)>,
+}
+
 impl Pending {
     fn new(place: usize, operation: Operation) -> Self {
         let at = match &operation.command {
@@ -239,22 +246,21 @@ impl Router {
         pending: Vec<Pending>,
         informed: &mut Vec<(Pending, Option<Told>)>,
     ) -> Vec<Pending> {
-        let mut homes: HashMap<ShardIndex, (Vec<Pending>, Vec<(ReservationId, Sku)>)> =
-            HashMap::new();
+        let mut homes: HashMap<ShardIndex, Shipments> = HashMap::new();
         let mut others = Vec::new();
         for one in pending {
             match sale_of(&one.operation.command) {
                 Some(sale) => {
                     let home = homes.entry(self.placement().home_of(sale.0)).or_default();
-                    home.0.push(one);
-                    home.1.push(sale);
+                    home.commands.push(one);
+                    home.sales.push(sale);
                 }
                 None => others.push(one),
             }
         }
         let mut asked = Vec::new();
-        for (home, (shipments, sales)) in homes {
-            asked.push((home, shipments, self.ask(home, Query::Sales(sales))));
+        for (home, Shipments { commands, sales }) in homes {
+            asked.push((home, commands, self.ask(home, Query::Sales(sales))));
         }
         for (home, shipments, asked) in asked {
             let listed = match asked {
@@ -298,7 +304,7 @@ impl Router {
             Err(NoPast::Unavailable(why)) => return Err(Box::new(Err(why))),
         };
         let sku = sku.clone();
-        Err(self.refuse(Refusal::NoPast { sku, oldest }))
+        Err(Box::new(Ok(self.refuse(Refusal::NoPast { sku, oldest }))))
     }
 
     /// What home says of a sale's lines of a SKU.
@@ -322,7 +328,7 @@ impl Router {
         let own = self.placement().shard_of_sku(&decide.sku);
         let drift = match self.list(own, Query::Drift(decide.id)).await {
             Ok(Listed::Drift(Some(view))) => view.drift,
-            Ok(_) => return Err(self.refuse(Refusal::UnknownDrift(decide.id))),
+            Ok(_) => return Err(Box::new(Ok(self.refuse(Refusal::UnknownDrift(decide.id))))),
             Err(why) => return Err(Box::new(Err(why))),
         };
         let elsewhere = drift
@@ -331,12 +337,12 @@ impl Router {
         let is_open = drift.state == DriftState::Open;
         let correction = drift.correction(decide).filter(|_| is_open);
         let (Some(reservation), Some(command)) = (elsewhere, correction) else {
-            return Err(self.conflict(&drift));
+            return Err(Box::new(Ok(self.conflict(&drift))));
         };
         if matches!(command, Command::Movement(_)) {
             return match self.sale_lines(reservation, &drift.sku).await? {
                 SaleLines::Told(lines) => Ok(FromHome::Told(lines)),
-                SaleLines::Here | SaleLines::Unread => Err(self.conflict(&drift)),
+                SaleLines::Here | SaleLines::Unread => Err(Box::new(Ok(self.conflict(&drift)))),
             };
         }
         let operation = Operation {
@@ -348,23 +354,23 @@ impl Router {
         };
         match self.enter(operation, deadline).await {
             Ok(Answer::Reservation { .. }) => Ok(FromHome::Done),
-            Ok(Answer::Refused { .. }) => Err(self.conflict(&drift)),
+            Ok(Answer::Refused { .. }) => Err(Box::new(Ok(self.conflict(&drift)))),
             told => Err(Box::new(told)),
         }
     }
 
-    fn conflict(&self, drift: &DriftRecord) -> Box<Told> {
+    fn conflict(&self, drift: &DriftRecord) -> Answer {
         let (id, state) = (drift.id, drift.state.clone());
         self.refuse(Refusal::DriftConflict { id, state })
     }
 
-    fn refuse(&self, refusal: Refusal) -> Box<Told> {
-        Box::new(Ok(Answer::Refused {
+    fn refuse(&self, refusal: Refusal) -> Answer {
+        Answer::Refused {
             refusal: Box::new(refusal),
             at: self.now(),
             seq: 0,
             replayed: false,
-        }))
+        }
     }
 }
 

@@ -191,8 +191,7 @@ async fn home_hears_of_what_left_over_crashes_of_either_side() {
     let (_, runtime, [a, b, c]) = three(&dir).await;
     let router = runtime.router();
     let id = sold(&router, &[(&a, 1), (&b, 6), (&c, 2)]).await;
-    let mut left = 0;
-    for shard in [0, 1, 2, 1, 0] {
+    for (left, shard) in (0..).zip([0, 1, 2, 1, 0]) {
         router.crash(shard);
         for _ in 0..400 {
             match router
@@ -206,7 +205,6 @@ async fn home_hears_of_what_left_over_crashes_of_either_side() {
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
             }
         }
-        left += 1;
     }
     has_shipped(&router, id, &[0, 5, 0]).await;
     let stock = router.sku(&b).expect("it is there");
