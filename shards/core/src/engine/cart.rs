@@ -300,12 +300,12 @@ impl Engine {
     }
 
     /// A part ends a tentative hold that its home does not know, or no longer keeps one whose home
-    /// has forgotten what it sold.
+    /// has forgotten what it sold; one that still counts for a limit it keeps until it does not.
     pub(super) fn decide_drop_hold(&self, command: &DropHold, now: Timestamp) -> Decision {
         let done = Outcome::Done(Reply::Part(PartHold::default()));
         let is_meant = |hold: &&Hold| {
             let extra = hold.extra.as_ref();
-            let counts = hold.counted().is_some() && hold.counts() > 0;
+            let counts = hold.counts_until().is_some_and(|until| now < until) && hold.counts() > 0;
             (hold.phase == HoldPhase::Tentative || hold.is_kept() && !counts)
                 && extra.is_some_and(|extra| extra.id == Some(command.id))
         };

@@ -52,12 +52,11 @@ impl Engine {
         let hold = self.holds.get(number).expect("it was just stored");
         let (deadline, key, open) = (hold.deadline, (hold.sku, hold.location), hold.open());
         if open == 0 {
-            let is_kept = hold.is_kept();
-            if let Some(due) = hold.counts_until() {
-                self.holds.counting.insert((due, number));
-            }
-            if is_kept {
+            // What is kept may still be cancelled, or leave: home says when it no longer can.
+            if hold.is_kept() {
                 self.holds.kept.insert(number);
+            } else if let Some(due) = hold.counts_until() {
+                self.holds.counting.insert((due, number));
             }
             return;
         }

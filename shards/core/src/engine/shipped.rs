@@ -138,13 +138,15 @@ impl Engine {
     }
 
     /// The cart of a hold that has sold all it held for a home on another shard, and when home may
-    /// have forgotten it: until then the hold is kept, so that a cancel finds it.
+    /// have forgotten it: until then the hold is kept, so that a cancel finds it. One that counts for
+    /// a limit is kept for that until then anyhow.
     pub fn kept_hold(&self, number: u64) -> Option<(ReservationId, Timestamp)> {
         let hold = self.holds.get(number).filter(|hold| hold.is_kept())?;
         let id = hold.extra.as_ref()?.id?;
         let after = [self.policy.late_window, self.policy.order_retention];
         let due = after.into_iter().fold(hold.deadline, Timestamp::after);
-        Some((id, due))
+        let counts_until = hold.counts_until().filter(|_| hold.counts() > 0);
+        Some((id, counts_until.map_or(due, |until| until.max(due))))
     }
 
     /// Holds here that are kept for carts of other shards, though nothing is open under them.
