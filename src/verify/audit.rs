@@ -79,9 +79,11 @@ impl Audit {
         }
         let mut left = self.levels;
         for view in engine.sku_views() {
+            let mut transferred = 0;
             for (location, counters) in &view.levels {
                 let key = (view.sku.to_string(), location.to_string());
                 let audited = left.remove(&key).unwrap_or_default();
+                transferred += audited[Counter::Transferred as usize];
                 let differs = Counter::ALL
                     .into_iter()
                     .find(|counter| counters.get(*counter) != audited[*counter as usize]);
@@ -95,6 +97,11 @@ impl Audit {
                     );
                     checks.broken(Claim::Conservation, detail);
                 }
+            }
+            if transferred != 0 {
+                let sku = &view.sku;
+                let detail = format!("shard {shard}: {sku}: transferred sums to {transferred}");
+                checks.broken(Claim::Conservation, detail);
             }
         }
         if let Some((sku, location)) = left.into_keys().next() {

@@ -261,7 +261,10 @@ impl Home {
         let lines = self.lines.iter().enumerate();
         let left = lines.map(|(at, line)| {
             let [cancelled, shipped] = self.after(at);
-            line.confirmed() - cancelled - shipped
+            let gone = cancelled + shipped;
+            line.confirmed()
+                .checked_sub(gone)
+                .expect("INV-5: no more came back and left than was confirmed")
         });
         left.collect()
     }

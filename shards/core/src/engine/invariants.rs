@@ -6,7 +6,7 @@
 
 use super::Engine;
 use super::homes::HomeRef;
-use super::skus::{LevelKey, LocationIndex};
+use super::skus::{Level, LevelKey, LocationIndex};
 use crate::snapshot::HoldPhase;
 use crate::stock::Counter;
 use smallvec::SmallVec;
@@ -74,6 +74,11 @@ impl Engine {
             for level in &entry.levels {
                 let sum = held_at(&mut held[index as usize], level.location);
                 self.check_level((index, level.location), sum)?;
+            }
+            let moved = |level: &Level| level.counters.get(Counter::Transferred);
+            let lost: i64 = entry.levels.iter().map(moved).sum();
+            if lost != 0 {
+                return broken(4, format!("{}: transferred sums to {lost}", entry.sku));
             }
         }
         for (place, _) in self.homes.iter() {
