@@ -230,14 +230,20 @@ impl Account {
     fn stock(&mut self, event: &Event, stock: &StockEffect) {
         let level = (stock.sku.clone(), stock.location.clone());
         let counters = self.levels.entry(level.clone()).or_default();
-        let sold = counters.get(Counter::Sold);
+        let [sold, shipped] = [Counter::Sold, Counter::Shipped].map(|each| counters.get(each));
         for (counter, value) in &stock.counters {
             counters.set(*counter, *value);
         }
         let moved = counters.get(Counter::Sold) - sold;
+        let left = counters.get(Counter::Shipped) - shipped;
+        if self.is_nobodys(event) {
+            *self.gone.entry(stock.sku.clone()).or_default() += left;
+        }
         if event.kind == EventKind::StockShipped && moved != 0 {
             *self.elsewhere.entry(level.clone()).or_default() += moved;
             *self.promised.entry(level).or_default() += moved;
+            // What leaves from elsewhere than it was sold may be what others hold there: a shortfall.
+            self.forced.insert(stock.sku.clone());
         }
     }
 

@@ -3,13 +3,53 @@
 use crate::account::{Account, Fault, Level};
 use crate::world::World;
 use holdfast_core::{
-    Cancel, Command, Counter, DriftKind, DriftRecord, HomeLines, HomeRecord, Location, MoveHold,
-    Movement, MovementKind, ReservationId, ReservationView, Sale, SaleLines, Sku, Units,
+    Cancel, Command, Counter, DriftKind, DriftRecord, Effect, Event, EventKind, HomeLines,
+    HomeRecord, LineView, Location, MoveHold, Movement, MovementKind, ReservationId,
+    ReservationView, Sale, SaleLines, Sku, Units,
 };
 use std::collections::BTreeMap;
 
 impl World {
-    pub(crate) fn cancel(&mut self, id: ReservationId) -> Command {
+    /// So many things happen before all comes to rest: a sale has to be over before anything can
+    /// come of it.
+    pub(crate) const fn steps(&self) -> usize {
+        if self.mood.is_selling {
+            2 * crate::STEPS
+        } else {
+            crate::STEPS
+        }
+    }
+
+    /// A cancel, a shipment or a move, of a reservation for which it makes sense.
+    pub(crate) fn aftersale(&mut self) -> Option<Command> {
+        let kind = self.rng.below(18);
+        let is_move = 11 <= kind;
+        let has_units = |line: &LineView| {
+            if is_move {
+                line.open > 0
+            } else {
+                line.cancelled + line.shipped < line.confirmed
+            }
+        };
+        let told = self.clients.told.iter().rev();
+        let such = told.filter(|(_, view)| view.lines.iter().any(has_units));
+        let such: Vec<_> = such.map(|(id, _)| *id).take(6).collect();
+        // Now and then of one for which it does not.
+        let id = if self.rng.chance(10) {
+            self.somebodys()?
+        } else if such.is_empty() {
+            return None;
+        } else {
+            *self.rng.pick(&such)
+        };
+        match kind {
+            0..=4 => Some(self.cancel(id)),
+            5..=10 => self.ship(id),
+            _ => self.move_hold(id),
+        }
+    }
+
+    fn cancel(&mut self, id: ReservationId) -> Command {
         let some = if self.rng.chance(60) {
             self.some_lines(id)
         } else {
@@ -23,13 +63,13 @@ impl World {
     }
 
     /// A shipment of a line; nothing if its home can't be asked what it sold, or has not sold it.
-    pub(crate) fn ship(&mut self, id: ReservationId) -> Option<Command> {
+    fn ship(&mut self, id: ReservationId) -> Option<Command> {
         let view = self.clients.told[&id].clone();
         let sold: Vec<_> = view.lines.iter().filter(|l| l.confirmed > 0).collect();
         if sold.is_empty() {
             return None;
         }
-        let line = *self.rng.pick(&sold);
+        let line = self.rather_elsewhere(id, sold);
         let sku = line.sku.clone();
         let home = self.common.placement.home_of(id);
         let mut lines = SaleLines::Here;
@@ -60,13 +100,28 @@ impl World {
         })))
     }
 
-    pub(crate) fn move_hold(&mut self, id: ReservationId) -> Option<Command> {
+    /// One of some lines, of another shard than home if there is one, mostly.
+    fn rather_elsewhere<'a>(
+        &mut self,
+        id: ReservationId,
+        lines: Vec<&'a LineView>,
+    ) -> &'a LineView {
+        let placement = &self.common.placement;
+        let home = placement.home_of(id);
+        let is_elsewhere = |line: &&LineView| placement.shard_of_sku(&line.sku) != home;
+        let elsewhere: Vec<_> = lines.iter().copied().filter(is_elsewhere).collect();
+        let is_taken = !elsewhere.is_empty() && self.rng.chance(70);
+        let from = if is_taken { elsewhere } else { lines };
+        *self.rng.pick(&from)
+    }
+
+    fn move_hold(&mut self, id: ReservationId) -> Option<Command> {
         let view = self.clients.told[&id].clone();
         let open: Vec<_> = view.lines.iter().filter(|line| line.open > 0).collect();
         if open.is_empty() {
             return None;
         }
-        let line = *self.rng.pick(&open);
+        let line = self.rather_elsewhere(id, open);
         Some(Command::MoveHold(Box::new(MoveHold {
             id,
             sku: line.sku.clone(),
@@ -137,6 +192,16 @@ impl Account {
         record.version = change.version;
         record.lines.clone_from(&change.lines);
         Ok(())
+    }
+
+    /// Whether units leave for a reservation that is forgotten: as if none had been named.
+    pub(crate) fn is_nobodys(&self, event: &Event) -> bool {
+        let named = event.note.as_ref().and_then(|note| note.reservation);
+        let is_told =
+            |effect: &Effect| matches!(effect, Effect::HomeChanged(_) | Effect::HoldAfter(_));
+        event.kind == EventKind::StockShipped
+            && named.is_some_and(|id| self.homes.get(&id).is_some_and(|told| told.is_forgotten))
+            && !event.effects.iter().any(is_told)
     }
 
     pub(crate) fn drift(&mut self, drift: &DriftRecord) {

@@ -85,8 +85,9 @@ impl World {
                 self.send(Command::Configure(Box::new(configure(&sku, limit))), false)?;
                 let units = self.rng.between(1, 7) as u32;
                 self.send(receive(&sku, Location::main(), units), false)?;
-                if self.rng.chance(30) {
-                    self.send(receive(&sku, second.clone(), 1), false)?;
+                if self.rng.chance(50) {
+                    let units = self.rng.between(1, 3) as u32;
+                    self.send(receive(&sku, second.clone(), units), false)?;
                 }
             }
             for _ in 0..2 {
@@ -99,15 +100,12 @@ impl World {
     /// A caller sends something new.
     pub(crate) fn call(&mut self) -> Result<(), Fault> {
         let about = self.somebodys();
-        let command = match (self.rng.below(28), about) {
-            (20..=22, Some(id)) => self.cancel(id),
-            (23..=25, Some(id)) => match self.ship(id) {
+        let most = if self.mood.is_selling { 38 } else { 26 };
+        let command = match (self.rng.below(most), about) {
+            (20..=37, Some(id)) => match self.aftersale() {
                 Some(command) => command,
-                None => return Ok(()),
-            },
-            (26..=27, Some(id)) => match self.move_hold(id) {
-                Some(command) => command,
-                None => return Ok(()),
+                // Nothing was sold: something is to be.
+                None => self.confirm(id),
             },
             (0..=11, Some(id)) if self.has_lapsed(id) => self.confirm(id),
             (0..=6, _) | (_, None) => self.reserve(),
@@ -134,7 +132,7 @@ impl World {
     }
 
     /// A reservation that was made lately, often one whose time has passed.
-    fn somebodys(&mut self) -> Option<ReservationId> {
+    pub(crate) fn somebodys(&mut self) -> Option<ReservationId> {
         let recent = self.clients.told.keys().rev().copied();
         let lapsed: Vec<_> = recent
             .clone()

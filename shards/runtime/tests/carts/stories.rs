@@ -20,6 +20,7 @@ pub(crate) fn calm(shards: u16) -> World {
         crash: 0,
         skew: 0,
         is_tardy: false,
+        is_selling: false,
     };
     world
 }

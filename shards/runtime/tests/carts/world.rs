@@ -31,6 +31,8 @@ pub(crate) struct Mood {
     pub(crate) skew: u64,
     /// Whether time flies and callers are late.
     pub(crate) is_tardy: bool,
+    /// Whether callers are mostly concerned with what they sold.
+    pub(crate) is_selling: bool,
 }
 
 /// A message on its way.
@@ -96,6 +98,7 @@ impl World {
             crash: *rng.pick(&[0, 2, 6]),
             skew: *rng.pick(&[0, 50, 3000]),
             is_tardy: rng.chance(40),
+            is_selling: rng.chance(50),
         };
         match plant {
             // These need crashes to come out.
