@@ -5,8 +5,9 @@ use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::state::Fault;
 use holdfast_core::{
-    Answer, Command, Confirm, Counter, Engine, ExpiredReason, KeyTag, Late, Outcome, Refusal,
-    Reply, Request, ReservationId, ReservationView, Sku, SkuView, Slot, Timestamp,
+    Answer, Command, Confirm, Counter, Engine, ExpiredReason, KeyTag, Late, MovementOutcome,
+    Outcome, Refusal, Reply, Request, ReservationId, ReservationView, Sku, SkuView, Slot,
+    Timestamp,
 };
 use holdfast_runtime::{Operation, Told, slot_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,9 @@ pub(crate) struct Answers {
     pub(crate) finals: u64,
     /// Strong reads.
     pub(crate) reads: u64,
+    /// Units of carts over both shards that were seen to be cancelled, or to have left.
+    pub(crate) cancels: u64,
+    pub(crate) shipments: u64,
 }
 
 impl Answers {
@@ -46,6 +50,8 @@ impl Answers {
         self.lates += other.lates;
         self.finals += other.finals;
         self.reads += other.reads;
+        self.cancels += other.cancels;
+        self.shipments += other.shipments;
     }
 }
 
@@ -102,6 +108,8 @@ impl Account {
                 self.answers.repeats += u64::from(*replayed);
                 self.answers.carts += u64::from(*created && !replayed && is_cart);
                 self.answers.lates += u64::from(view.late && !replayed);
+                let came_back = view.lines.iter().map(|line| u64::from(line.cancelled));
+                self.answers.cancels += if is_cart { came_back.sum() } else { 0 };
                 self.saw(view)?;
                 (Effect::Reservation(view.id), *replayed)
             }
@@ -111,6 +119,10 @@ impl Account {
             }
             Answer::Movement { view, replayed } => {
                 self.saw_sku(&view.sku)?;
+                // A message seen before records nothing, so it keeps no key.
+                if view.outcome == MovementOutcome::Duplicate {
+                    return Ok(());
+                }
                 (Effect::Movement(view.id), *replayed)
             }
             Answer::Refused {
@@ -138,11 +150,15 @@ impl Account {
     }
 
     /// A strong read was answered.
-    pub(crate) fn read(&mut self, told: &Told) -> Result<(), Fault> {
+    pub(crate) fn read(&mut self, told: &Told, machine: &Machine) -> Result<(), Fault> {
         let Ok(Answer::Reservation { view, .. }) = told else {
             return Ok(());
         };
         self.answers.reads += 1;
+        if is_spread(view, &machine.plan) {
+            let left = view.lines.iter().map(|line| u64::from(line.shipped));
+            self.answers.shipments += left.sum::<u64>();
+        }
         self.saw(view)
     }
 
@@ -426,8 +442,13 @@ fn follows(was: &ReservationView, found: &ReservationView) -> Result<(), Fault> 
             && was_line.location == line.location
             && was_line.requested == line.requested
             && was_line.units == line.units;
-        let falls = line.confirmed < was_line.confirmed || line.released < was_line.released;
-        let moved = line.confirmed != was_line.confirmed || line.released != was_line.released;
+        let falls = line.confirmed < was_line.confirmed
+            || line.released < was_line.released
+            || line.cancelled < was_line.cancelled
+            || line.shipped < was_line.shipped;
+        let moved = line.confirmed != was_line.confirmed
+            || line.released != was_line.released
+            || line.cancelled != was_line.cancelled;
         if !is_same || falls || (moved && found.version == was.version) {
             return bad();
         }
@@ -447,7 +468,14 @@ fn sku_follows(was: &SkuView, found: &SkuView) -> Result<(), Fault> {
         before.all <= now.all && before.stock <= now.stock && before.config <= now.config;
     let is_same = before.all < now.all || was.levels == found.levels;
     let is_config_same = before.config < now.config || was.config == found.config;
-    let flows = [Counter::Received, Counter::Sold, Counter::Released];
+    // What was sold may be cancelled.
+    let flows = [
+        Counter::Received,
+        Counter::Released,
+        Counter::Shipped,
+        Counter::ReturnsReceived,
+        Counter::WrittenOff,
+    ];
     let falls = flows
         .iter()
         .any(|flow| found.total(*flow) < was.total(*flow));

@@ -75,12 +75,15 @@ impl Clerk {
                 let units = 1 + self.random.below(15) as u32;
                 self.receive(sku, location, units)
             }
-            14..19 => self.adjust(),
-            19..56 => self.reserve(),
-            56..70 => self.confirm(),
-            70..77 => self.release(),
-            77..82 => self.extend(),
-            82..87 => self.pin(),
+            14..18 => self.adjust(),
+            18..46 => self.reserve(),
+            46..58 => self.confirm(),
+            58..63 => self.release(),
+            63..67 => self.extend(),
+            67..71 => self.pin(),
+            71..75 => self.cancel(),
+            75..81 => self.ship(),
+            81..88 => self.stock_fact(),
             _ => return self.again(),
         };
         self.operation(command)
@@ -122,7 +125,27 @@ impl Clerk {
         }
     }
 
-    fn sku(&mut self) -> Sku {
+    /// A reservation of which units were sold and are still here, as last seen.
+    pub(crate) fn sold(&mut self) -> Option<ReservationView> {
+        let is_sold = |view: &&ReservationView| {
+            let mut lines = view.lines.iter();
+            lines.any(|line| line.cancelled + line.shipped < line.confirmed)
+        };
+        let count = self.seen.iter().filter(is_sold).count() as u64;
+        let which = (count > 0).then(|| self.random.below(count) as usize)?;
+        self.seen.iter().filter(is_sold).nth(which).cloned()
+    }
+
+    /// Who sends messages.
+    pub(crate) fn source(&mut self) -> Text {
+        text(if self.random.below(2) == 0 {
+            "w1"
+        } else {
+            "w2"
+        })
+    }
+
+    pub(crate) fn sku(&mut self) -> Sku {
         let shard = self.random.below(2) as usize;
         self.sku_of(shard)
     }
@@ -132,7 +155,7 @@ impl Clerk {
         skus[self.random.below(skus.len() as u64) as usize].clone()
     }
 
-    fn location(&mut self) -> Location {
+    pub(crate) fn location(&mut self) -> Location {
         let locations = &self.plan.locations;
         locations[self.random.below(locations.len() as u64) as usize].clone()
     }
@@ -194,7 +217,7 @@ impl Clerk {
         Command::Configure(Box::new(configure))
     }
 
-    fn note(&mut self) -> Note {
+    pub(crate) fn note(&mut self) -> Note {
         let mut note = Note::default();
         if self.random.below(2) == 0 {
             note.reason = Some(text("a delivery"));
@@ -250,7 +273,7 @@ impl Clerk {
         }
     }
 
-    fn reserve(&mut self) -> Command {
+    pub(crate) fn reserve(&mut self) -> Command {
         let home = self.random.below(2) as usize;
         let mut lines = vec![self.line(home)];
         let is_spread = self.random.below(2) == 0;
@@ -303,7 +326,7 @@ impl Clerk {
     }
 
     /// Some units of some lines.
-    fn some_of(&mut self, view: &ReservationView) -> Vec<LineUnits> {
+    pub(crate) fn some_of(&mut self, view: &ReservationView) -> Vec<LineUnits> {
         let mut some = Vec::new();
         for line in &view.lines {
             if !some.is_empty() && self.random.below(2) == 0 {

@@ -235,7 +235,7 @@ impl Life {
         told: Told,
     ) -> Result<(), Fault> {
         let Some(operation) = operation else {
-            return self.account.read(&told);
+            return self.account.read(&told, &self.machine);
         };
         self.account.take(&operation, sent, &told, &self.machine)?;
         match told {

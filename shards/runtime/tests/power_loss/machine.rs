@@ -3,7 +3,7 @@
 use crate::node::{Node, Shared, Tally};
 use crate::plan::{Plan, SHARDS};
 use crate::state::{Fault, State};
-use holdfast_core::{Millis, ReservationId, Timestamp};
+use holdfast_core::{Command, Millis, MovementKind, ReservationId, SaleLines, Timestamp};
 use holdfast_ledger::faults::{Disk, Random};
 use holdfast_runtime::clock::Now;
 use holdfast_runtime::message::{Deadline, Input, Job, Read};
@@ -122,8 +122,10 @@ impl Machine {
     }
 
     /// Sends an operation as the router does: past the key directory, and past other shards that
-    /// may have kept its key. None: the key was refused.
+    /// may have kept its key, with what its home says of a sale. None: the key was refused, or
+    /// home can't be asked.
     pub(crate) fn send(&mut self, operation: &Operation) -> Option<Receiver<Told>> {
+        let operation = &self.with_sale(operation)?;
         let slot = slot_of(&operation.command);
         let mut guard = None;
         if let Some(tag) = &operation.key {
@@ -151,6 +153,31 @@ impl Machine {
         };
         self.handle(shard, Input::One(job));
         Some(told)
+    }
+
+    /// A shipment goes to its SKU's shard with what the home of its sale has recorded.
+    fn with_sale(&self, operation: &Operation) -> Option<Operation> {
+        let mut operation = operation.clone();
+        let Command::Movement(movement) = &mut operation.command else {
+            return Some(operation);
+        };
+        let MovementKind::Ship {
+            sale: Some(sale), ..
+        } = &mut movement.kind
+        else {
+            return Some(operation);
+        };
+        let home = self.plan.placement.home_of(sale.id);
+        if home != self.plan.placement.shard_of_sku(&movement.sku) {
+            let node = &self.nodes[usize::from(home)];
+            let engine = node.shard.engine();
+            // A strong read waits for what it read.
+            if node.durable.seq < engine.reservation_seq(sale.id)? {
+                return None;
+            }
+            sale.lines = SaleLines::Told(engine.sale_lines(sale.id, &movement.sku)?);
+        }
+        Some(operation)
     }
 
     /// Sends a strong read.

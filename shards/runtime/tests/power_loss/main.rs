@@ -19,13 +19,14 @@ mod node;
 mod plan;
 mod quiet;
 mod state;
+mod stock;
 
 use holdfast_core::EventKind;
 use life::{Plant, Summary, live};
 use std::ops::RangeInclusive;
 
 /// What has to happen in the histories of one test.
-const KINDS: [EventKind; 17] = [
+const KINDS: [EventKind; 23] = [
     EventKind::ReservationCreated,
     EventKind::ReservationExtended,
     EventKind::ReservationPinned,
@@ -41,6 +42,12 @@ const KINDS: [EventKind; 17] = [
     EventKind::StockReceived,
     EventKind::StockAdjusted,
     EventKind::StockShortfall,
+    EventKind::ReservationCancelled,
+    EventKind::StockShipped,
+    EventKind::StockReturned,
+    EventKind::StockTransferred,
+    EventKind::StockCounted,
+    EventKind::DriftOpened,
     EventKind::SkuConfigured,
     EventKind::Forgotten,
 ];
@@ -82,6 +89,8 @@ fn survive_all_of(seeds: RangeInclusive<u64>) {
         sum.answers.repeats,
         sum.answers.lates,
         sum.answers.finals,
+        sum.answers.cancels,
+        sum.answers.shipments,
     ];
     assert!(
         counted.iter().all(|count| 3 <= *count),
