@@ -112,7 +112,7 @@ impl World {
         let elsewhere: Vec<_> = lines.iter().copied().filter(is_elsewhere).collect();
         let is_taken = !elsewhere.is_empty() && self.rng.chance(70);
         let from = if is_taken { elsewhere } else { lines };
-        *self.rng.pick(&from)
+        from[self.rng.below(from.len())]
     }
 
     fn move_hold(&mut self, id: ReservationId) -> Option<Command> {
