@@ -1,13 +1,14 @@
 //! `POST /v1/batch`: many operations in one call, each on its own.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use holdfast_core::Sku;
 use holdfast_runtime::Operation;
 
 use super::call::{Call, checked, missing};
 use super::keys::Tagger;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::render::{self, Rendered};
 use super::results::Results;
 use super::state::{Api, KeyRule};
@@ -49,17 +50,27 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
     let mut next = told.iter();
     let mut results = Results::new(slots.len());
+    let mut tally = Tally::new(&api);
     for slot in &slots {
         let rendered = match &slot.state {
             Fate::Malformed(problem) => Rendered::problem(problem.clone()),
             Fate::Sent(asked) => {
                 let told = next.next().expect("the runtime answers every operation");
+                if let Some(held) = render::held(told) {
+                    tally.success(slot.op, held.status);
+                    results.held(&held);
+                    continue;
+                }
                 render::told(told, asked.as_ref(), &position_of)
             }
         };
-        count(&api, slot.op, &rendered);
+        match rendered.code() {
+            Some(code) => tally.problem(slot.op, code),
+            None => tally.success(slot.op, rendered.status()),
+        }
         results.push(&rendered);
     }
+    drop(tally);
     let response = results.into_response();
     for (asker, told) in askers.into_iter().zip(told) {
         api.keep_refusal(&call, asker, told);
@@ -119,12 +130,49 @@ fn slot(
     }
 }
 
-/// Counts an operation by kind and answer; one whose kind is unknown counts nowhere.
-fn count(api: &Api, op: Option<OpWord>, rendered: &Rendered<'_>) {
-    let Some(op) = op else { return };
-    let answers = api.operations().of(op as usize);
-    match rendered.code() {
-        Some(code) => answers.problem(code),
-        None => answers.success(rendered.status()),
+/// Counts operations by kind and answer; one whose kind is unknown counts nowhere.
+struct Tally<'a> {
+    api: &'a Api,
+    /// Successes alike that are not counted yet: threads would take turns at the counter.
+    run: Option<(OpWord, StatusCode)>,
+    length: u64,
+}
+
+impl<'a> Tally<'a> {
+    const fn new(api: &'a Api) -> Self {
+        Self {
+            api,
+            run: None,
+            length: 0,
+        }
+    }
+
+    fn problem(&self, op: Option<OpWord>, code: Code) {
+        if let Some(op) = op {
+            self.api.operations().of(op as usize).problem(code);
+        }
+    }
+
+    fn success(&mut self, op: Option<OpWord>, status: StatusCode) {
+        let run = op.map(|op| (op, status));
+        if run != self.run {
+            self.end_run();
+            self.run = run;
+        }
+        self.length += 1;
+    }
+
+    fn end_run(&mut self) {
+        if let Some((op, status)) = self.run.take() {
+            let answers = self.api.operations().of(op as usize);
+            answers.successes(status, self.length);
+        }
+        self.length = 0;
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.end_run();
     }
 }

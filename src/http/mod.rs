@@ -13,6 +13,7 @@ mod aftersale;
 mod batch;
 mod call;
 mod drifts;
+mod echo;
 mod edge;
 mod edge_body;
 mod edge_log;

@@ -3,7 +3,7 @@
 //! A body is written once, straight from the core's views. The same [`Rendered`] answers a single
 //! call and stands among the results of a batch, so the two can't drift apart.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use holdfast_core::{Answer, Refusal, ReservationView, SkuView, Timestamp};
@@ -41,6 +41,33 @@ enum Shape<'a> {
     Drift(DriftShape<'a>),
     Refused(Refused<'a>),
     Problem(Problem),
+}
+
+/// A reservation that was told: what most results of a batch are, without room for all the others.
+pub(crate) struct Held<'a> {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Whether it repeats the first outcome of its key.
+    pub(crate) replayed: bool,
+    /// The reservation.
+    pub(crate) view: &'a ReservationView,
+}
+
+/// The reservation, if what was told is one.
+pub(crate) fn held(told: &Result<Answer, Unavailable>) -> Option<Held<'_>> {
+    let Ok(Answer::Reservation {
+        view,
+        created,
+        replayed,
+    }) = told
+    else {
+        return None;
+    };
+    Some(Held {
+        status: success(*created),
+        replayed: *replayed,
+        view,
+    })
 }
 
 /// Renders what the runtime said to an operation; `asked` is what a movement was asked for.
@@ -155,6 +182,17 @@ fn refusal_of<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Rendered<'a> {
     }
 }
 
+/// A refusal whose text is written.
+pub(crate) fn refused_again(code: Code, text: Bytes) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status_of(code);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, problem::CONTENT_TYPE);
+    // The edge counts answers by code.
+    response.extensions_mut().insert(code);
+    response
+}
+
 /// Renders a SKU as the board has it.
 pub(crate) fn sku<'a>(view: &'a SkuView, position_of: PositionOf<'_>) -> Rendered<'a> {
     let shape = Shape::Sku(sku_shape(view, position_of));
@@ -265,9 +303,13 @@ fn json(
     body: &impl Serialize,
     bytes: usize,
 ) -> Response {
+    response(status, content_type, text(body, bytes))
+}
+
+fn text(body: &impl Serialize, bytes: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes);
     serde_json::to_writer(&mut text, body).expect("the shapes have text keys and a Vec takes all");
-    response(status, content_type, text)
+    text
 }
 
 fn response(status: StatusCode, content_type: HeaderValue, text: Vec<u8>) -> Response {
@@ -296,20 +338,11 @@ impl<'a> Rendered<'a> {
         self.status
     }
 
-    /// Whether it repeats the first outcome of its key.
-    pub(crate) const fn is_replayed(&self) -> bool {
-        self.replayed
-    }
-
-    /// The reservation, if it is one.
-    pub(crate) fn reservation(&self) -> Option<&'a ReservationView> {
-        match self.shape {
-            Shape::Reservation(view) => Some(view),
-            Shape::Sku(_)
-            | Shape::Moved(_)
-            | Shape::Drift(_)
-            | Shape::Refused(_)
-            | Shape::Problem(_) => None,
+    /// Its code and text, if it is a refusal.
+    pub(crate) fn into_refused(self) -> Option<(Code, Vec<u8>)> {
+        match &self.shape {
+            Shape::Refused(shape) => Some((shape.code(), text(shape, BODY_BYTES))),
+            _ => None,
         }
     }
 
@@ -331,12 +364,7 @@ impl IntoResponse for Rendered<'_> {
             Shape::Sku(shape) => json(status, JSON, shape, 2 * BODY_BYTES),
             Shape::Moved(shape) => json(status, JSON, shape, 2 * BODY_BYTES),
             Shape::Drift(shape) => json(status, JSON, shape, BODY_BYTES),
-            Shape::Refused(shape) => {
-                let mut response = json(status, problem::CONTENT_TYPE, shape, BODY_BYTES);
-                // The edge counts answers by code.
-                response.extensions_mut().insert(shape.code());
-                response
-            }
+            Shape::Refused(shape) => refused_again(shape.code(), text(shape, BODY_BYTES).into()),
             Shape::Problem(problem) => problem.clone().into_response(),
         };
         if self.replayed {

@@ -10,12 +10,16 @@ use super::problem::Problem;
 use super::render;
 use super::state::Api;
 use super::wire::body::{ConfirmBody, ExtendBody, PinBody, ReleaseBody, ReserveBody};
+use super::wire::plain;
 use super::wire::scalar::parse_id;
 
 /// `POST /v1/reservations`
 pub(crate) async fn reserve(State(api): State<Api>, call: Call) -> Result<Response, Problem> {
-    let body: ReserveBody = call.json()?;
-    let command = body.command(api.bounds().lines_max)?;
+    let lines_max = api.bounds().lines_max;
+    let command = match plain::reserve(call.bytes()?, lines_max) {
+        Some(command) => command,
+        None => call.json::<ReserveBody>()?.command(lines_max)?,
+    };
     api.run(&call, command, api.bounds().keys).await
 }
 

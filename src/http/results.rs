@@ -8,11 +8,14 @@
 use std::ops::Range;
 
 use axum::response::Response;
-use holdfast_core::ReservationView;
+use holdfast_core::{ReservationView, Text};
 use serde::Serialize;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
-use super::render::{self, Rendered};
-use super::wire::parts::{Goods, Own, Terms};
+use super::render::{self, Held, Rendered};
+use super::wire::parts::{Goods, Terms};
+use super::wire::plain;
 
 /// About what a result takes.
 const RESULT_BYTES: usize = 512;
@@ -50,31 +53,45 @@ impl<'a> Results<'a> {
     }
 
     /// The next result.
-    pub(crate) fn push(&mut self, result: &Rendered<'a>) {
-        if self.text.ends_with(b"}") {
+    pub(crate) fn push(&mut self, result: &Rendered<'_>) {
+        self.begin();
+        write(&mut self.text, result);
+    }
+
+    /// The next result, a reservation.
+    pub(crate) fn held(&mut self, held: &Held<'a>) {
+        self.begin();
+        let opening = Opening {
+            status: held.status.as_u16(),
+            replayed: held.replayed,
+        };
+        let rest = b",\"reservation\":{\"id\":\"";
+        self.opening.write(&mut self.text, b'{', opening, rest);
+        self.own(held.view);
+        self.terms
+            .write(&mut self.text, b',', Terms::of(held.view), b"");
+        self.goods
+            .write(&mut self.text, b',', Goods::of(held.view), b"}}");
+    }
+
+    fn begin(&mut self) {
+        if self.text.last() == Some(&b'}') {
             self.text.push(b',');
-        }
-        match result.reservation() {
-            Some(view) => {
-                let opening = Opening {
-                    status: result.status().as_u16(),
-                    replayed: result.is_replayed(),
-                };
-                self.opening.write(&mut self.text, b'{', opening);
-                self.text.extend_from_slice(b",\"reservation\":");
-                self.reservation(view);
-                self.text.push(b'}');
-            }
-            None => write(&mut self.text, result),
         }
     }
 
-    fn reservation(&mut self, view: &'a ReservationView) {
-        write(&mut self.text, &Own::of(view));
-        self.text.pop();
-        self.terms.write(&mut self.text, b',', Terms::of(view));
-        self.goods.write(&mut self.text, b',', Goods::of(view));
-        self.text.push(b'}');
+    /// What a reservation has for itself, from its id on.
+    fn own(&mut self, view: &ReservationView) {
+        let mut id = [0; Hyphenated::LENGTH];
+        let uuid = Uuid::from_u128(view.id.as_u128()).hyphenated();
+        let text = &mut self.text;
+        text.extend_from_slice(uuid.encode_lower(&mut id).as_bytes());
+        text.extend_from_slice(b"\",\"status\":\"");
+        text.extend_from_slice(view.status.as_str().as_bytes());
+        text.extend_from_slice(b"\",\"order_ref\":");
+        free_text(text, view.order_ref.as_ref());
+        text.extend_from_slice(b",\"customer\":");
+        free_text(text, view.customer.as_ref());
     }
 
     /// The whole answer.
@@ -85,8 +102,8 @@ impl<'a> Results<'a> {
 }
 
 impl<T: PartialEq + Serialize> Last<T> {
-    /// Begins an object with the fields of `part`, or goes on in one.
-    fn write(&mut self, text: &mut Vec<u8>, mark: u8, part: T) {
+    /// Begins an object with the fields of `part`, or goes on in one; `rest` comes behind.
+    fn write(&mut self, text: &mut Vec<u8>, mark: u8, part: T, rest: &[u8]) {
         if let Some((last, place)) = &self.0
             && *last == part
         {
@@ -97,7 +114,20 @@ impl<T: PartialEq + Serialize> Last<T> {
         write(text, &part);
         text[start] = mark;
         text.pop();
+        text.extend_from_slice(rest);
         self.0 = Some((part, start..text.len()));
+    }
+}
+
+/// A caller's text; most have nothing to be escaped.
+fn free_text(text: &mut Vec<u8>, value: Option<&Text>) {
+    match value.map(Text::as_str) {
+        Some(value) if plain::is_plain(value) => {
+            text.push(b'"');
+            text.extend_from_slice(value.as_bytes());
+            text.push(b'"');
+        }
+        value => write(text, &value),
     }
 }
 
@@ -184,7 +214,12 @@ mod tests {
                 .map(|told| render::told(told, None, &position_of))
         };
         let mut results = Results::new(all.len());
-        rendered().for_each(|result| results.push(&result));
+        for (told, result) in all.iter().zip(rendered()) {
+            match render::held(told) {
+                Some(held) => results.held(&held),
+                None => results.push(&result),
+            }
+        }
         results.text.extend_from_slice(b"]}");
         let text = String::from_utf8(results.text).expect("JSON is UTF-8");
         let one_by_one: Vec<String> = rendered()

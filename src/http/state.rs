@@ -8,6 +8,7 @@ use holdfast_core::{Answer, Command, Sku};
 use holdfast_runtime::{Deadline, Operation, Router, Told};
 
 use super::call::Call;
+use super::echo::Echo;
 use super::imports::Imports;
 use super::keys;
 use super::problem::Problem;
@@ -54,6 +55,7 @@ struct Shared {
     bounds: Bounds,
     operations: Arc<Operations>,
     refusals: Refusals,
+    echo: Echo,
     reconciliations: OnceLock<Desk>,
     imports: Imports,
 }
@@ -88,6 +90,7 @@ impl Api {
             bounds,
             operations,
             refusals: Refusals::new(shards, bounds.refusals_per_shard),
+            echo: Echo::new(),
             reconciliations: OnceLock::new(),
             imports,
         }))
@@ -178,7 +181,9 @@ impl Api {
             .execute(Operation { key, command }, self.deadline())
             .await;
         let position_of = |sku: &Sku, seq| self.position(sku, seq);
-        let response = render::told(&told, asked.as_ref(), &position_of).into_response();
+        let common = self.0.echo.answer(&told, &position_of);
+        let response = common
+            .unwrap_or_else(|| render::told(&told, asked.as_ref(), &position_of).into_response());
         self.keep_refusal(call, asker, told);
         Ok(response)
     }

@@ -92,8 +92,13 @@ impl AnswerCounts {
 
     /// Counts a success.
     pub fn success(&self, status: StatusCode) {
+        self.successes(status, 1);
+    }
+
+    /// Counts so many successes alike.
+    pub fn successes(&self, status: StatusCode, count: u64) {
         let known = SUCCESSES.iter().position(|known| *known == status.as_u16());
-        self.counts[known.unwrap_or(SUCCESSES.len())].fetch_add(1, Ordering::Relaxed);
+        self.counts[known.unwrap_or(SUCCESSES.len())].fetch_add(count, Ordering::Relaxed);
     }
 
     /// Calls `each` with status and code of every answer that was counted.

@@ -39,12 +39,40 @@ pub struct Text(SmolStr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(u16);
 
+/// Which bytes may stand in a name.
+const IN_NAMES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < allowed.len() {
+        let one = byte as u8;
+        allowed[byte] = one.is_ascii_alphanumeric() || matches!(one, b'.' | b'_' | b':' | b'-');
+        byte += 1;
+    }
+    allowed
+};
+
 fn is_name(text: &str, len_max: usize) -> bool {
     let bytes = text.as_bytes();
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
     bytes.len() <= len_max
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(allowed)
+        && bytes.iter().all(|byte| IN_NAMES[usize::from(*byte)])
+}
+
+/// Whether all bytes are ASCII and none is a control character; eight are looked at in one go.
+fn is_printable(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().all(|byte| matches!(byte, 0x20..0x7f));
+    };
+    let (words, _) = bytes.as_chunks::<8>();
+    let is_good = |word: &[u8; 8]| unprintable(u64::from_le_bytes(*word)) == 0;
+    words.iter().all(is_good) && is_good(last)
+}
+
+/// Not 0 if any of these bytes is a control character or no ASCII.
+const fn unprintable(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let deletes = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
+    (word | word.wrapping_sub(ONES * 0x20) | deletes) & (ONES << 7)
 }
 
 impl Sku {
@@ -92,12 +120,7 @@ impl Location {
 impl Text {
     /// Parses a free text.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let is_control = |b: &u8| *b < 0x20 || *b == 0x7f;
-        let has_control = if text.is_ascii() {
-            text.as_bytes().iter().any(is_control)
-        } else {
-            text.chars().any(char::is_control)
-        };
+        let has_control = !is_printable(text.as_bytes()) && text.chars().any(char::is_control);
         if text.is_empty() || text.len() > 128 || has_control {
             let expected = "1 to 128 bytes without control characters";
             return Err(Malformed { expected });
@@ -150,5 +173,32 @@ impl fmt::Display for Location {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_no_control_character_anywhere() {
+        for length in 1..=20 {
+            for at in 0..length {
+                for byte in 0..=0x7f_u8 {
+                    let mut text = vec![b'x'; length];
+                    text[at] = byte;
+                    let text = String::from_utf8(text).expect("it is ASCII");
+                    let is_good = !byte.is_ascii_control();
+                    assert_eq!(Text::parse(&text).is_ok(), is_good, "{text:?}");
+                }
+                let mut text = vec!["x"; length];
+                text[at] = "ü";
+                assert!(Text::parse(&text.concat()).is_ok());
+                text[at] = "\u{85}";
+                assert!(Text::parse(&text.concat()).is_err());
+            }
+        }
+        assert!(Text::parse("").is_err());
+        assert!(Text::parse(&"x".repeat(129)).is_err());
     }
 }

@@ -255,10 +255,11 @@ impl Drop for KeyGuard {
 }
 
 impl KeyGuards {
-    pub(crate) const fn new(of: Arc<Directory>) -> Self {
+    /// Room for so many.
+    pub(crate) fn new(of: Arc<Directory>, most: usize) -> Self {
         Self {
             of,
-            guards: Vec::new(),
+            guards: Vec::with_capacity(most),
             is_durable: false,
         }
     }
@@ -427,7 +428,7 @@ mod tests {
             content: number,
         };
         let entered = || {
-            let mut guards = KeyGuards::new(Arc::clone(&directory));
+            let mut guards = KeyGuards::new(Arc::clone(&directory), 4);
             for at in 0..4 {
                 let entered = guards.enter(at, &tag(u64::from(at)), slot(1));
                 assert_eq!(entered, Ok(vec![]));

@@ -169,9 +169,10 @@ impl Router {
             let group = Group::of(&mut groups, shard, count);
             if let Some(tag) = &operation.key {
                 let at = group.operations.len() as u32;
+                let room = group.operations.capacity();
                 let keys = group
                     .keys
-                    .get_or_insert_with(|| KeyGuards::new(Arc::clone(&self.0.keys)));
+                    .get_or_insert_with(|| KeyGuards::new(Arc::clone(&self.0.keys), room));
                 match keys.enter(at, tag, slot) {
                     Ok(elsewhere) if elsewhere.is_empty() => {}
                     Ok(elsewhere) => {

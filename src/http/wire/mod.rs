@@ -15,6 +15,9 @@ pub(crate) mod movement;
 mod object;
 pub(crate) mod operation;
 pub(crate) mod parts;
+pub(crate) mod plain;
+#[cfg(test)]
+mod plain_tests;
 pub(crate) mod scalar;
 pub(crate) mod view;
 

@@ -1,14 +1,15 @@
 //! The operations of `POST /v1/batch`: one flat shape with the fields of every single call.
 //!
-//! A whole batch is parsed in one pass. Only if that fails are the operations parsed one by one,
-//! so that each malformed one gets its own refusal and the others are done.
+//! A whole batch is parsed in one pass, what is written plainly without serde (`plain`). Only if
+//! that fails are the operations parsed one by one, so that each malformed one gets its own refusal
+//! and the others are done.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use holdfast_core::{Command, ReservationId};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -21,6 +22,7 @@ use super::body::{
 use super::booking::{Booking, Past};
 use super::movement::{ExcludedWord, KindWord, MeasureWord, MovementBody, PlaceWord};
 use super::object::Object;
+use super::plain::Reader;
 use super::scalar::{FreeText, Id, LocationName, Position, SkuName, Target, Time};
 
 /// What an operation does; its number counts it.
@@ -148,32 +150,38 @@ fn parse_one(raw: &RawValue, lines_max: usize) -> Parsed<'_> {
 /// The operations in one pass, if all are well formed and not too many: an operation takes a
 /// hundred times the memory of its shortest text, so their number is bounded while they are read.
 fn whole(body: &[u8], most: AtMost) -> Option<Vec<Parsed<'_>>> {
-    struct Whole(AtMost);
-
-    impl<'de> Visitor<'de> for Whole {
-        type Value = Vec<Parsed<'de>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object with operations")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let operations = match map.next_key::<&str>()? {
-                Some("operations") => map.next_value_seed(self.0)?,
-                Some(_) | None => return Err(A::Error::missing_field("operations")),
-            };
-            match map.next_key::<&str>()? {
-                None => Ok(operations),
-                Some(other) => Err(A::Error::unknown_field(other, &["operations"])),
-            }
-        }
-    }
-
     // Looked at once, the texts in it need not be looked at one by one.
-    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(body).ok()?);
-    let operations = json.deserialize_map(Whole(most)).ok()?;
-    json.end().ok()?;
+    let mut reader = Reader::new(std::str::from_utf8(body).ok()?);
+    reader.take(b'{')?;
+    if reader.text()? != "operations" {
+        return None;
+    }
+    reader.take(b':')?;
+    reader.take(b'[')?;
+    let mut operations = Vec::with_capacity(most.room);
+    let mut has_more = reader.take(b']').is_none();
+    while has_more {
+        if operations.len() == most.operations {
+            return None;
+        }
+        operations.push(next(&mut reader, most.lines)?);
+        has_more = reader.goes_on(b']')?;
+    }
+    reader.take(b'}')?;
+    reader.end()?;
     Some(operations)
+}
+
+/// The next operation, however it is written, if it is well formed.
+fn next<'a>(reader: &mut Reader<'a>, lines_max: usize) -> Option<Parsed<'a>> {
+    if let Some(operation) = reader.operation(lines_max) {
+        return Some(Ok(operation));
+    }
+    let json = serde_json::Deserializer::from_str(reader.rest());
+    let mut bodies = json.into_iter::<Object<OperationBody<'a>>>();
+    let Object(body) = bodies.next()?.ok()?;
+    reader.skip(bodies.byte_offset());
+    Some(body.parsed(lines_max))
 }
 
 /// So many operations at most, each of so many lines at most.
@@ -183,33 +191,6 @@ struct AtMost {
     lines: usize,
     /// How many are likely.
     room: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for AtMost {
-    type Value = Vec<Parsed<'de>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for AtMost {
-    type Value = Vec<Parsed<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("operations")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut operations = Vec::with_capacity(self.room);
-        while let Some(Object(operation)) = seq.next_element::<Object<OperationBody<'de>>>()? {
-            if operations.len() == self.operations {
-                return Err(A::Error::custom("too many operations"));
-            }
-            operations.push(operation.parsed(self.lines));
-        }
-        Ok(operations)
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for KeyText<'a> {
@@ -248,7 +229,7 @@ impl OpWord {
 }
 
 impl<'a> OperationBody<'a> {
-    fn parsed(self, lines_max: usize) -> Parsed<'a> {
+    pub(super) fn parsed(self, lines_max: usize) -> Parsed<'a> {
         let op = self.op;
         self.operation(lines_max)
             .map_err(|problem| (Some(op), problem))

@@ -1,22 +1,13 @@
-//! A reservation's text in three parts, of which the answers to one message mostly share two.
+//! The two parts of a reservation's text that the answers to one message mostly share.
 //!
 //! Deliberately absent: what the fields mean (`view`, which writes the same in one go), and what
-//! is around a reservation in a batch's answer (`results`).
+//! is around a reservation in a batch's answer, and what each has for itself (`results`).
 
 use holdfast_core::{LineView, ReservationView, Shortage};
 use serde::Serialize;
 
 use super::scalar::{Id, Time};
 use super::view::{Each, text};
-
-/// What a reservation has for itself.
-#[derive(Serialize)]
-pub(crate) struct Own<'a> {
-    id: Id,
-    status: &'static str,
-    order_ref: Option<&'a str>,
-    customer: Option<&'a str>,
-}
 
 /// What those made at one time for as long have in common.
 #[derive(PartialEq, Serialize)]
@@ -37,18 +28,6 @@ pub(crate) struct Goods<'a> {
     lines: Each<'a, LineView>,
     #[serde(skip_serializing_if = "Each::is_empty")]
     shortages: Each<'a, Shortage>,
-}
-
-impl<'a> Own<'a> {
-    /// Of a view.
-    pub(crate) fn of(view: &'a ReservationView) -> Self {
-        Self {
-            id: Id(view.id),
-            status: view.status.as_str(),
-            order_ref: text(view.order_ref.as_ref()),
-            customer: text(view.customer.as_ref()),
-        }
-    }
 }
 
 impl<'a> Terms<'a> {

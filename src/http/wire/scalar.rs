@@ -196,12 +196,13 @@ impl fmt::Display for Time {
 }
 
 /// `2026-11-22T15:30:00.000Z`, without an allocation.
-struct TimeText {
+pub(crate) struct TimeText {
     bytes: [u8; 24],
 }
 
 impl TimeText {
-    fn of(at: Timestamp) -> Self {
+    /// Of a time.
+    pub(crate) fn of(at: Timestamp) -> Self {
         // What is beyond the year 9999 is shown as its end.
         let instant = i64::try_from(at.ms())
             .ok()
@@ -227,7 +228,8 @@ impl TimeText {
         Self { bytes }
     }
 
-    fn as_str(&self) -> &str {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes).expect("digits and separators are ASCII")
     }
 }
