@@ -13,8 +13,10 @@ use holdfast_core::{
     Command, Confirm, Late, Location, Millis, Mode, Release, ReservationId, Reserve, ReserveLine,
     Sku, Text, Units,
 };
+use memchr::memchr2;
 use smallvec::SmallVec;
 
+use super::super::keys;
 use super::operation::{OpWord, Operation};
 
 /// A text that is read from its beginning.
@@ -59,7 +61,10 @@ macro_rules! names {
 
         impl Name for $of {
             fn at(text: &[u8]) -> Option<(Self, usize)> {
-                $(if text.starts_with(concat!("\"", $text, "\":").as_bytes()) {
+                let first = *text.get(1)?;
+                $(if first == $text.as_bytes()[0]
+                    && text.starts_with(concat!("\"", $text, "\":").as_bytes())
+                {
                     return Some((Self::$name, $text.len() + 3));
                 })*
                 None
@@ -148,14 +153,20 @@ impl<'a> Reader<'a> {
         self.peek().is_none().then_some(())
     }
 
-    /// A text without escapes.
+    /// A text without escapes. It may have control characters, which JSON allows in none: what it
+    /// is read as must refuse them.
     pub(super) fn text(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
-        let start = self.at;
-        let end = start + plain_length(&self.text.as_bytes()[start..])?;
-        self.at = end;
+        let rest = &self.text[self.at..];
+        let length = memchr2(b'"', b'\\', rest.as_bytes())?;
+        self.at += length;
         self.take(b'"')?;
-        self.text.get(start..end)
+        Some(&rest[..length])
+    }
+
+    /// A key without escapes. One that has not the form of a key is another's to refuse.
+    fn key(&mut self) -> Option<&'a str> {
+        self.text().filter(|key| keys::is_key(key.as_bytes()))
     }
 
     /// A whole number above 0, of up to 18 digits.
@@ -202,7 +213,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.name()? {
                 Field::Op => once(&mut fields.op, self.text())?,
-                Field::Key => once(&mut fields.key, self.text())?,
+                Field::Key => once(&mut fields.key, self.key())?,
                 Field::OrderRef => once(&mut fields.order_ref, self.text())?,
                 Field::Customer => once(&mut fields.customer, self.text())?,
                 Field::Lines => once(&mut fields.lines, self.lines(lines_max))?,
@@ -357,33 +368,4 @@ fn parsed(text: Option<&str>) -> Option<Option<Text>> {
         None => Some(None),
         Some(text) => Text::parse(text).ok().map(Some),
     }
-}
-
-/// Whether a text needs no escapes.
-pub(crate) fn is_plain(text: &str) -> bool {
-    plain_length(text.as_bytes()).is_none()
-}
-
-/// How many bytes come before the first quote, backslash or control character.
-pub(super) fn plain_length(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(word) = bytes[at..].first_chunk::<8>() {
-        let ends = ends(u64::from_le_bytes(*word));
-        if ends != 0 {
-            return Some(at + ends.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    Some(at + bytes[at..].iter().position(is_end)?)
-}
-
-/// The top bit of every byte that ends a plain text. Those above the lowest one may be wrong: what
-/// is subtracted there borrows.
-const fn ends(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // A quote changes places with the space, next to the control characters.
-    let low = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21) & !word;
-    let slashes = word ^ (ONES * b'\\' as u64);
-    (low | slashes.wrapping_sub(ONES) & !slashes) & (ONES << 7)
 }
