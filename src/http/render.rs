@@ -321,7 +321,7 @@ fn response(status: StatusCode, content_type: HeaderValue, text: Vec<u8>) -> Res
     response
 }
 
-impl<'a> Rendered<'a> {
+impl Rendered<'_> {
     /// A problem.
     pub(crate) fn problem(problem: Problem) -> Self {
         let status = problem.status();

@@ -311,8 +311,8 @@ impl<'a> Fields<'a> {
         };
         Some(Command::Reserve(Box::new(Reserve {
             id: ReservationId::UNMINTED,
-            order_ref: parsed(self.order_ref)?,
-            customer: parsed(self.customer)?,
+            order_ref: self.order_ref.map(Text::parse).transpose().ok()?,
+            customer: self.customer.map(Text::parse).transpose().ok()?,
             ttl: self.ttl_ms.map(Millis::new),
             mode,
             replace: None,
@@ -328,7 +328,7 @@ impl<'a> Fields<'a> {
             id: ReservationId::named(self.reservation?)?,
             lines: None,
             late: Late::Reacquire,
-            payment_ref: parsed(self.payment_ref)?,
+            payment_ref: self.payment_ref.map(Text::parse).transpose().ok()?,
         })))
     }
 
@@ -339,7 +339,7 @@ impl<'a> Fields<'a> {
         Some(Command::Release(Box::new(Release {
             id: ReservationId::named(self.reservation?)?,
             lines: None,
-            reason: parsed(self.reason)?,
+            reason: self.reason.map(Text::parse).transpose().ok()?,
         })))
     }
 
@@ -360,12 +360,4 @@ fn once<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
     }
     *field = Some(value?);
     Some(())
-}
-
-/// A free text that may be absent.
-fn parsed(text: Option<&str>) -> Option<Option<Text>> {
-    match text {
-        None => Some(None),
-        Some(text) => Text::parse(text).ok().map(Some),
-    }
 }

@@ -139,10 +139,14 @@ fn objects() -> impl Strategy<Value = String> {
             let at = index.index(fields.len() + 1);
             fields.insert(at, field);
         }
-        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|at| spaces[at]);
-        let field = |(name, value): &(String, String)| format!("{a}\"{name}\"{b}:{c}{value}{d}");
+        let [start, name_end, colon, value_end, _] = spaces[..] else {
+            unreachable!("there are five")
+        };
+        let field = |(name, value): &(String, String)| {
+            format!("{start}\"{name}\"{name_end}:{colon}{value}{value_end}")
+        };
         let fields: Vec<String> = fields.iter().map(field).collect();
-        format!("{e}{{{}}}{d}", fields.join(","))
+        format!("{}{{{}}}{value_end}", spaces[4], fields.join(","))
     })
 }
 
