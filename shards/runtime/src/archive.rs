@@ -6,27 +6,20 @@
 //! lose. Deliberately absent: reading; a reader goes on in the archive by itself.
 
 use crate::clock;
+use crate::follower::{Follower, Handle, Pause, Stopped};
 use crate::placement::ShardIndex;
 use holdfast_core::Millis;
 use holdfast_ledger::{
     Archive, ArchiveWriter, DataDir, Identity, LedgerError, ReadLimit, Reader, Record,
 };
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
 /// How often an archive that has caught up looks for more.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// A pause is slept in naps of this length, so that a stop is seen.
-const NAP: Duration = Duration::from_millis(20);
-
-/// Pause after a failure.
-const PAUSE: Duration = Duration::from_secs(10);
 
 /// Rests take so many times as long as work: a fifth of a core at most.
 const REST: u32 = 4;
@@ -54,10 +47,7 @@ pub(crate) struct Archives(Arc<Vec<Desk>>);
 /// The archive of one shard.
 struct Desk {
     archive: Arc<Archive>,
-    feed: Mutex<Option<Sender<Reader>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    sealed_up_to: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
+    writer: Handle,
 }
 
 impl Archives {
@@ -74,35 +64,12 @@ impl Archives {
 
     /// Goes on with a shard's ledger, opened anew. The number says up to where it is sealed.
     pub(crate) fn attach(&self, shard: ShardIndex, reader: Reader) -> Arc<AtomicU64> {
-        let desk = &self.0[usize::from(shard)];
-        let feed = desk.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = &*feed
-            && feed.send(reader).is_err()
-        {
-            error!(shard, "the archive's thread has ended; nothing is trimmed");
-        }
-        Arc::clone(&desk.sealed_up_to)
+        self.0[usize::from(shard)].writer.attach(reader)
     }
 
     /// Ends the writers and waits for them.
     pub(crate) fn stop(&self) {
-        for desk in &*self.0 {
-            desk.stop.store(true, Ordering::Release);
-            desk.feed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-        }
-        for desk in &*self.0 {
-            let thread = desk
-                .thread
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(Err(_)) = thread.map(JoinHandle::join) {
-                error!("an archive's thread had panicked; it goes on at the next start");
-            }
-        }
+        Handle::stop_all(self.0.iter().map(|desk| &desk.writer));
     }
 }
 
@@ -114,31 +81,22 @@ impl Desk {
     ) -> Result<Self, LedgerError> {
         let (path, identity) = (dir.archive_path(shard), dir.identity(shard));
         let archive = Arc::new(Archive::open(&path, &identity)?);
-        let sealed_up_to = Arc::new(AtomicU64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (feed, readers) = channel();
-        let scribe = Scribe {
-            identity,
-            archive: Arc::clone(&archive),
-            settings: settings.clone(),
-            sealed_up_to: Arc::clone(&sealed_up_to),
-            stop: Arc::clone(&stop),
+        let (for_thread, settings) = (Arc::clone(&archive), settings.clone());
+        let run = move |follower| {
+            let scribe = Scribe {
+                identity,
+                archive: for_thread,
+                settings,
+                follower,
+            };
+            scribe.run();
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("archive-{shard}"))
-            .spawn(move || scribe.run(&readers))
-            .map_err(|source| LedgerError::File {
-                action: "starting a thread for",
-                path: PathBuf::from(&path),
-                source,
-            })?;
-        Ok(Self {
-            archive,
-            feed: Mutex::new(Some(feed)),
-            thread: Mutex::new(Some(thread)),
-            sealed_up_to,
-            stop,
-        })
+        let writer = Handle::start("archive", shard, run).map_err(|source| LedgerError::File {
+            action: "starting a thread for",
+            path: PathBuf::from(&path),
+            source,
+        })?;
+        Ok(Self { archive, writer })
     }
 }
 
@@ -147,8 +105,7 @@ struct Scribe {
     identity: Identity,
     archive: Arc<Archive>,
     settings: ArchiveSettings,
-    sealed_up_to: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
+    follower: Follower,
 }
 
 /// Why writing stops for now.
@@ -165,44 +122,40 @@ impl From<LedgerError> for Halt {
     }
 }
 
+impl From<Stopped> for Halt {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
 impl Scribe {
-    fn run(self, readers: &Receiver<Reader>) {
+    fn run(self) {
         let shard = self.identity.shard;
-        while let Ok(mut reader) = readers.recv() {
-            // Only the newest reader is of a ledger that is open.
-            reader = readers.try_iter().last().unwrap_or(reader);
-            loop {
-                match self.follow(&reader) {
-                    Err(Halt::Stopped) => return,
-                    Err(Halt::Ledger(LedgerError::Closed { .. })) | Ok(()) => break,
-                    Err(Halt::Ledger(error)) => {
-                        error!(shard, %error, "the archive waits; nothing more is trimmed");
-                    }
-                    Err(Halt::Ahead(last)) => {
-                        let head = reader.head();
-                        error!(
-                            shard,
-                            last,
-                            head,
-                            "the archive is ahead of its ledger, as after restoring an older \
-                             copy; move its files away, nothing is trimmed until then"
-                        );
-                    }
-                }
-                match readers.recv_timeout(PAUSE) {
-                    Ok(newer) => reader = newer,
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
+        self.follower.run(|reader| match self.follow(reader) {
+            Err(Halt::Stopped) => Pause::Stopped,
+            Err(Halt::Ledger(LedgerError::Closed { .. })) | Ok(()) => Pause::Closed,
+            Err(Halt::Ledger(error)) => {
+                error!(shard, %error, "the archive waits; nothing more is trimmed");
+                Pause::Failed
             }
-        }
+            Err(Halt::Ahead(last)) => {
+                let head = reader.head();
+                error!(
+                    shard,
+                    last,
+                    head,
+                    "the archive is ahead of its ledger, as after restoring an older copy; move \
+                     its files away, nothing is trimmed until then"
+                );
+                Pause::Failed
+            }
+        });
     }
 
     /// Archives what the snapshot no longer needs, until the ledger is closed.
     fn follow(&self, reader: &Reader) -> Result<(), Halt> {
         let mut next = self.begin_at(reader)?;
-        self.sealed_up_to
-            .store(next.saturating_sub(1), Ordering::Release);
+        self.follower.reach(next.saturating_sub(1));
         let mut writer: Option<ArchiveWriter> = None;
         loop {
             let start = clock::instant();
@@ -211,7 +164,7 @@ impl Scribe {
                 reader.replay_from()?.saturating_sub(1),
             );
             if last < from {
-                self.rest(LOOK)?;
+                self.follower.rest(LOOK)?;
                 continue;
             }
             let records = reader.read(from, READ)?;
@@ -220,7 +173,7 @@ impl Scribe {
                 .take_while(|record| record.last() <= last)
                 .collect();
             if whole.is_empty() {
-                self.rest(LOOK)?;
+                self.follower.rest(LOOK)?;
                 continue;
             }
             for record in whole {
@@ -235,7 +188,7 @@ impl Scribe {
                     next = self.seal(open)?;
                 }
             }
-            self.rest(start.elapsed() * REST)?;
+            self.follower.rest(start.elapsed() * REST)?;
         }
     }
 
@@ -269,7 +222,7 @@ impl Scribe {
                 last = sealed.last,
                 "archive file sealed"
             );
-            self.sealed_up_to.store(sealed.last, Ordering::Release);
+            self.follower.reach(sealed.last);
             if let Some(kept) = self.settings.kept {
                 let now = self.archive.at_of(&sealed)?;
                 let removed = self.archive.remove_before(now.saturating_sub(kept.ms()))?;
@@ -279,19 +232,5 @@ impl Scribe {
             }
         }
         Ok(next)
-    }
-
-    fn rest(&self, mut left: Duration) -> Result<(), Halt> {
-        loop {
-            if self.stop.load(Ordering::Acquire) {
-                return Err(Halt::Stopped);
-            }
-            let nap = left.min(NAP);
-            std::thread::sleep(nap);
-            left -= nap;
-            if left.is_zero() {
-                return Ok(());
-            }
-        }
     }
 }

@@ -16,6 +16,7 @@ pub mod clock;
 mod directory;
 mod errand;
 mod find;
+mod follower;
 mod group;
 mod ledger_thread;
 mod links;

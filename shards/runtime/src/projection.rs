@@ -14,15 +14,13 @@ mod pace;
 use self::build::Builder;
 pub(crate) use self::build::{Halt, Start};
 pub(crate) use self::file::{Cursor, META, META_CURSOR, cursor, cursor_in, make, name, reopen};
+use crate::follower::Handle;
 use crate::placement::ShardIndex;
 use arc_swap::ArcSwapOption;
 use holdfast_ledger::{DataDir, Identity, Reader, Record};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use tracing::error;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// How hard a projection's builder may work.
 #[derive(Clone, Debug)]
@@ -65,10 +63,7 @@ pub(crate) struct Desks<P>(Arc<Vec<Desk<P>>>);
 /// The projection of one shard.
 struct Desk<P> {
     open: Arc<ArcSwapOption<Open<P>>>,
-    feed: Mutex<Option<Sender<Reader>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    read_up_to: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
+    builder: Handle,
 }
 
 impl<P> Clone for Desks<P> {
@@ -86,18 +81,7 @@ impl<P: Projection> Desks<P> {
 
     /// Goes on with a shard's ledger, opened anew. The number says up to where it was read.
     pub(crate) fn attach(&self, shard: ShardIndex, reader: Reader) -> Arc<AtomicU64> {
-        let desk = &self.0[usize::from(shard)];
-        let feed = desk.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = &*feed
-            && feed.send(reader).is_err()
-        {
-            let name = P::NAME;
-            error!(
-                shard,
-                name, "a projection's thread has ended; it stays as it is"
-            );
-        }
-        Arc::clone(&desk.read_up_to)
+        self.0[usize::from(shard)].builder.attach(reader)
     }
 
     /// A shard's projection; nothing while it is being opened.
@@ -107,33 +91,13 @@ impl<P: Projection> Desks<P> {
 
     /// The last event of a shard that it has taken.
     pub(crate) fn read_up_to(&self, shard: ShardIndex) -> u64 {
-        self.0[usize::from(shard)]
-            .read_up_to
-            .load(Ordering::Acquire)
+        self.0[usize::from(shard)].builder.reached()
     }
 
     /// Ends the builders and waits for them.
     pub(crate) fn stop(&self) {
+        Handle::stop_all(self.0.iter().map(|desk| &desk.builder));
         for desk in &*self.0 {
-            desk.stop.store(true, Ordering::Release);
-            desk.feed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-        }
-        for desk in &*self.0 {
-            let thread = desk
-                .thread
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(Err(_)) = thread.map(JoinHandle::join) {
-                let name = P::NAME;
-                error!(
-                    name,
-                    "a projection's thread had panicked; its file is checked at the next start"
-                );
-            }
             desk.open.store(None);
         }
     }
@@ -142,26 +106,20 @@ impl<P: Projection> Desks<P> {
 impl<P: Projection> Desk<P> {
     fn start(dir: &DataDir, shard: ShardIndex, effort: &Effort) -> std::io::Result<Self> {
         let open = Arc::new(ArcSwapOption::empty());
-        let read_up_to = Arc::new(AtomicU64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (feed, readers) = channel();
-        let builder: Builder<P> = Builder {
-            identity: dir.identity(shard),
-            path: dir.shard_path(shard).join(format!("{}.redb", P::NAME)),
-            effort: effort.clone(),
-            open: Arc::clone(&open),
-            read_up_to: Arc::clone(&read_up_to),
-            stop: Arc::clone(&stop),
+        let (for_thread, effort) = (Arc::clone(&open), effort.clone());
+        let identity = dir.identity(shard);
+        let path = dir.shard_path(shard).join(format!("{}.redb", P::NAME));
+        let run = move |follower| {
+            let builder: Builder<P> = Builder {
+                identity,
+                path,
+                effort,
+                open: for_thread,
+                follower,
+            };
+            builder.run();
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("{}-{shard}", P::NAME))
-            .spawn(move || builder.run(&readers))?;
-        Ok(Self {
-            open,
-            feed: Mutex::new(Some(feed)),
-            thread: Mutex::new(Some(thread)),
-            read_up_to,
-            stop,
-        })
+        let builder = Handle::start(P::NAME, shard, run)?;
+        Ok(Self { open, builder })
     }
 }

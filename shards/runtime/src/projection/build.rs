@@ -7,20 +7,16 @@ use super::file::Cursor;
 use super::pace::{Pace, Step};
 use super::{Effort, Open, Projection};
 use crate::clock;
+use crate::follower::{Follower, Pause, Stopped};
 use arc_swap::ArcSwapOption;
 use holdfast_ledger::{Identity, LedgerError, ReadLimit, Reader, codec};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tracing::{error, info};
 
 /// How often a projection that has caught up looks for more.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Pause after a failure of the projection's file.
-const PAUSE: Duration = Duration::from_secs(10);
 
 const READ: ReadLimit = ReadLimit {
     records: 256,
@@ -32,8 +28,7 @@ pub(super) struct Builder<P> {
     pub(super) path: PathBuf,
     pub(super) effort: Effort,
     pub(super) open: Arc<ArcSwapOption<Open<P>>>,
-    pub(super) read_up_to: Arc<AtomicU64>,
-    pub(super) stop: Arc<AtomicBool>,
+    pub(super) follower: Follower,
 }
 
 /// Why building stops for now.
@@ -49,6 +44,12 @@ pub(crate) enum Halt {
     Stopped,
 }
 
+impl From<Stopped> for Halt {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
 /// What a projection that begins anew has to go on.
 pub(crate) struct Start<'a> {
     pub(crate) path: &'a Path,
@@ -56,7 +57,7 @@ pub(crate) struct Start<'a> {
     pub(crate) cache: usize,
     pub(crate) reader: &'a Reader,
     pace: Pace,
-    stop: &'a AtomicBool,
+    follower: &'a Follower,
 }
 
 impl Start<'_> {
@@ -68,32 +69,23 @@ impl Start<'_> {
             indexed: 0,
             head: self.reader.head(),
         };
-        pause(self.stop, self.pace.rest(clock::instant(), step))
+        self.follower.rest(self.pace.rest(clock::instant(), step))?;
+        Ok(())
     }
 }
 
 impl<P: Projection> Builder<P> {
-    pub(super) fn run(self, readers: &Receiver<Reader>) {
+    pub(super) fn run(self) {
         let shard = self.identity.shard;
-        while let Ok(mut reader) = readers.recv() {
-            // Only the newest reader is of a ledger that is open.
-            reader = readers.try_iter().last().unwrap_or(reader);
-            loop {
-                match self.follow(&reader) {
-                    Err(Halt::Stopped) => return,
-                    Err(Halt::Ledger(LedgerError::Closed { .. })) | Ok(()) => break,
-                    Err(halt) => {
-                        error!(shard, name = P::NAME, error = %halt, "a projection waits");
-                        self.open.store(None);
-                    }
-                }
-                match readers.recv_timeout(PAUSE) {
-                    Ok(newer) => reader = newer,
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
+        self.follower.run(|reader| match self.follow(reader) {
+            Err(Halt::Stopped) => Pause::Stopped,
+            Err(Halt::Ledger(LedgerError::Closed { .. })) | Ok(()) => Pause::Closed,
+            Err(halt) => {
+                error!(shard, name = P::NAME, error = %halt, "a projection waits");
+                self.open.store(None);
+                Pause::Failed
             }
-        }
+        });
     }
 
     /// Takes what the ledger has, until it is closed.
@@ -103,34 +95,34 @@ impl<P: Projection> Builder<P> {
             projection: Arc::clone(&projection),
             reader: reader.clone(),
         })));
-        self.read_up_to.store(cursor.seq, Ordering::Release);
+        self.follower.reach(cursor.seq);
         let mut pace = Pace::new(&self.effort, clock::instant(), reader.head());
         loop {
-            if self.stop.load(Ordering::Acquire) {
-                return Err(Halt::Stopped);
-            }
             let head = reader.head();
             if head <= cursor.seq {
                 pace.look(clock::instant(), head, cursor.seq);
-                std::thread::sleep(LOOK);
+                self.follower.rest(LOOK)?;
                 // A closed ledger has no more heads; ask, so that a new reader is taken.
                 reader.oldest()?;
                 continue;
             }
             let start = clock::instant();
             let records = reader.read(cursor.seq + 1, READ)?;
-            let Some(last) = records.last() else { continue };
+            let Some(last) = records.last() else {
+                self.follower.rest(LOOK)?;
+                continue;
+            };
             let (next, events) = (Cursor::at(last), last.last() - cursor.seq);
             projection.take(&records, cursor.seq, next)?;
             cursor = next;
-            self.read_up_to.store(cursor.seq, Ordering::Release);
+            self.follower.reach(cursor.seq);
             let step = Step {
                 events,
                 worked: start.elapsed(),
                 indexed: cursor.seq,
                 head: reader.head(),
             };
-            pause(&self.stop, pace.rest(clock::instant(), step))?;
+            self.follower.rest(pace.rest(clock::instant(), step))?;
         }
     }
 
@@ -158,23 +150,11 @@ impl<P: Projection> Builder<P> {
             cache,
             reader,
             pace: Pace::new(&self.effort, clock::instant(), reader.head()),
-            stop: &self.stop,
+            follower: &self.follower,
         };
         let (projection, cursor) = P::begin(&mut start)?;
         Ok((Arc::new(projection), cursor))
     }
-}
-
-fn pause(stop: &AtomicBool, mut left: Duration) -> Result<(), Halt> {
-    while !left.is_zero() {
-        if stop.load(Ordering::Acquire) {
-            return Err(Halt::Stopped);
-        }
-        let nap = left.min(LOOK);
-        std::thread::sleep(nap);
-        left -= nap;
-    }
-    Ok(())
 }
 
 /// Whether a projection that is this far may go on with this ledger.
