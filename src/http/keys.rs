@@ -119,69 +119,13 @@ impl Canonical {
             Command::Reserve(reserve) => self.reserve(reserve),
             Command::Confirm(confirm) => self.confirm(confirm),
             Command::Release(release) => self.release(release),
-            Command::Extend(Extend { id, ttl }) => {
-                self.byte(4);
-                self.id(*id);
-                self.number(ttl.ms());
-            }
-            Command::Pin(Pin { id, duration }) => {
-                self.byte(5);
-                self.id(*id);
-                self.number(duration.ms());
-            }
+            Command::Extend(extend) => self.extend(extend),
+            Command::Pin(pin) => self.pin(pin),
             Command::Movement(movement) => self.movement(movement),
-            Command::Cancel(cancel) => {
-                let Cancel { id, lines, reason } = &**cancel;
-                self.byte(7);
-                self.id(*id);
-                self.optional(lines.as_ref(), |to, lines| to.lines(lines));
-                self.optional_text(reason.as_ref());
-            }
-            Command::MoveHold(moved) => {
-                let MoveHold {
-                    id,
-                    sku,
-                    from,
-                    to,
-                    units,
-                } = &**moved;
-                self.byte(9);
-                self.id(*id);
-                self.text(sku.as_str());
-                self.text(from.as_str());
-                self.text(to.as_str());
-                self.optional_number(units.map(|units| u64::from(units.get())));
-            }
-            Command::LiftStream(lift) => {
-                let LiftStream {
-                    sku,
-                    location,
-                    source,
-                    reason,
-                } = &**lift;
-                self.byte(10);
-                self.text(sku.as_str());
-                self.text(location.as_str());
-                self.text(source.as_str());
-                self.optional_text(reason.as_ref());
-            }
-            Command::DecideDrift(decide) => {
-                let DecideDrift {
-                    id,
-                    sku: _,
-                    movement: _,
-                    verdict,
-                    reason,
-                    home: _,
-                } = &**decide;
-                self.byte(11);
-                self.id(*id);
-                self.byte(match verdict {
-                    Verdict::Approve => 0,
-                    Verdict::Dismiss => 1,
-                });
-                self.optional_text(reason.as_ref());
-            }
+            Command::Cancel(cancel) => self.cancel(cancel),
+            Command::MoveHold(moved) => self.move_hold(moved),
+            Command::LiftStream(lift) => self.lift_stream(lift),
+            Command::DecideDrift(decide) => self.decide_drift(decide),
             Command::Configure(configure) => self.configure(configure),
             Command::Try(_)
             | Command::CreateCart(_)
@@ -197,6 +141,73 @@ impl Canonical {
             | Command::Location(_)
             | Command::OpenDrift(_) => unreachable!("shards and jobs send these without keys"),
         }
+    }
+
+    fn extend(&mut self, Extend { id, ttl }: &Extend) {
+        self.byte(4);
+        self.id(*id);
+        self.number(ttl.ms());
+    }
+
+    fn pin(&mut self, Pin { id, duration }: &Pin) {
+        self.byte(5);
+        self.id(*id);
+        self.number(duration.ms());
+    }
+
+    fn cancel(&mut self, Cancel { id, lines, reason }: &Cancel) {
+        self.byte(7);
+        self.id(*id);
+        self.optional(lines.as_ref(), |to, lines| to.lines(lines));
+        self.optional_text(reason.as_ref());
+    }
+
+    fn move_hold(&mut self, moved: &MoveHold) {
+        let MoveHold {
+            id,
+            sku,
+            from,
+            to,
+            units,
+        } = moved;
+        self.byte(9);
+        self.id(*id);
+        self.text(sku.as_str());
+        self.text(from.as_str());
+        self.text(to.as_str());
+        self.optional_number(units.map(|units| u64::from(units.get())));
+    }
+
+    fn lift_stream(&mut self, lift: &LiftStream) {
+        let LiftStream {
+            sku,
+            location,
+            source,
+            reason,
+        } = lift;
+        self.byte(10);
+        self.text(sku.as_str());
+        self.text(location.as_str());
+        self.text(source.as_str());
+        self.optional_text(reason.as_ref());
+    }
+
+    fn decide_drift(&mut self, decide: &DecideDrift) {
+        let DecideDrift {
+            id,
+            sku: _,
+            movement: _,
+            verdict,
+            reason,
+            home: _,
+        } = decide;
+        self.byte(11);
+        self.id(*id);
+        self.byte(match verdict {
+            Verdict::Approve => 0,
+            Verdict::Dismiss => 1,
+        });
+        self.optional_text(reason.as_ref());
     }
 
     fn reserve(&mut self, reserve: &Reserve) {

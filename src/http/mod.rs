@@ -47,6 +47,7 @@ mod render;
 mod render_fact;
 mod render_lines;
 mod render_refusal;
+mod render_reservation;
 mod render_shape;
 mod request_id;
 mod reservations;

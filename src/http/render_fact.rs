@@ -27,6 +27,23 @@ pub(super) fn explain(refusal: &Refusal) -> Explained<'_> {
             };
             (Code::WouldGoNegative, detail.into(), values)
         }
+        Refusal::BelowReserved {
+            on_hand,
+            reserved,
+            delta,
+        } => {
+            let detail = format!(
+                "{reserved} of {on_hand} are reserved, so {delta} would leave less than is held; \
+                 wait, or send force: true"
+            );
+            let values = Values {
+                on_hand: Some(*on_hand),
+                reserved: Some(*reserved),
+                delta: Some(*delta),
+                ..Values::default()
+            };
+            (Code::BelowReserved, detail.into(), values)
+        }
         Refusal::AlreadyOpened { sku, location } => {
             let detail = format!(
                 "{sku} has been moved at {location} before; correct it with a count or adjust"

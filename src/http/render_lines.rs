@@ -34,55 +34,27 @@ pub(super) fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explai
         Refusal::Shortfall(lines) => {
             let next = "can be confirmed, since stock is missing; confirm less, or retry when it \
                         has come";
-            let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.confirmable = Some(at.possible);
-            (
-                Code::Shortfall,
-                possible(lines, next),
-                places(lines, made, line),
-            )
+            at_places(Code::Shortfall, lines, made, next, confirmable)
         }
         Refusal::OverConfirm(lines) => {
-            let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.confirmable = Some(at.possible);
             let next = "are held and not sold; confirm less";
-            (
-                Code::OverConfirm,
-                possible(lines, next),
-                places(lines, made, line),
-            )
+            at_places(Code::OverConfirm, lines, made, next, confirmable)
         }
         Refusal::OverRelease(lines) => {
-            let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.releasable = Some(at.possible);
-            (
-                Code::OverRelease,
-                possible(lines, "are open; release less"),
-                places(lines, made, line),
-            )
+            let next = "are open; release less";
+            at_places(Code::OverRelease, lines, made, next, releasable)
         }
         Refusal::OverCancel(lines) => {
-            let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.possible = Some(at.possible);
             let next = "are sold and not cancelled; cancel less";
-            (
-                Code::OverCancel,
-                possible(lines, next),
-                places(lines, made, line),
-            )
+            at_places(Code::OverCancel, lines, made, next, can_be)
         }
         Refusal::AlreadyShipped(lines) => {
-            let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.possible = Some(at.possible);
             let next = "have not left yet; cancel those, and book the rest as returned once back";
-            (
-                Code::AlreadyShipped,
-                possible(lines, next),
-                places(lines, made, line),
-            )
+            at_places(Code::AlreadyShipped, lines, made, next, can_be)
         }
         Refusal::OverMove(lines) => {
-            let line = |at: &LineAt, to: &mut RefusedLine<'_>| to.possible = Some(at.possible);
-            (
-                Code::OverMove,
-                possible(lines, "are held there and not sold; move less"),
-                places(lines, made, line),
-            )
+            let next = "are held there and not sold; move less";
+            at_places(Code::OverMove, lines, made, next, can_be)
         }
         Refusal::LocationClosed(places) => location_closed(places, made),
         Refusal::TtlLimit { .. }
@@ -238,6 +210,39 @@ fn insufficient_stock<'a>(lines: &'a [ShortLine], made: &Made<'_>) -> ExplainedL
     (Code::InsufficientStock, detail, lines.collect())
 }
 
+fn confirmable(line: &mut RefusedLine<'_>, possible: u64) {
+    line.confirmable = Some(possible);
+}
+
+fn releasable(line: &mut RefusedLine<'_>, possible: u64) {
+    line.releasable = Some(possible);
+}
+
+fn can_be(line: &mut RefusedLine<'_>, possible: u64) {
+    line.possible = Some(possible);
+}
+
+/// Lines of which fewer units are possible than were asked for; `put` says under which name.
+fn at_places<'a>(
+    code: Code,
+    lines: &'a [LineAt],
+    made: &Made<'_>,
+    next: &str,
+    put: fn(&mut RefusedLine<'_>, u64),
+) -> ExplainedLines<'a> {
+    let line = |at: &'a LineAt| {
+        let mut line = RefusedLine {
+            location: at.location.as_ref().map(Location::as_str),
+            requested: Some(at.requested),
+            ..made.line(&at.sku)
+        };
+        put(&mut line, at.possible);
+        line
+    };
+    let told = lines.iter().map(line).collect();
+    (code, possible(lines, next), told)
+}
+
 fn possible(lines: &[LineAt], next: &str) -> String {
     let mut detail = String::new();
     if let Some(LineAt {
@@ -251,21 +256,4 @@ fn possible(lines: &[LineAt], next: &str) -> String {
     }
     more(&mut detail, lines.len());
     detail
-}
-
-fn places<'a>(
-    lines: &'a [LineAt],
-    made: &Made<'_>,
-    complete: impl Fn(&LineAt, &mut RefusedLine<'a>),
-) -> Vec<RefusedLine<'a>> {
-    let line = |at: &'a LineAt| {
-        let mut line = RefusedLine {
-            location: at.location.as_ref().map(Location::as_str),
-            requested: Some(at.requested),
-            ..made.line(&at.sku)
-        };
-        complete(at, &mut line);
-        line
-    };
-    lines.iter().map(line).collect()
 }
