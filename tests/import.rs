@@ -142,6 +142,63 @@ fn a_file_goes_in_once_over_kills_of_the_server() {
     assert_eq!(server.verify(), Some(0), "verify on the stopped directory");
 }
 
+/// Starts the command and lets it come as far as a line.
+fn started(talk: &mut Talk, mut command: Command, line: u64) -> Child {
+    let mut child = command.spawn().expect("it starts");
+    loop {
+        let stands = line_of(talk, &mut child).expect("it is killed before its end");
+        if line < stands {
+            return child;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn killed(mut child: Child) {
+    child.kill().expect("it runs");
+    child.wait().expect("it was killed");
+}
+
+/// A killed command has sent what the server has: the next one goes on exactly there. With the
+/// server killed as well, rows of half a second are sent again at most, and are replays.
+#[test]
+fn a_file_goes_in_once_over_kills_of_the_command_and_of_both_sides() {
+    let mut server = Server::start();
+    let (text, units, bad) = receipts(ROWS);
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("deliveries.csv");
+    std::fs::write(&file, &text).expect("written");
+    let address = server.address();
+    let import = || command(&address, &file, &["--identity", "deliveries"]);
+    let mut talk = Talk::new(server.address());
+    for kill in 1..=2 {
+        killed(started(&mut talk, import(), kill * ROWS / 5));
+    }
+    let child = started(&mut talk, import(), 3 * ROWS / 5);
+    let (_, report_then) = talk.until_answered("GET", "/v1/imports/deliveries", None, &Value::Null);
+    assert_eq!(report_then["replayed"], 0, "{report_then}");
+    killed(child);
+    server.kill();
+    server.restart();
+    let mut talk = Talk::new(server.address());
+    killed(started(&mut talk, import(), 4 * ROWS / 5));
+
+    let output = import().output().expect("it runs");
+    let told = report(&output);
+    assert_eq!(output.status.code(), Some(8), "{told}");
+    assert_eq!(
+        (&told["rows"], &told["complete"]),
+        (&json!(ROWS), &json!(true))
+    );
+    assert_eq!(told["bad"].as_array().map(Vec::len), Some(bad as usize));
+    let replayed = told["replayed"].as_u64().expect("a number");
+    assert_eq!(told["applied"], ROWS - bad - replayed, "{told}");
+    assert!(replayed < ROWS / 2, "it began anew: {told}");
+    assert_eq!(on_hand(&mut talk), units);
+    server.stop();
+    assert_eq!(server.verify(), Some(0), "verify on the stopped directory");
+}
+
 #[test]
 fn a_dry_run_of_the_command_changes_nothing() {
     let server = Server::start();
@@ -164,6 +221,42 @@ fn a_dry_run_of_the_command_changes_nothing() {
     );
     let mut talk = Talk::new(server.address());
     let (status, _) = talk.until_answered("GET", "/v1/skus/A", None, &Value::Null);
+    assert_eq!(status, 404);
+}
+
+/// What tables are saved with reaches the server as it is; a packed file without its end does not.
+#[test]
+fn a_file_with_a_mark_is_read_and_one_that_is_cut_off_in_its_packing_is_not_sent() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let rows = "\u{feff}{\"sku\":\"S-0\",\"kind\":\"receive\",\"qty\":3}\r\n";
+    let file = directory.path().join("rows.ndjson");
+    std::fs::write(&file, rows).expect("written");
+    let output = command(&server.address(), &file, &[])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", report(&output));
+
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed
+        .write_all(receipts(50_000).0.as_bytes())
+        .expect("written");
+    let packed = packed.finish().expect("written");
+    let cut = directory.path().join("cut.csv.gz");
+    std::fs::write(&cut, &packed[..packed.len() / 2]).expect("written");
+    let output = command(&server.address(), &cut, &[])
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("cut off in the middle; nothing was sent"),
+        "{told}"
+    );
+    let mut talk = Talk::new(server.address());
+    let (_, sku) = talk.until_answered("GET", "/v1/skus/S-0", None, &Value::Null);
+    assert_eq!(sku["on_hand"], 3);
+    let (status, _) = talk.until_answered("GET", "/v1/skus/S-1", None, &Value::Null);
     assert_eq!(status, 404);
 }
 

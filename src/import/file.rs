@@ -87,12 +87,10 @@ impl Source {
             let bytes = &piece[..count];
             hash.update(bytes);
             lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
-            first = first.or_else(|| {
-                bytes
-                    .iter()
-                    .find(|byte| !byte.is_ascii_whitespace())
-                    .copied()
-            });
+            // A file of text may begin with three bytes that only say so.
+            let is_mark = |byte: &u8| b"\xef\xbb\xbf".contains(byte);
+            let is_blank = |byte: &&u8| byte.is_ascii_whitespace() || is_mark(byte);
+            first = first.or_else(|| bytes.iter().find(|byte| !is_blank(byte)).copied());
             if !has_header {
                 let end = memchr::memchr(b'\n', bytes);
                 header.extend_from_slice(end.map_or(bytes, |end| &bytes[..=end]));

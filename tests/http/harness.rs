@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::talk::Talk;
 
 /// 2026-11-22T15:30:00Z, where every story begins.
-const START_MS: u64 = 1_795_361_400_000;
+pub(crate) const START_MS: u64 = 1_795_361_400_000;
 
 /// A running service; dropping it leaves the tasks to the end of the test's runtime.
 pub(crate) struct Service {

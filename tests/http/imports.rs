@@ -11,9 +11,9 @@ use tokio::time::sleep;
 
 use crate::harness::Service;
 
-const CSV: &str = "text/csv";
-const NDJSON: &str = "application/x-ndjson";
-const DAY_MS: u64 = 86_400_000;
+pub(crate) const CSV: &str = "text/csv";
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
 /// A request of which only the head has gone out.
 async fn head(address: SocketAddr, target: &str, content_type: &str, length: usize) -> TcpStream {
@@ -39,7 +39,12 @@ async fn answer(mut stream: TcpStream) -> (u16, Value) {
     (status.expect("a status"), body)
 }
 
-async fn import(service: &Service, query: &str, content_type: &str, body: &str) -> (u16, Value) {
+pub(crate) async fn import(
+    service: &Service,
+    query: &str,
+    content_type: &str,
+    body: &str,
+) -> (u16, Value) {
     let target = format!("/v1/imports?{query}");
     let mut stream = head(service.data, &target, content_type, body.len()).await;
     // A refused one may not read all of it.
@@ -47,14 +52,14 @@ async fn import(service: &Service, query: &str, content_type: &str, body: &str) 
     answer(stream).await
 }
 
-async fn get(service: &Service, path: &str) -> (u16, Value) {
+pub(crate) async fn get(service: &Service, path: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(service.data).await.expect("it listens");
     let head = format!("GET {path} HTTP/1.1\r\nhost: holdfast\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("it reads");
     answer(stream).await
 }
 
-async fn on_hand(service: &Service, sku: &str) -> i64 {
+pub(crate) async fn on_hand(service: &Service, sku: &str) -> i64 {
     let (status, sku) = get(service, &format!("/v1/skus/{sku}")).await;
     assert_eq!(status, 200, "{sku}");
     sku["on_hand"].as_i64().expect("a counter")
@@ -73,7 +78,7 @@ async fn ended(service: &Service, identity: &str) -> Value {
 }
 
 /// What is said of the bad rows.
-fn bad(report: &Value) -> Vec<String> {
+pub(crate) fn bad(report: &Value) -> Vec<String> {
     let rows = report["bad"].as_array().expect("a list");
     let told = rows.iter().map(|row| {
         let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();

@@ -14,6 +14,7 @@ mod facts;
 mod feeds;
 mod harness;
 mod holds;
+mod import_files;
 mod imports;
 mod keys;
 mod locations;

@@ -21,7 +21,7 @@ use super::super::stock::dated;
 use super::super::wire::scalar::{Id, Time};
 use super::lane::{Op, Sent, send};
 use super::lines::{Line, Lines, Place};
-use super::records::Running;
+use super::records::{Running, Sync};
 use super::rehearsal::Rehearsal;
 use super::report::{Done, Report, Window};
 use super::row::{Fault, Format, Reader, Row};
@@ -128,7 +128,7 @@ impl Flow {
                         self.settle(sent.expect("sending does not panic"));
                     }
                     piece = pieces.next() => body = self.take(piece),
-                    () = sleep_until(self.keep_at) => {}
+                    () = sleep_until(self.keep_at), if self.lines.place() != Place::START => {}
                 }
             }
             self.keep_if_due().await;
@@ -149,6 +149,7 @@ impl Flow {
             }
             Piece::End => {
                 self.last_line();
+                self.refuse_nothing();
                 Body::Whole
             }
             // What has come of the last line may be any part of it.
@@ -224,6 +225,17 @@ impl Flow {
         self.report();
     }
 
+    /// An export that failed leaves an empty file; taken for the whole it would keep the real one
+    /// from coming under this identity.
+    fn refuse_nothing(&mut self) {
+        if self.reader.wants_header() && self.refused.is_none() {
+            let detail = "missing, the file is empty; its first line must name the columns";
+            self.refused = Some(Problem::invalid("header", detail));
+        } else if self.lines.place() == Place::START && self.running.report().stopped.is_none() {
+            self.refused = Some(Problem::invalid("", "the file is empty"));
+        }
+    }
+
     /// Sends what waits to every shard that has nothing under way.
     fn launch(&mut self) {
         if self.stopped.is_some() {
@@ -284,9 +296,11 @@ impl Flow {
 
     async fn keep_if_due(&mut self) {
         let now = Instant::now();
-        if self.keep_at <= now {
+        // A file that is refused was never begun, and may come again under this identity.
+        let has_begun = self.refused.is_none() && self.lines.place() != Place::START;
+        if has_begun && self.keep_at <= now {
             self.keep_at = now + KEEP_EVERY;
-            self.running.keep().await;
+            self.running.keep(Sync::Later).await;
         }
     }
 
@@ -314,7 +328,7 @@ impl Flow {
                     .with("next_offset", report.next_offset)),
             }
         };
-        self.running.keep().await;
+        self.running.keep(Sync::Now).await;
         ended
     }
 }
@@ -332,7 +346,10 @@ impl Books {
         }
         let row = self.window.open(at);
         if let Some(rehearsal) = &mut self.rehearsal {
-            let done = rehearsal.check(&sku, &command, &self.router);
+            let (done, is_new) = rehearsal.check(&sku, &command, &self.router);
+            if is_new {
+                self.window.created(row);
+            }
             return self.window.close(row, done);
         }
         let lane = &mut self.lanes[usize::from(self.router.placement().shard_of_sku(&sku))];

@@ -1,13 +1,15 @@
 //! Where imports stand: those that run in memory, all of them in a small file each.
 //!
-//! A file is replaced whole and never synced: it is no part of the ledger. One that is lost or torn
-//! means that the import begins anew, and every row of it is a replay, for as long as keys live.
+//! A file is replaced whole, and synced when its import ends: it is no part of the ledger. One that
+//! is lost means that the import begins anew, and every row of it is a replay, for as long as keys
+//! live; one that is there and can't be read is no beginning once they don't.
 
 use std::collections::HashMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use holdfast_core::{Millis, Timestamp};
 use tracing::warn;
@@ -46,6 +48,15 @@ struct Shared {
     directory: PathBuf,
     bounds: ImportBounds,
     running: Mutex<HashMap<String, Arc<Mutex<Report>>>>,
+}
+
+/// Whether a record must outlive the machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sync {
+    /// It is written again soon.
+    Later,
+    /// It is the last word.
+    Now,
 }
 
 /// A running import; it has ended when this is dropped.
@@ -87,7 +98,10 @@ impl Imports {
         let running = self.running().get(identity).cloned();
         match running {
             Some(report) => Some(lock(&report).clone()),
-            None => self.kept(identity).await,
+            None => match self.kept(identity).await {
+                Kept::Report(report) => Some(*report),
+                Kept::Nothing | Kept::Unreadable { .. } => None,
+            },
         }
     }
 
@@ -103,8 +117,9 @@ impl Imports {
         let running = self.enter(identity)?;
         let mut report = Report::default();
         if let (Some(identity), false) = (&running.identity, dry_run) {
-            let kept = self.kept(identity).await;
-            report = goes_on(kept, from, now, self.0.bounds.key_retention)?;
+            let key_retention = self.0.bounds.key_retention;
+            let kept = self.kept(identity).await.report(now, key_retention)?;
+            report = goes_on(kept, from, now, key_retention)?;
             self.prune().await;
         } else if let Some(place) = from {
             report.stand_at(place);
@@ -158,11 +173,32 @@ impl Imports {
         self.0.directory.join(name)
     }
 
-    async fn kept(&self, identity: &str) -> Option<Report> {
-        let bytes = tokio::fs::read(self.path(identity)).await.ok()?;
-        let kept: Report = serde_json::from_slice(&bytes).ok()?;
+    async fn kept(&self, identity: &str) -> Kept {
+        let path = self.path(identity);
+        let bytes = match tokio::fs::read(&path).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Kept::Nothing,
+            Err(error) => {
+                warn!(%error, "the record of an import can't be read");
+                return Kept::Unreadable { written: None };
+            }
+        };
+        let kept: Report = match serde_json::from_slice(&bytes) {
+            Ok(kept) => kept,
+            Err(error) => {
+                warn!(%error, "the record of an import is damaged");
+                let written = tokio::fs::metadata(&path).await;
+                return Kept::Unreadable {
+                    written: written.and_then(|of| of.modified()).ok(),
+                };
+            }
+        };
         // Two names of one hash: neither may take the other's place.
-        (kept.identity.as_deref() == Some(identity)).then_some(kept)
+        if kept.identity.as_deref() == Some(identity) {
+            Kept::Report(Box::new(kept))
+        } else {
+            Kept::Nothing
+        }
     }
 
     /// Forgets the oldest beyond those that are kept.
@@ -172,6 +208,39 @@ impl Imports {
         if let Ok(Err(error)) = pruned {
             warn!(%error, "old records of imports could not be removed");
         }
+    }
+}
+
+/// What is known of an import that does not run.
+enum Kept {
+    Nothing,
+    Report(Box<Report>),
+    /// There is a record, of this time, and it does not say where the import stands.
+    Unreadable {
+        written: Option<SystemTime>,
+    },
+}
+
+impl Kept {
+    /// The report to go on with. Without one an import begins anew, unless rows of it may have been
+    /// done longer ago than keys tell.
+    fn report(self, now: Timestamp, key_retention: Millis) -> Result<Option<Report>, Problem> {
+        let written = match self {
+            Self::Nothing => return Ok(None),
+            Self::Report(report) => return Ok(Some(*report)),
+            Self::Unreadable { written } => written,
+        };
+        let since_epoch = written.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let is_young = since_epoch.is_some_and(|at| {
+            u128::from(now.ms()) <= at.as_millis() + u128::from(key_retention.ms())
+        });
+        if is_young {
+            return Ok(None);
+        }
+        let detail = "the record of where it stands can't be read, and rows that were done longer \
+                      ago than keys are kept would be done twice; look at what is in, and import \
+                      what is missing under another identity";
+        Err(Problem::new(Code::ImportAged, detail))
     }
 }
 
@@ -187,7 +256,7 @@ impl Running {
     }
 
     /// Writes down where it stands; a dry run leaves no trace.
-    pub(super) async fn keep(&self) {
+    pub(super) async fn keep(&self, sync: Sync) {
         let (bytes, path) = {
             let report = self.report();
             let (Some(identity), false) = (&report.identity, report.dry_run) else {
@@ -201,7 +270,7 @@ impl Running {
             let bytes = serde_json::to_vec(&kept).expect("a report has text keys");
             (bytes, self.imports.path(identity))
         };
-        let written = tokio::task::spawn_blocking(move || replace(&path, &bytes)).await;
+        let written = tokio::task::spawn_blocking(move || replace(&path, &bytes, sync)).await;
         if let Ok(Err(error)) = written {
             warn!(%error, "an import's place could not be kept; after a crash it begins anew");
         }
@@ -247,7 +316,8 @@ fn goes_on(
     };
     // Rows that are sent again must be known by their keys.
     let oldest = if is_from_start {
-        kept.began_at.as_ref()
+        let has_rows = 0 < kept.rows || kept.ahead;
+        kept.began_at.as_ref().filter(|_| has_rows)
     } else {
         kept.updated_at.as_ref().filter(|_| kept.ahead)
     };
@@ -261,7 +331,9 @@ fn goes_on(
             .with("next_offset", stands.offset));
     }
     if is_from_start {
-        let began_at = kept.began_at;
+        let began_at = oldest
+            .cloned()
+            .or(Some(crate::http::wire::scalar::Time(now)));
         return Ok(Report {
             began_at,
             ..Report::default()
@@ -271,13 +343,20 @@ fn goes_on(
 }
 
 /// Writes a file beside the old one and puts it in its place.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
+fn replace(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
     let beside = path.with_extension("new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(&beside, path)
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    match sync {
+        Sync::Later => std::fs::rename(&beside, path),
+        Sync::Now => {
+            file.sync_all()?;
+            std::fs::rename(&beside, path)?;
+            File::open(directory)?.sync_all()
+        }
+    }
 }
 
 fn prune(directory: &Path, most: usize) -> io::Result<()> {

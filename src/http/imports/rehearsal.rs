@@ -34,42 +34,42 @@ impl Rehearsal {
         }
     }
 
-    /// What would come of a row, as far as that can be said.
-    pub(super) fn check(&mut self, sku: &Sku, command: &Command, router: &Router) -> Done {
+    /// What would come of a row, as far as that can be said, and whether it would make its SKU.
+    pub(super) fn check(&mut self, sku: &Sku, command: &Command, router: &Router) -> (Done, bool) {
+        let view = router.sku(sku);
         let movement = match command {
             Command::Configure(configure) => {
-                self.make(&(sku, None::<&Location>));
+                let is_new = self.make(&(sku, None::<&Location>)) && view.is_none();
                 for (location, _) in &configure.safety_stock {
                     self.make(&(sku, Some(location)));
                 }
-                return Done::Configured;
+                return (Done::Configured, is_new);
             }
             Command::Movement(movement) => movement,
             other => unreachable!("{other:?} is no row"),
         };
-        let view = router.sku(sku);
         if !self.creates && view.is_none() && !self.is_made(&(sku, None::<&Location>)) {
-            return bad(Code::UnknownSku, "sku", format!("{sku} is unknown"));
+            let fault = bad(Code::UnknownSku, "sku", format!("{sku} is unknown"));
+            return (fault, false);
         }
-        self.make(&(sku, None::<&Location>));
+        let is_new = self.make(&(sku, None::<&Location>)) && view.is_none();
         let location = &movement.location;
         let is_known = self.is_made(&(sku, Some(location)))
             || view.is_some_and(|view| view.levels.iter().any(|(known, _)| known == location));
         if needs_location(&movement.kind) && !is_known {
             let reason = format!("{sku} is not known at {location}");
-            return bad(Code::UnknownLocation, "location", reason);
+            return (bad(Code::UnknownLocation, "location", reason), is_new);
         }
         self.make(&(sku, Some(location)));
         if let MovementKind::Transfer { to, .. } = &movement.kind {
             self.make(&(sku, Some(to)));
         }
-        Done::Applied
+        (Done::Applied, is_new)
     }
 
-    fn make(&mut self, what: &(&Sku, Option<&Location>)) {
-        if self.made.len() < MADE_MAX {
-            self.made.insert(self.hasher.hash_one(what));
-        }
+    /// Makes it known; whether no row before has.
+    fn make(&mut self, what: &(&Sku, Option<&Location>)) -> bool {
+        self.made.len() < MADE_MAX && self.made.insert(self.hasher.hash_one(what))
     }
 
     fn is_made(&self, what: &(&Sku, Option<&Location>)) -> bool {

@@ -20,6 +20,9 @@ use super::super::wire::configure::ConfigureBody;
 use super::super::wire::movement::{MovementBody, TransferBody};
 use super::cells::{Fields, Splitter, Uncut};
 
+/// What editors of tables put before a file's first line.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Every column there can be.
 pub(super) const COLUMNS: &[&str] = &[
     "sku",
@@ -135,7 +138,7 @@ impl Reader {
 
     /// Takes the header; without a good one nothing can be read.
     pub(super) fn header(&mut self, line: &[u8]) -> Result<(), Problem> {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let line = line.strip_prefix(BOM).unwrap_or(line);
         // Whichever is there most: tables are written with any of the three.
         let count = |wanted: &u8| memchr::memchr_iter(*wanted, line).count();
         let delimiter = b",;\t"
@@ -189,7 +192,7 @@ impl Reader {
     /// Reads a row.
     pub(super) fn row(&mut self, line: &[u8]) -> Result<Row, Fault> {
         match &mut self.form {
-            Form::Ndjson => json_row(line),
+            Form::Ndjson => json_row(line.strip_prefix(BOM).unwrap_or(line)),
             Form::Csv(table) => table.row(line),
             Form::Headless => unreachable!("the header is the first line"),
         }
