@@ -132,11 +132,20 @@ impl Progress {
 
     /// Ends the step with one line that says what came of it.
     pub fn finish(&self, outcome: &str) {
+        self.end(outcome, ticked);
+    }
+
+    /// Ends a step that came to nothing, with one line that says so.
+    pub fn fail(&self, outcome: &str) {
+        self.end(outcome, struck);
+    }
+
+    fn end(&self, outcome: &str, form: fn(Paint, &str, &str) -> String) {
         if self.finished.swap(true, Ordering::Relaxed) {
             return;
         }
         let how = format!("{outcome}  {}", seconds(self.started.elapsed()));
-        let line = ticked(Paint::stderr(), &self.what, &how);
+        let line = form(Paint::stderr(), &self.what, &how);
         match &self.form {
             Form::Bar(bar) => {
                 bar.finish_and_clear();

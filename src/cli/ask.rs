@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::table::{Columns, Row};
 use super::{Exit, fail, print};
 use crate::client::{Call, Client, Patience, Target};
 
@@ -18,7 +19,7 @@ pub(super) struct Server {
         default_value = "http://127.0.0.1:7070"
     )]
     server: Target,
-    /// Print the server's answer as it is
+    /// Print JSON as the server answers it; of a list, one entry a line
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -46,21 +47,21 @@ impl Server {
     }
 
     /// Prints a list page by page as it comes: a heading and rows, or the items as they are.
-    pub(super) async fn print_list(&self, path: &str, table: &Table<'_>) -> Result<Exit, Exit> {
+    pub(super) async fn print_list<const N: usize>(
+        &self,
+        path: &str,
+        mut table: Table<'_, N>,
+    ) -> Result<Exit, Exit> {
         let mut is_first = true;
         let mut next = String::new();
         loop {
             let page = self.ask(&Call::get(format!("{path}{next}"))).await?;
             let items = page["items"].as_array().map_or(&[][..], Vec::as_slice);
-            let mut lines: Vec<String> = items.iter().map(|item| self.line(item, table)).collect();
-            if is_first && !self.json {
-                let first = if items.is_empty() {
-                    table.nothing
-                } else {
-                    &table.heading
-                };
-                lines.insert(0, first.to_owned());
-            }
+            let lines = if self.json {
+                items.iter().map(Value::to_string).collect()
+            } else {
+                table.page(items, is_first)
+            };
             is_first = false;
             let text = lines.iter().map(|line| format!("{line}\n"));
             match print(Exit::Success, text.collect::<String>()) {
@@ -74,22 +75,32 @@ impl Server {
             next = format!("{joint}cursor={cursor}");
         }
     }
-
-    fn line(&self, item: &Value, table: &Table<'_>) -> String {
-        if self.json {
-            item.to_string()
-        } else {
-            (table.row)(item)
-        }
-    }
 }
 
 /// How a list is printed for people.
-pub(super) struct Table<'a> {
-    pub(super) heading: String,
-    pub(super) row: fn(&Value) -> String,
+pub(super) struct Table<'a, const N: usize> {
+    pub(super) columns: Columns<N>,
+    pub(super) row: fn(&Value) -> Row<N>,
     /// What is said where there is nothing.
     pub(super) nothing: &'a str,
+}
+
+impl<const N: usize> Table<'_, N> {
+    /// The lines of a page.
+    pub(super) fn page(&mut self, items: &[Value], is_first: bool) -> Vec<String> {
+        if items.is_empty() {
+            let nothing = is_first.then(|| self.nothing.to_owned());
+            return nothing.into_iter().collect();
+        }
+        let rows: Vec<Row<N>> = items.iter().map(self.row).collect();
+        self.columns.fit(&rows);
+        let mut lines = Vec::with_capacity(rows.len() + 1);
+        if is_first {
+            lines.push(self.columns.heading());
+        }
+        lines.extend(rows.iter().map(|row| self.columns.line(row)));
+        lines
+    }
 }
 
 /// A text of an answer, for a table.

@@ -4,11 +4,16 @@ use serde_json::{Value, json};
 
 use super::ask::{Server, Table, number, word};
 use super::sku::escaped;
+use super::table::{Columns, Row};
 use super::{Exit, print};
 use crate::client::Call;
 
 /// The flags of `holdfast drifts`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What is approved is recorded as an ordinary movement that names the drift: `holdfast ledger SKU`
+shows it. Where stock has been corrected since, it is refused as drift-conflict. Asked again, a
+decision is the same decision.")]
 pub struct Args {
     #[command(subcommand)]
     what: What,
@@ -71,12 +76,16 @@ async fn list(listed: &Listed) -> Result<Exit, Exit> {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("&{name}={}", escaped(value?))));
     let path = format!("/v1/drifts?limit=1000{}", set.collect::<String>());
-    let table = Table {
-        heading: heading(),
-        row,
-        nothing: "no drifts",
+    let nothing = match listed.state.as_str() {
+        "open" => "no drifts wait for a decision",
+        _ => "no drifts",
     };
-    listed.server.print_list(&path, &table).await
+    let table = Table {
+        columns: columns(),
+        row,
+        nothing,
+    };
+    listed.server.print_list(&path, table).await
 }
 
 async fn decide(decided: &Decided, verdict: &str) -> Result<Exit, Exit> {
@@ -96,50 +105,67 @@ async fn decide(decided: &Decided, verdict: &str) -> Result<Exit, Exit> {
     Ok(print(Exit::Success, text))
 }
 
-fn heading() -> String {
-    cells(
-        [
-            "id", "kind", "sku", "location", "expected", "found", "proposal",
-        ]
-        .map(str::to_owned),
-    )
+fn columns() -> Columns<6> {
+    let headings = ["kind", "sku", "location", "proposal", "expected", "found"];
+    Columns::new(headings, "id", 4)
 }
 
-fn row(drift: &Value) -> String {
+fn row(drift: &Value) -> Row<6> {
     let proposal = &drift["proposal"];
     let mut correction = word(proposal, "action").to_owned();
     if let Some(units) = proposal["qty"].as_i64() {
         correction = format!("{correction} {units}");
     }
-    cells([
-        word(drift, "id").to_owned(),
-        word(drift, "kind").to_owned(),
-        word(drift, "sku").to_owned(),
-        word(drift, "location").to_owned(),
-        number(drift, "expected"),
-        number(drift, "found"),
-        correction,
-    ])
-}
-
-fn cells(cells: [String; 7]) -> String {
-    let [id, kind, sku, location, expected, found, proposal] = cells;
-    format!("{id:<36} {kind:<20} {sku:<24} {location:<12} {expected:>9} {found:>9}  {proposal}")
+    Row {
+        cells: [
+            word(drift, "kind").to_owned(),
+            word(drift, "sku").to_owned(),
+            word(drift, "location").to_owned(),
+            correction,
+            number(drift, "expected"),
+            number(drift, "found"),
+        ],
+        rest: word(drift, "id").to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table(columns: Columns<6>) -> String {
+        let id = "019b0000-0000-8000-8000-000000000000";
+        let drifts = [
+            json!({"id": id, "kind": "shipped-unsold", "sku": "TEE", "location": "main",
+                "expected": 0, "found": 2, "proposal": {"action": "adjust", "qty": -2}}),
+            json!({"id": id, "kind": "unknown-reservation", "sku": "TEE-RED-LONGSLEEVE",
+                "location": "warehouse-7", "expected": 0, "found": 12_000, "proposal": {}}),
+        ];
+        let mut table = Table {
+            columns,
+            row,
+            nothing: "none",
+        };
+        table.page(&drifts, true).join("\n")
+    }
+
     #[test]
-    fn a_drift_is_shown_as_a_row() {
-        let drift = json!({"id": "019b0000-0000-8000-8000-000000000000", "kind": "shipped-unsold",
-            "sku": "TEE", "location": "main", "expected": 0, "found": 2,
-            "proposal": {"action": "adjust", "qty": -2}});
-        let text = format!("{}\n{}", heading(), row(&drift));
-        insta::assert_snapshot!(text, @r"
-        id                                   kind                 sku                      location      expected     found  proposal
-        019b0000-0000-8000-8000-000000000000 shipped-unsold       TEE                      main                 0         2  adjust -2
+    fn drifts_are_rows_with_their_id_at_the_end() {
+        insta::assert_snapshot!(table(columns()), @r"
+        kind                 sku                 location     proposal   expected  found  id
+        shipped-unsold       TEE                 main         adjust -2         0      2  019b0000-0000-8000-8000-000000000000
+        unknown-reservation  TEE-RED-LONGSLEEVE  warehouse-7  -                 0  12000  019b0000-0000-8000-8000-000000000000
+        ");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_id_stands_below() {
+        insta::assert_snapshot!(table(columns().on(80)), @r"
+        kind                 sku                 location     proposal   expected  found
+        shipped-unsold       TEE                 main         adjust -2         0      2
+            019b0000-0000-8000-8000-000000000000
+        unknown-reservation  TEE-RED-LONGSLEEVE  warehouse-7  -                 0  12000
+            019b0000-0000-8000-8000-000000000000
         ");
     }
 }

@@ -4,11 +4,19 @@ use serde_json::{Value, json};
 
 use super::ask::{Server, Table, number, word};
 use super::sku::escaped;
+use super::table::{Columns, Row};
 use super::{Exit, fail, print};
 use crate::client::Call;
 
 /// The flags of `holdfast feeds`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Columns:
+  floor    numbers up to it count as seen
+  highest  the highest number seen
+  gaps     stretches of numbers missing between the two
+  late     messages that were booked after later ones
+  stale    messages that were too old to change anything")]
 pub struct Args {
     /// The source, as its messages name it
     #[arg(value_name = "SOURCE")]
@@ -49,11 +57,11 @@ async fn list(args: &Args) -> Result<Exit, Exit> {
     let path = format!("/v1/feeds/{}?limit=1000{sku}{state}", escaped(&args.source));
     let nothing = format!("no streams of {}", args.source);
     let table = Table {
-        heading: heading(),
+        columns: columns(),
         row,
         nothing: &nothing,
     };
-    args.server.print_list(&path, &table).await
+    args.server.print_list(&path, table).await
 }
 
 async fn lift(args: &Args, location: &str) -> Result<Exit, Exit> {
@@ -97,17 +105,17 @@ async fn lift(args: &Args, location: &str) -> Result<Exit, Exit> {
     Ok(print(Exit::Success, text))
 }
 
-fn heading() -> String {
-    let names = [
-        "sku", "location", "epoch", "floor", "highest", "gaps", "late", "stale", "state",
+fn columns() -> Columns<8> {
+    let headings = [
+        "sku", "location", "epoch", "floor", "highest", "gaps", "late", "stale",
     ];
-    cells(names.map(str::to_owned))
+    Columns::new(headings, "state", 2)
 }
 
-fn row(stream: &Value) -> String {
+fn row(stream: &Value) -> Row<8> {
     let gaps = stream["gaps"].as_array().map_or(0, Vec::len);
     let state = stream["quarantined"]["cause"].as_str();
-    cells([
+    let cells = [
         word(stream, "sku").to_owned(),
         word(stream, "location").to_owned(),
         number(stream, "epoch"),
@@ -116,29 +124,14 @@ fn row(stream: &Value) -> String {
         gaps.to_string(),
         number(stream, "late"),
         number(stream, "stale"),
-        state.map_or_else(
+    ];
+    Row {
+        cells,
+        rest: state.map_or_else(
             || "goes on".to_owned(),
             |cause| format!("quarantined: {cause}"),
         ),
-    ])
-}
-
-fn cells(cells: [String; 9]) -> String {
-    let [
-        sku,
-        location,
-        epoch,
-        floor,
-        highest,
-        gaps,
-        late,
-        stale,
-        state,
-    ] = cells;
-    format!(
-        "{sku:<24} {location:<12} {epoch:>6} {floor:>10} {highest:>10} {gaps:>5} {late:>6} \
-         {stale:>6}  {state}"
-    )
+    }
 }
 
 #[cfg(test)]
@@ -146,14 +139,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_shown_as_a_row() {
-        let stream = json!({"sku": "TEE", "location": "main", "epoch": 1, "floor": 0, "highest": 5,
-            "gaps": [{"first": 2, "last": 2}], "late": 1, "stale": 0,
-            "quarantined": {"cause": "contradiction", "epoch": 1, "sequence": 5}});
-        let text = format!("{}\n{}", heading(), row(&stream));
-        insta::assert_snapshot!(text, @r"
-        sku                      location      epoch      floor    highest  gaps   late  stale  state
-        TEE                      main              1          0          5     1      1      0  quarantined: contradiction
+    fn streams_are_rows_that_fit_a_narrow_terminal() {
+        let streams = [
+            json!({"sku": "TEE", "location": "main", "epoch": 1, "floor": 0, "highest": 5,
+                "gaps": [{"first": 2, "last": 2}], "late": 1, "stale": 0,
+                "quarantined": {"cause": "contradiction", "epoch": 1, "sequence": 5}}),
+            json!({"sku": "TEE-RED-M", "location": "store-7", "epoch": 1, "floor": 90_210,
+                "highest": 90_219, "gaps": [], "late": 0, "stale": 12, "quarantined": null}),
+        ];
+        let mut table = Table {
+            columns: columns().on(80),
+            row,
+            nothing: "none",
+        };
+        let lines = table.page(&streams, true);
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        sku        location  epoch  floor  highest  gaps  late  stale
+        TEE        main          1      0        5     1     1      0
+            quarantined: contradiction
+        TEE-RED-M  store-7       1  90210    90219     0     0     12  goes on
         ");
+        let widest = lines
+            .iter()
+            .flat_map(|line| line.lines().map(|line| line.chars().count()));
+        assert!(widest.max() <= Some(80));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Exit, fail};
+use super::{Exit, fail, print};
 use crate::client::Target;
 use crate::import::{self, Options, Outcome, Report, Source};
 use crate::progress::{Progress, Show};
@@ -127,7 +127,13 @@ pub async fn run(args: Args) -> Exit {
                 report.next_line
             ),
         ),
-        Outcome::GaveUp(why, None) => fail(Exit::Unreachable, format!("{}: {why}", args.server)),
+        Outcome::GaveUp(why, None) => {
+            let advice = "is the server running there? --server names another";
+            fail(
+                Exit::Unreachable,
+                format!("{}: {why}; {advice}", args.server),
+            )
+        }
     }
 }
 
@@ -138,18 +144,16 @@ fn tell(args: &Args, report: &Report, text: &[u8]) -> Exit {
     {
         return fail(Exit::Failure, format!("{}: {error}", path.display()));
     }
+    let exit = match &report.stopped {
+        Some(why) => fail(Exit::Failure, why),
+        None if report.bad_rows() > 0 => Exit::BadRows,
+        None => Exit::Success,
+    };
     if args.json {
-        println!("{}", String::from_utf8_lossy(text));
+        print(exit, format!("{}\n", String::from_utf8_lossy(text)))
     } else {
-        println!("{}", summary(report, args.dry_run));
+        print(exit, format!("{}\n", summary(report, args.dry_run)))
     }
-    if let Some(why) = &report.stopped {
-        return fail(Exit::Failure, why);
-    }
-    if report.bad_rows() > 0 {
-        return Exit::BadRows;
-    }
-    Exit::Success
 }
 
 fn summary(report: &Report, dry_run: bool) -> String {
@@ -169,7 +173,15 @@ fn summary(report: &Report, dry_run: bool) -> String {
     let parts = parts.iter().filter(|(_, rows)| *rows > 0);
     lines.extend(parts.map(|(what, rows)| format!("  {:>12} {what}", show::count(*rows))));
     if report.created > 0 {
-        lines.push(format!("{} created", show::counted(report.created, "SKU")));
+        let created = if dry_run {
+            "would be created"
+        } else {
+            "created"
+        };
+        lines.push(format!(
+            "{} {created}",
+            show::counted(report.created, "SKU")
+        ));
     }
     lines.extend(report.bad.iter().take(BAD_SHOWN).map(|row| {
         let field = row

@@ -19,6 +19,7 @@ pub mod replay;
 pub mod serve;
 pub mod settings;
 pub mod sku;
+mod table;
 pub mod verify;
 
 use std::future::Future;

@@ -14,13 +14,25 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::ask::word;
+use super::table::folded;
 use super::{Exit, fail, print};
 use crate::client::{Call, Client, Patience, Target};
 use crate::progress::{Progress, Show};
 use crate::reconcile::Source;
+use crate::show;
 
 /// The flags of `holdfast reconcile`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Differences become drifts: `holdfast drifts list` shows those that wait, `holdfast drifts approve`
+and `dismiss` decide them. The same file sent again finds nothing new.
+
+Exit codes:
+  0  the file was compared, whether anything differs or not
+  1  it was refused or given up, or the server answered no
+  2  wrong usage, or the file can't be read
+  7  the server cannot be reached")]
 pub struct Args {
     /// Whose truth the file tells
     #[arg(value_enum)]
@@ -72,7 +84,7 @@ pub async fn run(args: Args) -> Exit {
 async fn reconcile(args: &Args) -> Result<Value, Exit> {
     let unreadable = |error| {
         let file = args.file.display();
-        fail(Exit::Failure, format!("can't read {file}: {error}"))
+        fail(Exit::Usage, format!("{file}: {error}"))
     };
     let mut file = File::open(&args.file).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
@@ -113,7 +125,10 @@ async fn follow(args: &Args, client: &Client, mut stands: Value) -> Result<Value
         comparing.set(stands["rows"]["compared"].as_u64().unwrap_or(0));
         comparing.note(format!("{} waiting", stands["drifts"]["waiting"]));
     }
-    comparing.finish(stands["state"].as_str().unwrap_or("ended"));
+    match stands["state"].as_str() {
+        Some("done") => comparing.finish("done"),
+        state => comparing.fail(state.unwrap_or("ended")),
+    }
     Ok(stands)
 }
 
@@ -182,29 +197,29 @@ fn tell(args: &Args, report: &Value) -> Exit {
         let path = path.display();
         return fail(Exit::Failure, format!("can't write {path}: {error}"));
     }
-    let exit = if report["state"] == "done" {
-        Exit::Success
-    } else {
-        Exit::Failure
-    };
     let text = if args.json {
         report.to_string()
     } else {
         as_text(report)
     };
-    print(exit, format!("{text}\n"))
+    let printed = print(Exit::Success, format!("{text}\n"));
+    if report["state"] == "done" {
+        return printed;
+    }
+    let reason = report["reason"].as_str().unwrap_or("it gives no reason");
+    fail(Exit::Failure, format!("{}: {reason}", args.file.display()))
 }
 
 fn as_text(report: &Value) -> String {
     let (rows, drifts) = (&report["rows"], &report["drifts"]);
-    let state = report["state"].as_str().unwrap_or("?");
     let mut lines = vec![format!(
-        "{state}: reconciliation {} as of {}",
-        report["id"].as_str().unwrap_or("?"),
-        report["as_of"].as_str().unwrap_or("?"),
+        "{}: reconciliation {} as of {}",
+        word(report, "state"),
+        word(report, "id"),
+        word(report, "as_of"),
     )];
-    if let Some(reason) = report["reason"].as_str() {
-        lines.push(reason.to_owned());
+    if report["state"] != "done" && rows["read"] == 0 {
+        return lines.remove(0);
     }
     lines.push(format!(
         "rows: {} read, {} compared, {} left out",
@@ -214,36 +229,101 @@ fn as_text(report: &Value) -> String {
         "drifts: {} opened, {} known before, {} approved, {} waiting",
         drifts["opened"], drifts["known"], drifts["approved"], drifts["waiting"]
     ));
-    let none = Vec::new();
-    for fault in report["faults"]
-        .as_array()
-        .unwrap_or(&none)
-        .iter()
-        .take(TOLD)
-    {
-        let reason = fault["reason"].as_str().unwrap_or("?");
-        lines.push(format!("  line {}: {reason}", fault["line"]));
-    }
-    for found in report["found"]
-        .as_array()
-        .unwrap_or(&none)
-        .iter()
-        .take(TOLD)
-    {
-        let text = |name: &str| found[name].as_str().unwrap_or("?").to_owned();
+    let list = |name: &str| report[name].as_array().map_or(&[][..], Vec::as_slice);
+    let mut faults: Vec<&Value> = list("faults").iter().collect();
+    faults.sort_by_key(|fault| fault["line"].as_u64());
+    for fault in faults.iter().take(TOLD) {
         lines.push(format!(
-            "  {} {} at {}: expected {}, found {} ({}; {})",
-            text("kind"),
-            text("sku"),
-            text("location"),
-            found["expected"],
-            found["found"],
-            text("proposal"),
-            text("state"),
+            "  line {}: {}",
+            fault["line"],
+            word(fault, "reason")
         ));
     }
+    more(&mut lines, rows["left_out"].as_u64(), faults.len());
+    for found in list("found").iter().take(TOLD) {
+        lines.push(format!(
+            "  {} {} at {}: expected {}, found {} ({}; {})",
+            word(found, "kind"),
+            word(found, "sku"),
+            word(found, "location"),
+            found["expected"],
+            found["found"],
+            word(found, "proposal"),
+            word(found, "state"),
+        ));
+    }
+    let opened_and_known = drifts["opened"].as_u64().zip(drifts["known"].as_u64());
+    let all = opened_and_known.map(|(opened, known)| opened + known);
+    more(&mut lines, all, list("found").len());
+    let lines: Vec<String> = lines.iter().map(|line| folded(line)).collect();
     lines.join("\n")
 }
 
-/// Faults and differences printed one by one; --json and --report have more.
+/// Says how many of a list were not printed.
+fn more(lines: &mut Vec<String>, all: Option<u64>, listed: usize) {
+    let all = all.unwrap_or_default().max(listed as u64);
+    let left = all.saturating_sub(listed.min(TOLD) as u64);
+    if 0 < left {
+        lines.push(format!(
+            "  and {} more; --json and --report have the first {}",
+            show::count(left),
+            show::count(listed as u64)
+        ));
+    }
+}
+
+/// Faults and differences printed one by one.
 const TOLD: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn report(faults: u64, found: u64) -> Value {
+        let faults_told = (0..faults).map(|at| json!({"line": 900 - at, "reason": "not a row"}));
+        let found_told = (0..found).map(|at| {
+            json!({"kind": "warehouse", "sku": format!("TEE-{at}"), "location": "main",
+                "expected": 7, "found": 5, "proposal": "adjust -2", "state": "open"})
+        });
+        json!({"id": "01a2062829", "state": "done", "as_of": "2026-11-27T08:00:00.000Z",
+            "rows": {"read": 1_000, "compared": 1_000 - faults, "left_out": faults, "forgotten": 0},
+            "drifts": {"opened": found, "known": 0, "approved": 0, "waiting": found},
+            "faults": faults_told.collect::<Vec<_>>(), "found": found_told.collect::<Vec<_>>()})
+    }
+
+    #[test]
+    fn a_report_tells_faults_by_line_and_what_was_found() {
+        insta::assert_snapshot!(as_text(&report(2, 1)), @r"
+        done: reconciliation 01a2062829 as of 2026-11-27T08:00:00.000Z
+        rows: 1000 read, 998 compared, 2 left out
+        drifts: 1 opened, 0 known before, 0 approved, 1 waiting
+          line 899: not a row
+          line 900: not a row
+          warehouse TEE-0 at main: expected 7, found 5 (adjust -2; open)
+        ");
+    }
+
+    #[test]
+    fn a_long_report_says_how_much_it_leaves_out() {
+        let text = as_text(&report(25, 31));
+        let more: Vec<&str> = text.lines().filter(|line| line.contains("more")).collect();
+        assert_eq!(
+            more,
+            [
+                "  and 5 more; --json and --report have the first 25",
+                "  and 11 more; --json and --report have the first 31"
+            ]
+        );
+        assert_eq!(text.lines().count(), 3 + 2 * (TOLD + 1));
+    }
+
+    #[test]
+    fn a_file_that_was_refused_has_nothing_to_count() {
+        let refused = json!({"id": "01a2062829", "state": "refused", "reason": "the file is empty",
+            "as_of": "2026-11-27T08:00:00.000Z", "rows": {"read": 0}, "drifts": {}});
+        insta::assert_snapshot!(as_text(&refused), @r"
+        refused: reconciliation 01a2062829 as of 2026-11-27T08:00:00.000Z
+        ");
+    }
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::ask::number;
+use super::table::{Columns, Row};
 use super::{Exit, fail, print};
 use crate::client::{Answer, Call, Client, Patience, Target};
 
@@ -38,7 +40,7 @@ pub(super) struct Asked {
         default_value = "http://127.0.0.1:7070"
     )]
     server: Target,
-    /// Print the server's answer as it is
+    /// Print JSON as the server answers it; of a list, one entry a line
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -153,39 +155,87 @@ pub(super) fn escaped(name: &str) -> String {
     })
 }
 
-const COLUMNS: [&str; 5] = ["available", "on_hand", "reserved", "safety_stock", "sold"];
+/// The counters of the columns.
+const COUNTERS: [&str; 8] = [
+    "available",
+    "on_hand",
+    "reserved",
+    "safety_stock",
+    "sold",
+    "shipped",
+    "returned",
+    "damaged",
+];
 
+/// Counters, summed and by location, and what is set beside them.
 pub(super) fn as_text(sku: &Value) -> String {
-    let mut lines = vec![row("", &COLUMNS.map(str::to_owned))];
     let name = sku["sku"].as_str().unwrap_or("?");
-    lines.push(row(name, &numbers(sku)));
     let none = Map::new();
-    for (location, counters) in sku["locations"].as_object().unwrap_or(&none) {
-        lines.push(row(&format!("  {location}"), &numbers(counters)));
+    let locations = sku["locations"].as_object().unwrap_or(&none);
+    let mut rows = vec![row(name, sku)];
+    rows.extend(
+        locations
+            .iter()
+            .map(|(location, counters)| row(&format!("  {location}"), counters)),
+    );
+    in_lines(sku, rows, columns())
+}
+
+fn columns() -> Columns<9> {
+    let headings = [
+        "",
+        "available",
+        "on_hand",
+        "reserved",
+        "safety",
+        "sold",
+        "shipped",
+        "returned",
+        "damaged",
+    ];
+    Columns::new(headings, "", 1).tight()
+}
+
+fn in_lines(sku: &Value, mut rows: Vec<Row<9>>, mut columns: Columns<9>) -> String {
+    let mut lines = Vec::new();
+    if !columns.would_fit(&rows) {
+        // A long name takes a line of its own rather than the room of the numbers.
+        let name = std::mem::replace(&mut rows[0].cells[0], "all".to_owned());
+        lines.push(name);
     }
+    columns.fit(&rows);
+    lines.push(columns.heading());
+    lines.extend(rows.iter().map(|row| columns.line(row)));
     if sku["paused"].as_bool() == Some(true) {
         lines.push("paused: new reservations are refused".to_owned());
     }
     let shown = ["opens_at", "closes_at", "customer_limit", "shortfall"];
-    let set = shown
-        .into_iter()
-        .filter(|name| !matches!(sku[*name], Value::Null) && sku[*name] != 0);
-    lines.extend(set.map(|name| format!("{name}: {}", sku[name])));
+    for name in shown {
+        match &sku[name] {
+            Value::Null => {}
+            Value::Number(number) if number.as_u64() == Some(0) => {}
+            Value::String(text) => lines.push(format!("{name}: {text}")),
+            Value::Object(limit) => {
+                let window = limit["window_ms"].as_u64().unwrap_or_default() / 1_000;
+                lines.push(format!("{name}: {} in {window} s", limit["units"]));
+            }
+            value => lines.push(format!("{name}: {value}")),
+        }
+    }
     lines.join("\n")
 }
 
-fn numbers(counters: &Value) -> [String; 5] {
-    COLUMNS.map(|name| {
-        counters[name]
-            .as_i64()
-            .map_or_else(|| "-".to_owned(), |n| n.to_string())
-    })
-}
-
-fn row(name: &str, cells: &[String; 5]) -> String {
-    cells.iter().fold(format!("{name:<24}"), |text, cell| {
-        format!("{text} {cell:>12}")
-    })
+fn row(name: &str, counters: &Value) -> Row<9> {
+    let mut cells = [const { String::new() }; 9];
+    let (first, numbers) = cells.split_first_mut().expect("there are nine");
+    name.clone_into(first);
+    for (cell, counter) in numbers.iter_mut().zip(COUNTERS) {
+        *cell = number(counters, counter);
+    }
+    Row {
+        cells,
+        rest: String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -201,14 +251,35 @@ mod tests {
     #[test]
     fn a_sku_is_shown_as_a_table() {
         let sku = json!({"sku": "TEE", "available": 3, "on_hand": 10, "reserved": 5,
-            "safety_stock": 2, "sold": 7, "paused": true, "shortfall": 0, "opens_at": null,
+            "safety_stock": 2, "sold": 7, "shipped": 4, "returned": 0, "damaged": 1,
+            "paused": true, "shortfall": 0, "opens_at": "2026-11-27T08:00:00.000Z",
+            "customer_limit": {"units": 2, "window_ms": 86_400_000},
             "locations": {"main": {"available": 3, "on_hand": 10, "reserved": 5,
-                "safety_stock": 2, "sold": 7}}});
+                "safety_stock": 2, "sold": 7, "shipped": 4, "returned": 0, "damaged": 1}}});
         insta::assert_snapshot!(as_text(&sku), @r"
-                                    available      on_hand     reserved safety_stock         sold
-        TEE                                 3           10            5            2            7
-          main                              3           10            5            2            7
+               available on_hand reserved safety sold shipped returned damaged
+        TEE            3      10        5      2    7       4        0       1
+          main         3      10        5      2    7       4        0       1
         paused: new reservations are refused
+        opens_at: 2026-11-27T08:00:00.000Z
+        customer_limit: 2 in 86400 s
         ");
+    }
+
+    #[test]
+    fn a_long_name_has_a_line_of_its_own_on_a_narrow_terminal() {
+        let sku = json!({"sku": "TEE-RED-LONGSLEEVE-XXL", "locations": {"main": {}}});
+        let rows = vec![
+            row("TEE-RED-LONGSLEEVE-XXL", &sku),
+            row("  main", &json!({})),
+        ];
+        let text = in_lines(&sku, rows, columns().on(80));
+        let first: Vec<&str> = text.lines().take(1).collect();
+        assert_eq!(first, ["TEE-RED-LONGSLEEVE-XXL"]);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(text.contains("\nall "), "{text}");
     }
 }

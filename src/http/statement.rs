@@ -136,7 +136,7 @@ pub(crate) async fn ledger(
     let sku = sku_of(&sku)?;
     let limit = limit_of(query.limit, api.bounds().page_max)?;
     let after = match &query.after {
-        Some(text) => position_of(&api, &sku, "after", text)?,
+        Some(text) => position_of(&api, &sku, text)?,
         None => 0,
     };
     match api.router().statement(&sku, after, limit).await {
@@ -149,7 +149,12 @@ pub(crate) async fn ledger(
 pub(crate) async fn past(api: &Api, sku: &Sku, as_of: &str) -> Result<Response, Problem> {
     let at = match parse_time(as_of) {
         Ok(time) => At::Time(time),
-        Err(_) => At::Sequence(position_of(api, sku, "as_of", as_of)?),
+        Err(_) => At::Sequence(api.router().sequence_of(sku, as_of).ok_or_else(|| {
+            let detail = format!(
+                "{as_of:?} is neither a time (RFC 3339, UTC) nor a position of this SKU's ledger"
+            );
+            Problem::invalid("as_of", detail)
+        })?),
     };
     match api.router().past(sku, at).await {
         Ok(past) => Ok(render::ok(&past_shape(api, sku, at, &past))),
@@ -157,10 +162,10 @@ pub(crate) async fn past(api: &Api, sku: &Sku, as_of: &str) -> Result<Response, 
     }
 }
 
-fn position_of(api: &Api, sku: &Sku, field: &'static str, text: &str) -> Result<u64, Problem> {
+fn position_of(api: &Api, sku: &Sku, text: &str) -> Result<u64, Problem> {
     api.router().sequence_of(sku, text).ok_or_else(|| {
         let detail = format!("{text:?} is no position of this SKU's ledger");
-        Problem::invalid(field, detail)
+        Problem::invalid("after", detail)
     })
 }
 

@@ -111,7 +111,9 @@ async fn attempt(
             _ = look.tick(), if !options.dry_run => {
                 if let Ok(Some((report, _))) = ask(client, &options.identity).await {
                     progress.set(report.next_line.saturating_sub(1));
-                    progress.note(show::counted(report.bad_rows(), "bad row"));
+                    if report.bad_rows() > 0 {
+                        progress.note(show::counted(report.bad_rows(), "bad row"));
+                    }
                 }
             }
         }

@@ -167,8 +167,8 @@ fn io_error(error: csv::Error) -> io::Error {
 fn in_csv(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => match err.field() {
-            Some(field) => format!("column {}: {}", field + 1, err.kind()),
-            None => err.kind().to_string(),
+            Some(field) => format!("column {}: {}", field + 1, in_words(err.kind())),
+            None => in_words(err.kind()),
         },
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
@@ -177,6 +177,13 @@ fn in_csv(error: &csv::Error) -> String {
         }
         csv::ErrorKind::Utf8 { .. } => "no UTF-8".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+fn in_words(kind: &csv::DeserializeErrorKind) -> String {
+    match kind {
+        csv::DeserializeErrorKind::ParseInt(_) => "not a whole number".to_owned(),
+        _ => kind.to_string(),
     }
 }
 
@@ -217,6 +224,7 @@ mod tests {
         let told = faults::<RawCount>(file);
         let lines: Vec<u64> = told.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [3, 4, 5, 7], "{told:?}");
+        assert_eq!(told[0].1, "column 3: not a whole number");
         let rows = read::<RawCount>(file).expect("a usable file");
         let good: Vec<_> = rows.into_iter().filter_map(Result::ok).collect();
         assert_eq!(good.len(), 2);
