@@ -134,6 +134,7 @@ impl Canonical {
             | Command::MoveHeld(_)
             | Command::NoteShipped(_)
             | Command::NoteTold(_)
+            | Command::ReleaseShort(_)
             | Command::RefuseLate(..)
             | Command::CloseCart(_)
             | Command::Settle(_)

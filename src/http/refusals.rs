@@ -198,6 +198,7 @@ impl Asker {
             | Command::MoveHeld(_)
             | Command::NoteShipped(_)
             | Command::NoteTold(_)
+            | Command::ReleaseShort(_)
             | Command::RefuseLate(..)
             | Command::CloseCart(_)
             | Command::Settle(_)

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use holdfast_core::{Counter, Counters, Location, Sku, Text};
+use holdfast_core::{Counter, Counters, Location, ReservationId, Sku, Text};
 use holdfast_runtime::{At, Change, Entry, NoPast, Past, StatementPage, event_name};
 use serde::ser::{Serialize as Write, SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,21 @@ struct EntryShape<'a> {
     /// When it happened out there.
     #[serde(skip_serializing_if = "Option::is_none")]
     occurred_at: Option<Time>,
+    /// Of `stock.shortfall`: the newest reservations that it leaves without units, the newest last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected: Option<Vec<ShortedShape>>,
+    /// Of `stock.shortfall`: how many older reservations there are beside those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected_more: Option<u64>,
+}
+
+/// A reservation that a shortfall leaves without units.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatementAffected)]
+struct ShortedShape {
+    reservation: Id,
+    /// Units of it that were not there.
+    without: u32,
 }
 
 /// The counters that an event changed at one location.
@@ -254,6 +269,15 @@ impl<'a> EntryShape<'a> {
             document: details.document.as_ref().map(Text::as_str),
             source: details.source.as_ref().map(Text::as_str),
             occurred_at: details.occurred_at.map(Time),
+            affected: details.shorted.as_ref().map(|shorted| {
+                let named = shorted.named.iter();
+                let shape = |(id, without): &(ReservationId, u32)| ShortedShape {
+                    reservation: Id(*id),
+                    without: *without,
+                };
+                named.map(shape).collect()
+            }),
+            affected_more: details.shorted.as_ref().map(|shorted| shorted.more),
         }
     }
 }

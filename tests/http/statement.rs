@@ -114,3 +114,31 @@ async fn a_server_without_statements_says_so() {
         assert_eq!(told.body["code"], "not-found");
     }
 }
+
+#[tokio::test]
+async fn the_record_of_a_shortfall_names_whom_it_leaves_without() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 40).await;
+    let mut made = Vec::new();
+    for at in 0..40 {
+        let body = r#"{"lines":[{"sku":"TEE","qty":1}]}"#;
+        made.push(talk.reserved(&format!("k-{at}"), body).await);
+    }
+    let count = r#"{"kind":"count","qty":2}"#;
+    talk.post("/v1/skus/TEE/movements", "count", count)
+        .quietly()
+        .await;
+    let page = entries(&mut talk, "/v1/skus/TEE/ledger?limit=100", 44).await;
+    let told = page["items"].as_array().and_then(|items| items.last());
+    let told = told.expect("the last entry");
+    assert_eq!(told["type"], "stock.shortfall");
+    let affected = told["affected"].as_array().expect("a list");
+    assert_eq!(affected.len(), 32);
+    assert_eq!(told["affected_more"], 6);
+    assert_eq!(affected[31]["reservation"], *made[39]);
+    assert_eq!(affected[0]["reservation"], *made[8]);
+    assert_eq!(affected[0]["without"], 1);
+    let receipt = &page["items"][1];
+    assert!(receipt.get("affected").is_none(), "{receipt}");
+}

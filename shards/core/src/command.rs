@@ -71,12 +71,25 @@ pub enum Command {
     NoteTold(NoteTold),
     /// A cart's home: its late confirm failed on another shard; make that final.
     RefuseLate(ReservationId, crate::event::KeyOutcome),
+    /// A cart's home: units of it are gone from another shard whose policy is to release.
+    ReleaseShort(Box<ReleaseShort>),
     /// A cart's home: every part has settled the end of this reservation.
     CloseCart(ReservationId),
     /// A cart's part: bring a hold to what its home decided.
     Settle(Settle),
     /// A cart's part: end a tentative hold that its home does not know.
     DropHold(DropHold),
+}
+
+/// A hold without units on another shard is to be released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseShort {
+    /// The cart.
+    pub id: ReservationId,
+    /// What it holds there.
+    pub sku: Sku,
+    /// The hold.
+    pub hold: u64,
 }
 
 /// A value that a partial update keeps, clears or sets.

@@ -485,4 +485,15 @@ pub struct Note {
     pub feed: Option<FeedMark>,
     /// The source's own id of the message.
     pub message: Option<Text>,
+    /// Whom a shortfall leaves without units.
+    pub shorted: Option<Box<Shorted>>,
+}
+
+/// Whom a shortfall leaves without units, or with fewer than they hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shorted {
+    /// The newest reservations, the newest last, with the units they lack.
+    pub named: Vec<(ReservationId, u32)>,
+    /// How many older ones there are.
+    pub more: u64,
 }

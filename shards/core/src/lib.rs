@@ -30,19 +30,19 @@ pub use command::{
     Cancel, Command, Configure, ConfigureLocation, Confirm, Correct, CreateCart, DecideDrift,
     DropHold, Extend, FromHome, HeldLine, Late, LiftStream, LineUnits, Mode, MoveHeld, MoveHold,
     Movement, MovementKind, NoteShipped, NoteTold, OpenDrift, OpeningBalance, Patch, Pin, Place,
-    Release, Remainder, Request, Reserve, ReserveLine, Sale, SaleLine, SaleLines, Settle, Try,
-    TryLate, Verdict,
+    Release, ReleaseShort, Remainder, Request, Reserve, ReserveLine, Sale, SaleLine, SaleLines,
+    Settle, Try, TryLate, Verdict,
 };
 pub use count::{At, Basis, Count, CountThen, Measure, Then};
 pub use drift::{DriftKind, DriftRecord, DriftState, Proposal};
 pub use engine::{
     Decision, Engine, FatalEvent, Fill, ForeignHold, InvariantBroken, Outcome, OwnCheck, PartHold,
-    Reply, Seen, StreamPlace,
+    Reply, Seen, ShortRelease, StreamPlace,
 };
 pub use event::{
     CountedEffect, Effect, Effects, Event, EventKind, FeedMark, HoldAfter, HoldChange, HomeChange,
     HomeExtra, HomeLines, KeyEffect, KeyOutcome, KeyTag, KeyTarget, MessageEffect, Note,
-    Quarantine, QuarantineCause, Reserved, Resumed, SkuEffect, StockEffect, StreamEffect,
+    Quarantine, QuarantineCause, Reserved, Resumed, Shorted, SkuEffect, StockEffect, StreamEffect,
     StreamKey, Versions,
 };
 pub use id::{Opening, ReservationId};

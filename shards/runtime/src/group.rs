@@ -114,6 +114,7 @@ pub(crate) const fn class_of(command: &Command) -> Class {
         | Command::MoveHeld(_)
         | Command::NoteShipped(_)
         | Command::NoteTold(_)
+        | Command::ReleaseShort(_)
         | Command::RefuseLate(..)
         | Command::CloseCart(_)
         | Command::Settle(_)

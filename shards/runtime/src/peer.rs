@@ -5,8 +5,8 @@
 
 use crate::placement::ShardIndex;
 use holdfast_core::{
-    DropHold, HeldLine, NoteShipped, NoteTold, Refusal, ReservationId, Settle, Shortage, Timestamp,
-    Try,
+    DropHold, HeldLine, NoteShipped, NoteTold, Refusal, ReservationId, Settle, Shortage, Sku,
+    Timestamp, Try,
 };
 
 /// One message between shards.
@@ -42,6 +42,22 @@ pub enum PeerMessage {
     Shipped(Box<NoteShipped>),
     /// Home → part: home has heard what has left.
     Told(NoteTold),
+    /// Part → home: the units under these holds are gone, and the SKU's policy is to release.
+    Shortfall {
+        /// The cart.
+        id: ReservationId,
+        /// What is held.
+        sku: Sku,
+        /// The hold.
+        hold: u64,
+    },
+    /// Home → part: it stays until then, being pinned.
+    Kept {
+        /// The hold.
+        hold: u64,
+        /// Until when.
+        until: Timestamp,
+    },
     /// A shard was rebuilt; what was sent to it may be lost.
     Reopened {
         /// Which.

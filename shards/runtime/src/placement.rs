@@ -92,6 +92,7 @@ pub fn slot_of(command: &Command) -> Slot {
         Command::MoveHeld(moved) => moved.ask.id.slot(),
         Command::NoteShipped(note) => note.id.slot(),
         Command::NoteTold(note) => note.id.slot(),
+        Command::ReleaseShort(release) => release.id.slot(),
         Command::RefuseLate(id, ..) | Command::CloseCart(id) => id.slot(),
         Command::Try(part) => part
             .lines

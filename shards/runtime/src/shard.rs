@@ -135,7 +135,7 @@ impl Shard {
             swept += 1;
         }
         self.swept += swept;
-        self.release_short(now, limit);
+        self.release_short(now, limit, out);
         let mut forgot = false;
         if self.forgot.after(FORGET_EVERY) <= now.time && !self.core.is_full() {
             let event = self.core.engine.forget(now.time, limit);

@@ -6,55 +6,17 @@ mod common;
 use common::*;
 use holdfast_core::{
     Answer, At, Command, Count, Counter, DecideDrift, DriftKind, DriftRecord, DriftState, FromHome,
-    Late, Location, Measure, Millis, Mode, Movement, MovementKind, MovementOutcome, MovementView,
-    OpenDrift, Proposal, Refusal, ReservationId, ReservationView, Reserve, Sale, SaleLines, Sku,
-    Status, Then, Units, Verdict,
+    Late, Location, Measure, Millis, MovementKind, MovementOutcome, OpenDrift, Proposal, Refusal,
+    ReservationId, Sale, SaleLines, Sku, Status, Then, Units, Verdict,
 };
-use holdfast_runtime::{Clock, Fate, NoPast, Router, Runtime, Settings, ShardState, Unavailable};
+use holdfast_runtime::{Clock, Fate, NoPast, Router, ShardState, Unavailable};
 use tempfile::TempDir;
-
-fn moved(sku: &Sku, kind: MovementKind) -> Command {
-    Command::Movement(Box::new(Movement::new(sku.clone(), kind)))
-}
 
 fn ship(sku: &Sku, units: u32, id: ReservationId) -> Command {
     let lines = SaleLines::Here;
     let units = Units::new(units).expect("a quantity");
     let sale = Some(Box::new(Sale { id, lines }));
     moved(sku, MovementKind::Ship { units, sale })
-}
-
-fn movement(told: holdfast_runtime::Told) -> MovementView {
-    match told {
-        Ok(Answer::Movement { view, .. }) => *view,
-        other => panic!("expected a movement, was told {other:?}"),
-    }
-}
-
-/// Three shards with a SKU of 10 each.
-async fn three(dir: &TempDir) -> (Settings, Runtime, [Sku; 3]) {
-    let settings = settings(dir, 3);
-    let runtime = start(&settings).await;
-    let router = runtime.router();
-    let skus = [0, 1, 2].map(|shard| sku_on(&router, shard));
-    for sku in &skus {
-        stock(&router, sku, 10).await;
-    }
-    (settings, runtime, skus)
-}
-
-/// A cart of these lines; the first one's shard is its home.
-async fn cart(router: &Router, lines: &[(&Sku, u32)]) -> ReservationView {
-    let reserve = Reserve {
-        id: ReservationId::UNMINTED,
-        order_ref: Some(text("order")),
-        customer: None,
-        ttl: None,
-        mode: Mode::AllOrNothing,
-        replace: None,
-        lines: lines.iter().map(|(sku, units)| line(sku, *units)).collect(),
-    };
-    view(run(router, Command::Reserve(Box::new(reserve))).await)
 }
 
 async fn sold(router: &Router, lines: &[(&Sku, u32)]) -> ReservationId {

@@ -144,6 +144,7 @@ impl Canonical {
             drift: _,
             feed: _,
             message: _,
+            shorted: _,
         } = note;
         self.optional_text(reason.as_ref());
         self.optional_text(document.as_ref());

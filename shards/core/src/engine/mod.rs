@@ -57,6 +57,7 @@ pub use evolve::FatalEvent;
 pub use invariants::InvariantBroken;
 pub use look::StreamPlace;
 pub use seen::Seen;
+pub use shortfall::ShortRelease;
 
 use crate::command::{Command, HeldLine, LineUnits, Patch, Request};
 use crate::event::{Effect, Event, KeyOutcome, KeyTag, KeyTarget};
@@ -272,6 +273,7 @@ impl Engine {
             Command::MoveHeld(command) => self.decide_move_held(command, key, now),
             Command::NoteShipped(command) => self.decide_note_shipped(command, now),
             Command::NoteTold(command) => self.decide_note_told(command, now),
+            Command::ReleaseShort(command) => self.decide_release_short(command, now),
             Command::RefuseLate(id, outcome) => self.decide_refuse_late(*id, *outcome, key, now),
             Command::CloseCart(id) => self.decide_close_cart(*id, now),
             Command::Settle(command) => self.decide_settle(command, now),
@@ -304,6 +306,7 @@ impl Engine {
             | Command::MoveHeld(_)
             | Command::NoteShipped(_)
             | Command::NoteTold(_)
+            | Command::ReleaseShort(_)
             | Command::Reserve(_)
             | Command::CreateCart(_)
             | Command::Try(_)

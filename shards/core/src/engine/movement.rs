@@ -168,7 +168,12 @@ impl Engine {
             }
             for page in sheet.pages().iter().filter(|page| page.falls_short()) {
                 let (kind, location) = (EventKind::StockShortfall, &page.location);
-                chain.push(kind, location, Effects::new(), Note::default());
+                let on_hand = page.after.get(Counter::OnHand);
+                let note = Note {
+                    shorted: self.shorted(&asked.command.sku, location, on_hand),
+                    ..Note::default()
+                };
+                chain.push(kind, location, Effects::new(), note);
             }
             asked.standing.report(asked, &mut chain);
             decision.read += chain.events.len() as u64 - 1;

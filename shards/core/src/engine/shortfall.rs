@@ -5,14 +5,16 @@
 //! the newest last. Which levels fall short is listed as they change; whom that affects is found
 //! when somebody asks. Where a SKU's policy wants it, the newest holds are released, some at a time.
 
-use super::Engine;
 use super::draft::{Draft, Edit};
 use super::holds::Hold;
-use super::homes::{Home, HomeRef};
+use super::homes::{Home, HomeRef, Line};
 use super::skus::{Level, LevelKey};
-use crate::event::{Event, EventKind, Note};
+use super::{Decision, Engine, Outcome, PartHold, Reply};
+use crate::command::ReleaseShort;
+use crate::event::{Event, EventKind, Note, Shorted};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
+use crate::refusal::Refusal;
 use crate::snapshot::HoldPhase;
 use crate::stock::{Counter, OnShortfall};
 use crate::time::Timestamp;
@@ -22,6 +24,9 @@ use std::collections::BTreeMap;
 
 /// Holds of one shortfall that a list names at most, the newest.
 const AFFECTED_MAX: usize = 1_000;
+
+/// Reservations that the record of a shortfall names at most, the newest.
+const NAMED_MAX: usize = 32;
 
 /// Why a hold was released, for the record.
 const REASON: &str = "shortfall";
@@ -73,7 +78,7 @@ impl Engine {
     fn shortfall_view(&self, key: LevelKey) -> ShortfallView {
         let entry = self.skus.get(key.0);
         let level = entry.level(key.1).expect("short levels stay");
-        let affected = self.affected(key, level);
+        let affected = self.affected(key, level, level.counters.get(Counter::OnHand));
         let (reservations, units) = (affected.len(), level.shortfall() as u64);
         let newest = affected
             .iter()
@@ -130,8 +135,8 @@ impl Engine {
     }
 
     /// Those of them that get less than they hold.
-    fn affected(&self, key: LevelKey, level: &Level) -> Vec<Affected> {
-        let mut left = level.counters.get(Counter::OnHand);
+    fn affected(&self, key: LevelKey, level: &Level, on_hand: i64) -> Vec<Affected> {
+        let mut left = on_hand;
         let mut affected = Vec::new();
         for (id, number) in self.held_at(key, level) {
             let open = self.holds.get(number).map_or(0, Hold::open);
@@ -155,56 +160,148 @@ impl Engine {
         self.short.values().any(|releases| *releases)
     }
 
-    /// Releases the newest holds, homed here and not pinned, that a shortfall leaves without units:
-    /// up to `limit` of one SKU and location in one event, each hold whole.
-    pub fn release_short(&self, now: Timestamp, limit: usize) -> Option<Event> {
+    /// What is to be done about the newest holds that a shortfall leaves without units, each whole:
+    /// those that are homed here, and not pinned, are released, up to `limit` of one SKU and location
+    /// in one event; of carts homed elsewhere home is to be asked. What home is known to keep is
+    /// passed over.
+    pub fn release_short(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        is_kept: impl Fn(u64) -> bool,
+    ) -> ShortRelease {
         let now = now.max(self.at);
-        let releasing = self.short.iter().filter(|(_, releases)| **releases);
-        let mut events = releasing.filter_map(|(key, _)| self.release_at(*key, now, limit));
-        events.next()
+        let mut release = ShortRelease::default();
+        for (key, _) in self.short.iter().filter(|(_, releases)| **releases) {
+            release.event = self.release_at(*key, now, limit, (&is_kept, &mut release.ask));
+            if release.event.is_some() || limit <= release.ask.len() {
+                break;
+            }
+        }
+        release
     }
 
-    fn release_at(&self, key: LevelKey, now: Timestamp, limit: usize) -> Option<Event> {
+    fn release_at(
+        &self,
+        key: LevelKey,
+        now: Timestamp,
+        limit: usize,
+        (is_kept, ask): (&impl Fn(u64) -> bool, &mut Vec<u64>),
+    ) -> Option<Event> {
         let level = self.skus.get(key.0).level(key.1)?;
         let mut missing = level.shortfall();
         let mut draft = self.draft(EventKind::ReservationReleased, now);
         let mut released = 0;
         for (_, number) in self.held_at(key, level).into_iter().rev() {
-            if missing <= 0 || released == limit {
+            if missing <= 0 || released == limit || limit <= ask.len() {
                 break;
             }
             let hold = self.holds.get(number).expect("just listed");
             let place = hold.home;
-            let is_own = hold.phase == HoldPhase::Local;
+            let open = i64::from(hold.open());
+            if hold.phase != HoldPhase::Local {
+                // One that its home has not decided may yet go by itself.
+                if hold.phase == HoldPhase::Bound && !is_kept(number) {
+                    missing -= open;
+                    ask.push(number);
+                }
+                continue;
+            }
             let Some(home) = self.homes.at(place).filter(|home| {
                 let is_pinned = home.pinned_until().is_some_and(|until| now < until);
-                is_own && !is_pinned && !home.is_lapsed(now)
+                !is_pinned && !home.is_lapsed(now)
             }) else {
                 continue;
             };
-            missing -= i64::from(hold.open());
+            missing -= open;
             released += 1;
-            Self::release_line(&mut draft, (place, home), number);
+            let is_meant = |line: &Line| !line.foreign && line.hold == number;
+            Self::release_line(&mut draft, (place, home), is_meant);
         }
-        draft.note = Text::parse(REASON).ok().map(|reason| {
-            Box::new(Note {
-                reason: Some(reason),
-                ..Note::default()
-            })
-        });
+        draft.note = short_note();
         (released > 0).then(|| draft.finish(None))
     }
 
-    fn release_line(draft: &mut Draft<'_>, (place, home): (HomeRef, &Home), number: u64) {
+    /// Home releases a hold that has no units left on another shard, whole, unless it is pinned.
+    pub(super) fn decide_release_short(&self, command: &ReleaseShort, now: Timestamp) -> Decision {
+        let done = || Outcome::Done(Reply::Part(PartHold::default()));
+        let (place, id) = (HomeRef::of(command.id), command.id);
+        let Some(home) = self.homes.get(id) else {
+            return Decision::outcome(done(), self.seq);
+        };
+        if home.is_lapsed(now) {
+            return self.again(place, now);
+        }
+        let is_meant = |line: &Line| {
+            line.foreign
+                && line.hold == command.hold
+                && self.skus.get(line.sku).sku == command.sku
+                && line.open() > 0
+        };
+        if !home.lines.iter().any(is_meant) {
+            return Decision::outcome(done(), home.seq);
+        }
+        if let Some(until) = home.pinned_until().filter(|until| now < *until) {
+            let refusal = Refusal::ReservationPinned { id, until };
+            return Decision::refused(refusal, home.seq);
+        }
+        // Nothing below can refuse.
+        let mut draft = self.draft(EventKind::ReservationReleased, now);
+        Self::release_line(&mut draft, (place, home), is_meant);
+        draft.note = short_note();
+        Decision::with(draft.finish(None), done())
+    }
+
+    fn release_line(
+        draft: &mut Draft<'_>,
+        (place, home): (HomeRef, &Home),
+        is_meant: impl Fn(&Line) -> bool,
+    ) {
         let totals = home.lines.iter().map(|line| {
             let [confirmed, released, expired] = line.totals;
-            let is_meant = !line.foreign && line.hold == number;
-            let given = if is_meant { line.open() } else { 0 };
+            let given = if is_meant(line) { line.open() } else { 0 };
             [confirmed, released + given, expired]
         });
         let edit = Edit::extra(home, |extra| extra.reason = Text::parse(REASON).ok());
         draft.change_home(place, home, totals.collect(), edit);
     }
+
+    /// Whom so few units at a location leave without, for the record.
+    pub(super) fn shorted(
+        &self,
+        sku: &Sku,
+        location: &Location,
+        on_hand: i64,
+    ) -> Option<Box<Shorted>> {
+        let (index, entry) = self.skus.find_known(sku)?;
+        let place = self.skus.find_location(location)?;
+        let affected = self.affected((index, place), entry.level(place)?, on_hand);
+        let more = affected.len().saturating_sub(NAMED_MAX);
+        let newest = affected.iter().skip(more);
+        Some(Box::new(Shorted {
+            named: newest.map(|hold| (hold.id, hold.without)).collect(),
+            more: more as u64,
+        }))
+    }
+}
+
+fn short_note() -> Option<Box<Note>> {
+    let reason = Text::parse(REASON).ok();
+    reason.map(|reason| {
+        Box::new(Note {
+            reason: Some(reason),
+            ..Note::default()
+        })
+    })
+}
+
+/// What is to be done about holds without units.
+#[derive(Debug, Default)]
+pub struct ShortRelease {
+    /// The release of those that are homed here.
+    pub event: Option<Event>,
+    /// Holds of carts homed elsewhere, whose homes are to be asked to release them.
+    pub ask: Vec<u64>,
 }
 
 impl Level {

@@ -256,7 +256,8 @@ impl<S: Subject> World<S> {
         if let Some(event) = self
             .subject
             .engine()
-            .release_short(self.now, RELEASE_PER_TURN)
+            .release_short(self.now, RELEASE_PER_TURN, |_| false)
+            .event
         {
             self.record(&event);
             recorded.push(event);

@@ -4,7 +4,7 @@
 //! its effects and its note. An effect begins with a head: its tag in the lower half, flags of its
 //! own in the upper. Sequences are not written.
 
-use holdfast_core::{Effect, Effects, Event, EventKind, Millis, Note, Resumed, Timestamp};
+use holdfast_core::{Effect, Effects, Event, EventKind, Millis, Note, Resumed, Shorted, Timestamp};
 
 use super::hold::Basis;
 use super::key::Key;
@@ -43,7 +43,8 @@ const NOTE_FEED: u64 = 1 << 6;
 const NOTE_RESERVATION: u64 = 1 << 7;
 const NOTE_DRIFT: u64 = 1 << 8;
 const NOTE_MESSAGE: u64 = 1 << 9;
-const NOTE_ALL: u64 = (1 << 10) - 1;
+const NOTE_SHORTED: u64 = 1 << 10;
+const NOTE_ALL: u64 = (1 << 11) - 1;
 
 /// Writes the bodies of records, one after the other. Keeping it keeps its small tables.
 #[derive(Debug)]
@@ -268,6 +269,7 @@ impl Encoder {
             (note.reservation.is_some(), NOTE_RESERVATION),
             (note.drift.is_some(), NOTE_DRIFT),
             (note.message.is_some(), NOTE_MESSAGE),
+            (note.shorted.is_some(), NOTE_SHORTED),
         ];
         let set = presence.iter().filter(|(set, _)| *set);
         self.varint(set.map(|(_, bit)| bit).sum());
@@ -290,6 +292,14 @@ impl Encoder {
         }
         if let Some(mark) = note.feed {
             self.feed_mark(mark);
+        }
+        if let Some(shorted) = &note.shorted {
+            self.varint(shorted.named.len() as u64);
+            for (id, without) in &shorted.named {
+                self.id(*id);
+                self.varint(u64::from(*without));
+            }
+            self.varint(shorted.more);
         }
     }
 }
@@ -393,6 +403,21 @@ impl Decoder<'_> {
         if flags & NOTE_FEED != 0 {
             note.feed = Some(self.feed_mark()?);
         }
+        if flags & NOTE_SHORTED != 0 {
+            note.shorted = Some(Box::new(self.shorted()?));
+        }
         Ok(note)
+    }
+
+    fn shorted(&mut self) -> Read<Shorted> {
+        let count = self.count()?;
+        let mut named = Vec::with_capacity(count);
+        for _ in 0..count {
+            let id = self.id()?;
+            let without = u32::try_from(self.varint()?).map_err(|_| Fault::Unknown)?;
+            named.push((id, without));
+        }
+        let more = self.varint()?;
+        Ok(Shorted { named, more })
     }
 }

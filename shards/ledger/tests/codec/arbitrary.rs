@@ -6,8 +6,8 @@ use holdfast_core::{
     Counter, CustomerLimit, Effect, Event, EventKind, ExpiredReason, HoldChange, HoldPhase,
     HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect, KeyOutcome, KeyTag, KeyTarget,
     LateHold, LineRecord, Location, Millis, Note, OnShortfall, Opening, ReservationId, Reserved,
-    Resumed, Shortage, ShortageReason, Sku, SkuConfig, SkuEffect, Slot, Sourcing, StockEffect,
-    Text, Timestamp, Versions,
+    Resumed, Shortage, ShortageReason, Shorted, Sku, SkuConfig, SkuEffect, Slot, Sourcing,
+    StockEffect, Text, Timestamp, Versions,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -464,10 +464,12 @@ prop_compose! {
         (movement, reservation, drift) in (of(id()), of(id()), of(id())),
         (payment, message) in (of(text()), of(text())),
         feed in of(arbitrary_life::mark()),
+        shorted in of((vec((id(), any::<u32>()), 0..4), number())),
     ) -> Note {
+        let shorted = shorted.map(|(named, more)| Box::new(Shorted { named, more }));
         Note {
             reason, document, source, occurred_at, movement, payment, reservation, drift, feed,
-            message,
+            message, shorted,
         }
     }
 }

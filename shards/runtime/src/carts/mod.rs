@@ -16,6 +16,7 @@ mod move_hold;
 mod part;
 mod report;
 mod shortages;
+mod shortfall;
 mod timers;
 
 use crate::peer::PeerMessage;
@@ -23,9 +24,10 @@ use crate::placement::ShardIndex;
 use crate::shard::Turn;
 use attempt::Attempt;
 use drive::Drive;
-use holdfast_core::{Command, Millis, Request, ReservationId, Timestamp};
+use holdfast_core::{Command, Millis, ReleaseShort, Request, ReservationId, Timestamp};
 pub use late::shortfall;
 use part::Question;
+use shortfall::Short;
 use std::collections::{BTreeMap, HashMap};
 use timers::{Timer, Timers};
 
@@ -70,6 +72,9 @@ pub struct Carts {
     /// Holds here whose home has not heard of all that was shipped, with the pause until it is told
     /// again.
     reports: BTreeMap<u64, Millis>,
+    /// Holds here without units, each with the time until which its home keeps it or need not be
+    /// asked again to release it.
+    short: BTreeMap<u64, Short>,
     timers: Timers,
 }
 
@@ -83,6 +88,7 @@ impl Carts {
             drives: BTreeMap::new(),
             questions: BTreeMap::new(),
             reports: BTreeMap::new(),
+            short: BTreeMap::new(),
             timers: Timers::default(),
         }
     }
@@ -104,6 +110,10 @@ impl Carts {
             }
             PeerMessage::Shipped(note) => Self::on_shipped(turn, from, &note),
             PeerMessage::Told(note) => self.on_told(turn, note),
+            PeerMessage::Shortfall { id, sku, hold } => {
+                self.on_shortfall(turn, from, ReleaseShort { id, sku, hold });
+            }
+            PeerMessage::Kept { hold, until } => self.on_kept(turn, hold, until),
             PeerMessage::Reopened { shard } => self.on_reopened(turn, shard),
         }
     }

@@ -28,6 +28,7 @@ pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<Reserva
         | Command::MoveHeld(_)
         | Command::NoteShipped(_)
         | Command::NoteTold(_)
+        | Command::ReleaseShort(_)
         | Command::RefuseLate(..)
         | Command::CloseCart(_)
         | Command::Settle(_)

@@ -1,8 +1,8 @@
 //! What a shard does about holds whose units are gone.
 //!
-//! Deliberately absent: asking other shards. What a cart homed elsewhere holds is its home's to end.
+//! Deliberately absent: ending what a cart homed elsewhere holds. Its home is asked (`carts`).
 
-use super::Shard;
+use super::{Outbox, Shard};
 use crate::clock::Now;
 use holdfast_core::Millis;
 
@@ -10,16 +10,23 @@ use holdfast_core::Millis;
 pub(super) const SHORT_EVERY: Millis = Millis::from_secs(1);
 
 impl Shard {
-    /// Releases holds whose units are gone, where their SKU's policy says so.
-    pub(super) fn release_short(&mut self, now: Now, limit: usize) {
+    /// Releases holds whose units are gone, where their SKU's policy says so, and has homes of other
+    /// shards release theirs.
+    pub(super) fn release_short(&mut self, now: Now, limit: usize, out: &mut Outbox) {
         let is_due = self.looked_short.after(SHORT_EVERY) <= now.time;
         if now.paused || self.core.is_full() || !is_due || !self.core.engine.wants_release() {
             return;
         }
-        match self.core.engine.release_short(now.time, limit) {
+        let is_kept = |hold: u64| self.carts.is_kept(hold, now.time);
+        let short = self.core.engine.release_short(now.time, limit, is_kept);
+        match short.event {
             Some(event) => self.core.record(&event),
             // What is left is pinned, or its home's: it is looked at again.
             None => self.looked_short = now.time,
+        }
+        if !short.ask.is_empty() {
+            let turn = &mut self.core.turn(now, out);
+            self.carts.ask_to_release(turn, &short.ask);
         }
     }
 }

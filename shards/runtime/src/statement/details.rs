@@ -1,7 +1,7 @@
 //! Who and why: what an event says of one SKU besides its counters.
 
 use holdfast_core::{
-    Effect, Event, EventKind, KeyTarget, Note, ReservationId, Sku, Text, Timestamp,
+    Effect, Event, EventKind, KeyTarget, Note, ReservationId, Shorted, Sku, Text, Timestamp,
 };
 
 /// What an event says besides counters; most events say little.
@@ -23,6 +23,8 @@ pub struct Details {
     pub source: Option<Text>,
     /// When it happened out there.
     pub occurred_at: Option<Timestamp>,
+    /// Whom a shortfall leaves without units.
+    pub shorted: Option<Box<Shorted>>,
 }
 
 impl Details {
@@ -88,6 +90,7 @@ impl Details {
         self.document.clone_from(&note.document);
         self.source.clone_from(&note.source);
         self.occurred_at = note.occurred_at;
+        self.shorted.clone_from(&note.shorted);
     }
 }
 

@@ -6,8 +6,8 @@ use crate::world::World;
 use holdfast_core::Request;
 use holdfast_core::{
     Answer, Command, Configure, Confirm, CustomerLimit, Extend, KeyTag, Late, LineUnits, Location,
-    Millis, Mode, Movement, MovementKind, Patch, Pin, Refusal, Release, Remainder, ReservationId,
-    ReservationView, Reserve, ReserveLine, Sku, Text, Units,
+    Millis, Mode, Movement, MovementKind, OnShortfall, Patch, Pin, Refusal, Release, Remainder,
+    ReservationId, ReservationView, Reserve, ReserveLine, Sku, Text, Units,
 };
 use holdfast_runtime::message::{Input, Job};
 use holdfast_runtime::{Deadline, Fate, Placement, ReplyTo, Told, reserve_slot, slot_of};
@@ -82,7 +82,11 @@ impl World {
                     self.account.forced.insert(sku.clone());
                 }
                 let limit = (which == 1).then_some(limit);
-                self.send(Command::Configure(Box::new(configure(&sku, limit))), false)?;
+                let mut settings = configure(&sku, limit);
+                if which == 2 {
+                    settings.on_shortfall = Patch::Set(OnShortfall::ReleaseNewest);
+                }
+                self.send(Command::Configure(Box::new(settings)), false)?;
                 let units = self.rng.between(1, 7) as u32;
                 self.send(receive(&sku, Location::main(), units), false)?;
                 if self.rng.chance(50) {

@@ -116,8 +116,8 @@ fn carts_over_four_shards_stay_whole_whatever_happens() {
 /// A simulation that never gets there proves nothing.
 #[test]
 fn histories_reach_the_cases_that_matter() {
-    let mut reached = [0; 10];
-    for seed in 0..240 {
+    let mut reached = [0; 11];
+    for seed in 0..900 {
         let shards = 2 + (seed % 3) as u16;
         let mut world = World::new(seed, shards, None, false).expect("it starts");
         for _ in 0..world.steps() {
@@ -148,6 +148,12 @@ fn histories_reach_the_cases_that_matter() {
             homes().filter(is_such).count()
         };
         let moved = homes().filter(|home| home.lines.iter().any(|line| line.units == 0));
+        let given_up = homes().filter(|home| {
+            let reason = home.extra.as_ref().and_then(|extra| extra.reason.as_ref());
+            let mut lines = home.lines.iter();
+            reason.is_some_and(|reason| reason.as_str() == "shortfall")
+                && lines.any(|line| line.foreign && line.totals[1] > 0)
+        });
         let local = account.elsewhere.keys().count();
         let counts = [
             became(|[back, _], _| *back > 0),
@@ -160,6 +166,7 @@ fn histories_reach_the_cases_that_matter() {
             late().count(),
             in_parts.count(),
             account.finals.len(),
+            given_up.count(),
         ];
         for (sum, count) in reached.iter_mut().zip(counts) {
             *sum += count;
@@ -176,6 +183,7 @@ fn histories_reach_the_cases_that_matter() {
         ("late confirms over shards", 5),
         ("late confirms after partial ones", 1),
         ("final refusals", 20),
+        ("releases of units that were gone from another shard", 1),
     ];
     for ((name, least), count) in wanted.into_iter().zip(reached) {
         println!("{name}: {count}");

@@ -52,6 +52,12 @@ pub(crate) fn of(message: &PeerMessage) -> String {
             note.shipped
         ),
         PeerMessage::Told(note) => format!("Told {}/{} {}", id(note.id), note.hold, note.shipped),
+        PeerMessage::Shortfall {
+            id: cart,
+            sku,
+            hold,
+        } => format!("Shortfall {}/{hold} of {sku}", id(*cart)),
+        PeerMessage::Kept { hold, .. } => format!("Kept {hold}"),
         PeerMessage::Reopened { shard } => format!("Reopened {shard}"),
     }
 }

@@ -237,6 +237,8 @@ impl World {
             | PeerMessage::Short(_)
             | PeerMessage::Ask { .. }
             | PeerMessage::Drop(_)
+            | PeerMessage::Shortfall { .. }
+            | PeerMessage::Kept { .. }
             | PeerMessage::Reopened { .. } => true,
         };
         if holds {

@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use holdfast_core::{
-    Answer, Command, Configure, Confirm, KeyTag, Late, Millis, Mode, Movement, MovementKind, Patch,
-    Refusal, Release, ReservationId, ReservationView, Reserve, ReserveLine, Sku, Text, Timestamp,
-    Units,
+    Answer, Command, Configure, Confirm, KeyTag, Late, Millis, Mode, Movement, MovementKind,
+    MovementView, Patch, Refusal, Release, ReservationId, ReservationView, Reserve, ReserveLine,
+    Sku, Text, Timestamp, Units,
 };
 use holdfast_ledger::{DataDir, Ledger, LedgerError, Options};
 use holdfast_runtime::{
@@ -174,6 +174,45 @@ pub(crate) async fn stock(router: &Router, sku: &Sku, units: u32) {
         .execute(plain(receive(sku, units)), soon())
         .await
         .expect("the stock is received");
+}
+
+/// A movement at `main`.
+pub(crate) fn moved(sku: &Sku, kind: MovementKind) -> Command {
+    Command::Movement(Box::new(Movement::new(sku.clone(), kind)))
+}
+
+/// The movement that was answered.
+pub(crate) fn movement(told: Told) -> MovementView {
+    match told {
+        Ok(Answer::Movement { view, .. }) => *view,
+        other => panic!("expected a movement, was told {other:?}"),
+    }
+}
+
+/// Three shards with a SKU of 10 each.
+pub(crate) async fn three(dir: &TempDir) -> (Settings, Runtime, [Sku; 3]) {
+    let settings = settings(dir, 3);
+    let runtime = start(&settings).await;
+    let router = runtime.router();
+    let skus = [0, 1, 2].map(|shard| sku_on(&router, shard));
+    for sku in &skus {
+        stock(&router, sku, 10).await;
+    }
+    (settings, runtime, skus)
+}
+
+/// A cart of these lines; the first one's shard is its home.
+pub(crate) async fn cart(router: &Router, lines: &[(&Sku, u32)]) -> ReservationView {
+    let reserve = Reserve {
+        id: ReservationId::UNMINTED,
+        order_ref: Some(text("order")),
+        customer: None,
+        ttl: None,
+        mode: Mode::AllOrNothing,
+        replace: None,
+        lines: lines.iter().map(|(sku, units)| line(sku, *units)).collect(),
+    };
+    view(run(router, Command::Reserve(Box::new(reserve))).await)
 }
 
 pub(crate) async fn run(router: &Router, command: Command) -> Told {
