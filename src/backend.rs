@@ -119,9 +119,13 @@ fn policy(config: &Config) -> Policy {
         retention: millis(lives.retention_ms),
         order_retention: millis(lives.order_retention_ms),
         key_retention: millis(lives.key_retention_ms),
+        message_retention: millis(config.feeds.message_retention_ms),
+        stream_retention: millis(config.feeds.stream_retention_ms),
+        feeds_gapless: config.feeds.gapless.0.clone(),
         reservations_max,
         locations_declared: config.stock.locations_declared,
         keys_max: reservations_max.saturating_mul(KEYS_PER_RESERVATION),
+        drifts_max: config.reconcile.drifts_max as usize,
         expire_per_turn: lives.expire_per_turn as usize,
         resume_grace: millis(lives.resume_grace_ms),
         ..Policy::default()

@@ -251,3 +251,21 @@ fn every_setting_of_the_explained_file_has_a_comment_above_it() {
         );
     }
 }
+
+#[test]
+fn names_are_written_with_commas_between_them() {
+    let gapless = |text: &str| {
+        let (_directory, sources) = with_file(&format!("[feeds]\ngapless = {text}\n"));
+        let loaded = Config::load(&sources);
+        loaded.map(|loaded| value(&loaded, "feeds.gapless").0.to_string())
+    };
+    let shown = |text: &str| gapless(text).expect("the configuration is right");
+    assert_eq!(shown("\"wms-1, Lager Süd\""), "\"wms-1,Lager Süd\"");
+    assert_eq!(shown("\"\""), "\"\"");
+    for wrong in ["\"wms,,erp\"", "\"wms,\"", "7", "[\"wms\"]"] {
+        gapless(wrong).expect_err(wrong);
+    }
+    let loaded = Config::load(&with_environment(&[("HOLDFAST_FEEDS_GAPLESS", "wms,erp")]));
+    let names = loaded.expect("the configuration is right").config;
+    assert_eq!(names.feeds.gapless.0.len(), 2);
+}

@@ -113,7 +113,10 @@ fn columns() -> Columns<8> {
 }
 
 fn row(stream: &Value) -> Row<8> {
-    let gaps = stream["gaps"].as_array().map_or(0, Vec::len);
+    let gaps = match stream["gapless"].as_bool() {
+        Some(true) => stream["gaps"].as_array().map_or(0, Vec::len).to_string(),
+        Some(false) | None => "-".to_owned(),
+    };
     let state = stream["quarantined"]["cause"].as_str();
     let cells = [
         word(stream, "sku").to_owned(),
@@ -121,7 +124,7 @@ fn row(stream: &Value) -> Row<8> {
         number(stream, "epoch"),
         number(stream, "floor"),
         number(stream, "highest"),
-        gaps.to_string(),
+        gaps,
         number(stream, "late"),
         number(stream, "stale"),
     ];
@@ -142,10 +145,10 @@ mod tests {
     fn streams_are_rows_that_fit_a_narrow_terminal() {
         let streams = [
             json!({"sku": "TEE", "location": "main", "epoch": 1, "floor": 0, "highest": 5,
-                "gaps": [{"first": 2, "last": 2}], "late": 1, "stale": 0,
+                "gapless": true, "gaps": [{"first": 2, "last": 2}], "late": 1, "stale": 0,
                 "quarantined": {"cause": "contradiction", "epoch": 1, "sequence": 5}}),
             json!({"sku": "TEE-RED-M", "location": "store-7", "epoch": 1, "floor": 90_210,
-                "highest": 90_219, "gaps": [], "late": 0, "stale": 12, "quarantined": null}),
+                "highest": 90_219, "gapless": true, "gaps": [], "late": 0, "stale": 12, "quarantined": null}),
         ];
         let mut table = Table {
             columns: columns().on(80),

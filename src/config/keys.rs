@@ -6,7 +6,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::value::{Bytes, Durability, FileMode, Input, LogFormat, Millis, OrAuto, Setting, Shown};
+use super::value::{
+    Bytes, Durability, FileMode, Input, LogFormat, Millis, OrAuto, Setting, Shown, Texts,
+};
 
 /// Why a key did not take a value: the end of "set it to …".
 pub(crate) type Wanted = String;
@@ -222,6 +224,18 @@ section! {
 }
 
 section! {
+    /// What sources send, and how long it is known again.
+    Feeds {
+        /// Sources whose numbering leaves no gaps.
+        gapless: Texts = Texts(Vec::new());
+        /// How long the id of a source's message is kept.
+        message_retention_ms: Millis = Millis(30 * DAY), from 0 to 31_536_000_000;
+        /// How long a stream is kept of which nothing is heard.
+        stream_retention_ms: Millis = Millis(90 * DAY), from 0 to 315_360_000_000;
+    }
+}
+
+section! {
     /// Reservations whose lines live on several shards.
     Carts {
         /// Undecided ones per shard.
@@ -276,6 +290,8 @@ section! {
         rows_per_second: u64 = 200_000, from 100 to 100_000_000;
         /// Rows of one file, at most.
         rows_max: u64 = 5_000_000, from 1 to 100_000_000;
+        /// Drifts kept, open and decided ones together, over all shards.
+        drifts_max: u64 = 1_000_000, from 1 to 100_000_000;
         /// Corrections of at most this many units are approved at once; 0: none.
         approve_units_max: u64 = 0, from 0 to 1_000_000_000;
         /// … and of at most this share of what the ledger expects, in percent.

@@ -16,11 +16,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use keys::{
-    Archive, Carts, Data, Http, Imports, Log, Lookup, Reconcile, Reservations, Shards, Statement,
-    Stock,
+    Archive, Carts, Data, Feeds, Http, Imports, Log, Lookup, Reconcile, Reservations, Shards,
+    Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
-pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown};
+pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown, Texts};
 
 use keys::Section;
 use layers::Entry;
@@ -41,6 +41,8 @@ pub struct Config {
     pub carts: Carts,
     /// `[stock]`
     pub stock: Stock,
+    /// `[feeds]`
+    pub feeds: Feeds,
     /// `[lookup]`
     pub lookup: Lookup,
     /// `[archive]`
@@ -147,7 +149,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 12] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 13] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -155,6 +157,7 @@ impl Config {
             ("reservations", &self.reservations),
             ("carts", &self.carts),
             ("stock", &self.stock),
+            ("feeds", &self.feeds),
             ("lookup", &self.lookup),
             ("archive", &self.archive),
             ("statement", &self.statement),
@@ -172,6 +175,7 @@ impl Config {
             "reservations" => &mut self.reservations,
             "carts" => &mut self.carts,
             "stock" => &mut self.stock,
+            "feeds" => &mut self.feeds,
             "lookup" => &mut self.lookup,
             "archive" => &mut self.archive,
             "statement" => &mut self.statement,

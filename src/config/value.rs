@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use holdfast_core::Text;
+
 /// A value as a source spelled it, before its key gives it a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -117,6 +119,10 @@ pub enum OrAuto {
     /// Set by somebody.
     Set(u64),
 }
+
+/// Names, written with commas between them: `"wms, erp"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts(pub Vec<Text>);
 
 /// When an acknowledged change survives what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +264,23 @@ impl Setting for PathBuf {
     }
     fn show(&self) -> Shown {
         Shown::Text(self.display().to_string())
+    }
+}
+
+impl Setting for Texts {
+    const WANTED: &'static str =
+        "names of 1 to 128 bytes with commas between them, or \"\" for none";
+    fn read(input: &Input) -> Option<Self> {
+        let text = input.text()?.trim();
+        if text.is_empty() {
+            return Some(Self(Vec::new()));
+        }
+        let names = text.split(',').map(|name| Text::parse(name.trim()).ok());
+        names.collect::<Option<_>>().map(Self)
+    }
+    fn show(&self) -> Shown {
+        let names: Vec<&str> = self.0.iter().map(Text::as_str).collect();
+        Shown::Text(names.join(","))
     }
 }
 

@@ -1,5 +1,8 @@
 //! `GET /v1/feeds/{source}` and lifting a stream.
 
+use holdfast::config::{Millis, Texts};
+use holdfast_core::Text;
+
 use crate::harness::Service;
 use crate::talk::Talk;
 
@@ -14,9 +17,13 @@ async fn told(talk: &mut Talk, sku: &str, sequence: u64, qty: u64) {
         .await;
 }
 
+fn gapless(name: &str) -> Texts {
+    Texts(vec![Text::parse(name).expect("a name")])
+}
+
 #[tokio::test]
 async fn a_quarantined_stream_is_seen_and_lifted() {
-    let service = Service::start().await;
+    let service = Service::start_with(|config| config.feeds.gapless = gapless("wms")).await;
     let mut talk = service.talk().await;
     talk.configured("TEE", "{}").await;
     for (sequence, qty) in [(1, 1), (5, 1), (3, 1), (5, 2)] {
@@ -105,4 +112,61 @@ async fn what_is_no_stream_is_refused() {
     talk.get("/v1/feeds/wms?quarantined=maybe").said().await;
     talk.get("/v1/feeds/wms?cursor=00").said().await;
     insta::assert_snapshot!(talk.transcript());
+}
+
+#[tokio::test]
+async fn what_a_gapless_source_left_out_is_listed_and_what_others_did_is_not() {
+    let service = Service::start_with(|config| config.feeds.gapless = gapless("wms")).await;
+    let mut talk = service.talk().await;
+    talk.configured("TEE", "{}").await;
+    for sequence in [1, 2, 5, 3_000] {
+        told(&mut talk, "TEE", sequence, 1).await;
+    }
+    for sequence in [1, 9] {
+        let body = format!(
+            r#"{{"kind":"receive","qty":1,"source":"erp","epoch":1,"sequence":{sequence}}}"#
+        );
+        talk.post("/v1/skus/TEE/movements", "", &body)
+            .without("idempotency-key")
+            .quietly()
+            .await;
+    }
+    talk.get("/v1/feeds/wms").said().await;
+    talk.get("/v1/feeds/erp").said().await;
+    insta::assert_snapshot!(talk.transcript());
+}
+
+#[tokio::test]
+async fn messages_and_streams_are_forgotten_when_the_configuration_says() {
+    let service = Service::start_with(|config| {
+        config.feeds.message_retention_ms = Millis(60_000);
+        config.feeds.stream_retention_ms = Millis(120_000);
+    })
+    .await;
+    let mut talk = service.talk().await;
+    talk.configured("TEE", "{}").await;
+    let mut outcomes = Vec::new();
+    for step in [0, 30_000, 60_001] {
+        service.advance(step);
+        let body = r#"{"kind":"receive","qty":1,"source":"wms","message_id":"m-1"}"#;
+        let answer = talk
+            .post("/v1/skus/TEE/movements", &format!("k-{step}"), body)
+            .quietly()
+            .await;
+        outcomes.push(answer.body["outcome"].as_str().map(str::to_owned));
+    }
+    let outcomes: Vec<&str> = outcomes.iter().flatten().map(String::as_str).collect();
+    assert_eq!(outcomes, ["applied", "duplicate", "applied"]);
+
+    told(&mut talk, "TEE", 7, 1).await;
+    let streams = async |talk: &mut Talk| {
+        let page = talk.get("/v1/feeds/wms").quietly().await.body;
+        page["items"].as_array().map_or(0, Vec::len)
+    };
+    service.advance(119_000);
+    talk.configured("TEE", "{}").await;
+    assert_eq!(streams(&mut talk).await, 1);
+    service.advance(2_000);
+    talk.configured("MUG", "{}").await;
+    assert_eq!(streams(&mut talk).await, 0);
 }

@@ -152,7 +152,8 @@ pub struct StreamRecord {
     pub source: Text,
     /// Its epoch.
     pub epoch: u64,
-    /// Sequences seen within the window, ascending, with a hash of their content.
+    /// Sequences seen within the window, and the newest below it, ascending, with a hash of their
+    /// content.
     pub seen: Vec<(u64, u32)>,
     /// Sequence and time of the newest absolute that applied.
     pub absolute: Option<(u64, Timestamp)>,

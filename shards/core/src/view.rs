@@ -320,8 +320,11 @@ pub struct StreamView {
     pub floor: u64,
     /// The highest sequence seen.
     pub highest: Option<u64>,
-    /// Sequences within the window that were left out, first and last, the oldest gaps first.
+    /// Sequences that have not come, first and last, the oldest gaps first; nothing where the source
+    /// may leave some. The oldest may begin below the floor, where nothing can come any more.
     pub gaps: Vec<(u64, u64)>,
+    /// Whether the source leaves none.
+    pub is_gapless: bool,
     /// Messages that came after later ones.
     pub late: u64,
     /// Messages that were too old.

@@ -161,7 +161,10 @@ pub(crate) struct StreamShape<'a> {
     /// The highest sequence seen.
     #[schema(required)]
     highest: Option<u64>,
-    /// Sequences above the floor that were left out, at most 100 stretches.
+    /// Whether the source leaves no gaps, as configured (`feeds.gapless`).
+    gapless: bool,
+    /// Sequences that have not come, the oldest first; empty where the source may leave some. The
+    /// first may begin below the floor: what lies there can't come any more.
     gaps: Vec<GapShape>,
     /// Messages that came after later ones, and were booked.
     late: u64,
@@ -336,6 +339,7 @@ impl<'a> StreamShape<'a> {
             epoch: stream.epoch,
             floor: stream.floor,
             highest: stream.highest,
+            gapless: stream.is_gapless,
             gaps: gaps
                 .map(|&(first, last)| GapShape { first, last })
                 .collect(),

@@ -380,6 +380,9 @@ fn place_of(stream: Option<&Stream>, mark: FeedMark) -> Place {
     if mark.epoch < stream.epoch {
         return Place::Contradicts(QuarantineCause::FellBack);
     }
+    if stream.is_below(Some(mark.sequence)) {
+        return Place::BelowWindow;
+    }
     match (stream.seen.get(&mark.sequence), stream.highest()) {
         (Some(content), _) if *content == mark.content => Place::Seen,
         (Some(_), _) => Place::Contradicts(QuarantineCause::Contradiction),
@@ -390,9 +393,6 @@ fn place_of(stream: Option<&Stream>, mark: FeedMark) -> Place {
             } else {
                 Place::AfterGap(highest + 1, mark.sequence - 1)
             }
-        }
-        (None, Some(_)) if 0 < stream.floor() && mark.sequence <= stream.floor() => {
-            Place::BelowWindow
         }
         (None, Some(_)) => Place::Late,
     }

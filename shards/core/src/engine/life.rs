@@ -38,7 +38,8 @@ pub(super) struct Stream {
     pub(super) location: LocationIndex,
     pub(super) source: Text,
     pub(super) epoch: u64,
-    /// Sequences seen within the window, with a hash of their content.
+    /// Sequences seen within the window, with a hash of their content, and the newest below it: what
+    /// lies between that one and the first of the window has not come.
     pub(super) seen: BTreeMap<u64, u32>,
     /// Sequence and time of the newest absolute that applied.
     pub(super) absolute: Option<(u64, Timestamp)>,
@@ -87,6 +88,22 @@ impl Stream {
             .map_or(0, |highest| highest.saturating_sub(STREAM_WINDOW))
     }
 
+    /// Whether a sequence is too old to be told from seen ones.
+    pub(super) fn is_below(&self, sequence: Option<u64>) -> bool {
+        let floor = self.floor();
+        0 < floor && sequence.is_some_and(|sequence| sequence <= floor)
+    }
+
+    /// Sequences that have not come, first and last. What came before the first message was never
+    /// awaited; what fell below the window can't come any more, and only the newest of it is told.
+    pub(super) fn gaps(&self) -> Vec<(u64, u64)> {
+        let seen = self.seen.keys().copied();
+        let pairs = seen.clone().zip(seen.skip(1));
+        let gaps = pairs.filter(|(before, after)| before + 1 < *after);
+        gaps.map(|(before, after)| (before + 1, after - 1))
+            .collect()
+    }
+
     fn apply(&mut self, effect: &StreamEffect) {
         if let Some(mark) = effect.mark {
             if self.epoch < mark.epoch {
@@ -94,12 +111,7 @@ impl Stream {
                 self.seen.clear();
             }
             self.seen.insert(mark.sequence, mark.content);
-            let floor = self.floor();
-            while self
-                .seen
-                .first_key_value()
-                .is_some_and(|(first, _)| 0 < floor && *first <= floor)
-            {
+            while self.is_below(self.seen.keys().nth(1).copied()) {
                 self.seen.pop_first();
             }
         }

@@ -13,9 +13,6 @@ use crate::time::Timestamp;
 use crate::view::StreamView;
 use std::ops::Bound;
 
-/// Gaps of a stream that are told of, the oldest first.
-const GAPS_MAX: usize = 100;
-
 /// Where a list of streams goes on: when the last one was heard of, and its place.
 pub type StreamPlace = (Timestamp, Sku, Location);
 
@@ -68,10 +65,7 @@ impl Engine {
     }
 
     fn stream_view(&self, sku: SkuIndex, stream: &Stream) -> StreamView {
-        // What came before the first message was never awaited.
-        let seen = stream.seen.keys();
-        let pairs = seen.clone().zip(seen.skip(1));
-        let gaps = pairs.filter(|(before, after)| *before + 1 < **after);
+        let is_gapless = self.policy.feeds_gapless.contains(&stream.source);
         StreamView {
             key: StreamKey {
                 sku: self.skus.get(sku).sku.clone(),
@@ -81,10 +75,8 @@ impl Engine {
             epoch: stream.epoch,
             floor: stream.floor(),
             highest: stream.highest(),
-            gaps: gaps
-                .map(|(before, after)| (before + 1, after - 1))
-                .take(GAPS_MAX)
-                .collect(),
+            gaps: is_gapless.then(|| stream.gaps()).unwrap_or_default(),
+            is_gapless,
             late: stream.late,
             stale: stream.stale,
             quarantined: stream.quarantined,
