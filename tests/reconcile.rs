@@ -284,3 +284,16 @@ async fn a_dropped_file_is_taken_once_it_has_stopped_growing() {
     assert!(drop.path().join("done").join(name).exists());
     assert!(drop.path().join("notes.txt").exists());
 }
+
+#[tokio::test]
+async fn a_reconciliation_that_finds_more_than_may_wait_is_given_up() {
+    let world = World::with(|config| config.reconcile.drifts_max = 2).await;
+    for name in ["A", "B", "C"] {
+        world.stocks(name, "main", 10).await;
+    }
+    let file = "sku,counted\nA,9\nB,9\nC,9\n";
+    let report = world.compares(Source::Warehouse, None, file).await;
+    assert_eq!(report.state, State::Failed, "{report:?}");
+    let reason = report.reason.expect("it says why");
+    assert!(reason.contains("the table of drifts is full"), "{reason}");
+}

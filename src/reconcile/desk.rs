@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::agreed::Agreed;
 use super::job::{AsOf, Folder, Order, Source, Wanted};
 use super::report::{Report, State};
 use super::row::{RawCount, RawSeller};
@@ -36,6 +37,7 @@ struct Inner {
     router: Router,
     root: PathBuf,
     limits: Limits,
+    agreed: Arc<Agreed>,
     jobs: Mutex<BTreeMap<String, Job>>,
 }
 
@@ -102,6 +104,7 @@ impl Desk {
             router,
             root: root.to_owned(),
             limits,
+            agreed: Arc::new(Agreed::in_folder(root)),
             jobs: Mutex::default(),
         }));
         for folder in Folder::all(root)? {
@@ -183,6 +186,7 @@ impl Desk {
             paper: job.folder.paper(&job.order)?,
             order: job.order.clone(),
             limits: self.0.limits,
+            agreed: Arc::clone(&self.0.agreed),
             report: Arc::clone(&job.report),
         };
         let desk = self.clone();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
-use holdfast_core::{Text, Timestamp};
+use holdfast_core::{Millis, Text, Timestamp};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 use tracing::{info, warn};
@@ -47,6 +47,7 @@ impl Reconciler {
             rows_max: own.rows_max,
             approve_units_max: own.approve_units_max,
             approve_share_max: own.approve_share_max,
+            lead: Millis::new(config.carts.try_timeout_ms.0),
         };
         let root = config.data.dir.join("reconciliations");
         let desk = Desk::open(router.clone(), &root, limits)?;

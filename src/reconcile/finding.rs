@@ -26,6 +26,8 @@ pub(super) struct Finding {
     pub(super) adjusted: i64,
     /// The reservation concerned.
     pub(super) reservation: Option<ReservationId>,
+    /// When that was made.
+    pub(super) made: Option<Timestamp>,
     /// The line of the file that says otherwise; 0 where none does.
     pub(super) line: u64,
 }

@@ -3,9 +3,7 @@
 //! An order has one reservation that counts: the one that sold something, the one it names before
 //! others. Open holds of cancelled and of unpaid orders are no difference: they end by themselves.
 
-use holdfast_core::{
-    DriftKind, LineView, Location, Proposal, ReservationId, ReservationView, Sku, Status,
-};
+use holdfast_core::{DriftKind, LineView, Location, Proposal, ReservationView, Sku, Status};
 
 use super::finding::Finding;
 use super::orders::Order;
@@ -52,7 +50,7 @@ pub(super) fn stranger(view: &ReservationView) -> Vec<Finding> {
     };
     let held: i64 = view.lines.iter().map(|line| i64::from(line.open)).sum();
     let place = (line.sku.clone(), line.location.clone());
-    vec![finding(DriftKind::NoOrder, place, (held, 0), Proposal::Release).of(view.id)]
+    vec![finding(DriftKind::NoOrder, place, (held, 0), Proposal::Release).of(view)]
 }
 
 fn has_sold(view: &ReservationView) -> bool {
@@ -76,7 +74,7 @@ fn sold_lines(view: &ReservationView, kind: DriftKind) -> Vec<Finding> {
     let as_finding = |line: &LineView| {
         let units = units_sold(line);
         let place = (line.sku.clone(), line.location.clone());
-        finding(kind, place, (i64::from(units), 0), taking_back(line, units)).of(view.id)
+        finding(kind, place, (i64::from(units), 0), taking_back(line, units)).of(view)
     };
     sold.map(as_finding).collect()
 }
@@ -98,7 +96,7 @@ fn unsold(order: &Order, view: &ReservationView) -> Option<Finding> {
         Status::Released | Status::Confirmed => (DriftKind::PaidUnconfirmed, Proposal::Look),
     };
     let place = (line.sku.clone(), line.location.clone());
-    let mut finding = finding(kind, place, (0, ordered(order)), proposal).of(view.id);
+    let mut finding = finding(kind, place, (0, ordered(order)), proposal).of(view);
     finding.line = order.lines.first().map_or(0, |line| line.line);
     Some(finding)
 }
@@ -135,7 +133,7 @@ fn quantity(order: &Order, view: &ReservationView, sku: &Sku) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |location: &Location, numbers, proposal| {
         let place = (sku.clone(), location.clone());
-        let mut finding = finding(DriftKind::OrderQuantity, place, numbers, proposal).of(view.id);
+        let mut finding = finding(DriftKind::OrderQuantity, place, numbers, proposal).of(view);
         finding.line = asked.first().map_or(0, |line| line.line);
         findings.push(finding);
     };
@@ -184,13 +182,14 @@ fn finding(
         evidence: (0, 0),
         adjusted: 0,
         reservation: None,
+        made: None,
         line: 0,
     }
 }
 
 impl Finding {
-    fn of(mut self, id: ReservationId) -> Self {
-        self.reservation = Some(id);
+    fn of(mut self, view: &ReservationView) -> Self {
+        (self.reservation, self.made) = (Some(view.id), Some(view.created_at));
         self
     }
 }

@@ -6,6 +6,7 @@
 //! Deliberately absent: correcting anything by itself. A correction is a recorded movement that
 //! names its drift, and the engine's to decide.
 
+mod agreed;
 mod desk;
 mod drop;
 mod finding;

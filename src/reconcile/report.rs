@@ -114,7 +114,10 @@ pub struct Difference {
     pub difference: i64,
     /// What would put it right, such as `adjust -2`.
     pub proposal: String,
-    /// The last ledger entry that was compared, a sequence of the SKU's shard.
+    /// Its evidence are the ledger entries after this one, a sequence of the SKU's shard …
+    #[serde(default)]
+    pub after: u64,
+    /// … up to this one, the last that was compared.
     pub up_to: u64,
     /// The reservation concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +168,8 @@ impl Report {
                 found: finding.found,
                 difference: finding.found - finding.expected,
                 proposal: proposal(finding.proposal),
-                up_to: finding.evidence.1,
+                after: drift.evidence.0,
+                up_to: drift.evidence.1,
                 reservation: finding.reservation.as_ref().map(ReservationId::to_string),
                 line: (finding.line > 0).then_some(finding.line),
                 state: state.to_owned(),

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_core::{
-    Answer, Command, DecideDrift, DriftRecord, DriftState, FromHome, Proposal, Refusal,
+    Answer, Command, DecideDrift, DriftRecord, DriftState, FromHome, Millis, Proposal, Refusal,
     ReservationId, Text, Verdict,
 };
 use holdfast_runtime::{Deadline, Operation, Router, Told, Unavailable};
 use tokio::time::{Instant, sleep};
 
+use super::agreed::Agreed;
 use super::finding::{Finding, Paper};
 use super::job::{Folder, Order};
 use super::reader::{Fault, Unusable};
@@ -29,6 +30,8 @@ pub struct Limits {
     pub approve_units_max: u64,
     /// … if they are at most this share of what the ledger expects, in percent.
     pub approve_share_max: u64,
+    /// Shards may hold a cart's units so long before its home records the reservation.
+    pub lead: Millis,
 }
 
 /// A reconciliation under way.
@@ -38,6 +41,7 @@ pub(super) struct Run {
     pub(super) order: Order,
     pub(super) paper: Paper,
     pub(super) limits: Limits,
+    pub(super) agreed: Arc<Agreed>,
     pub(super) report: Arc<Mutex<Report>>,
 }
 
@@ -76,10 +80,6 @@ impl Run {
             for (finding, answer) in findings.iter().zip(opened) {
                 match answer {
                     Answer::Drift { view, .. } => drifts.push((finding, view.drift)),
-                    Answer::Full(table) => {
-                        let full = format!("the table of {table} is full; decide on some of them");
-                        return Err(Ended::Failed(full));
-                    }
                     answer => self.report().fault(Fault {
                         line: finding.line,
                         reason: refused(&answer),
@@ -144,6 +144,11 @@ impl Run {
                 match told {
                     Ok(answer) => answers[place] = Some(answer),
                     Err(Unavailable::Draining) => return Err(Ended::Stopped),
+                    Err(Unavailable::Full(table)) => {
+                        let full = "decide on some, or raise reconcile.drifts_max";
+                        let full = format!("the table of {table} is full; {full}");
+                        return Err(Ended::Failed(full));
+                    }
                     Err(_) => is_busy = true,
                 }
             }

@@ -8,11 +8,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use holdfast_core::{ReservationId, ReservationView};
+use holdfast_core::{ReservationId, ReservationView, Timestamp};
 use holdfast_runtime::{At, Deadline, LookupCursor, LookupFilter, LookupPage, Unavailable};
 
 use super::finding::Finding;
-use super::job::Order as Job;
 use super::judge;
 use super::orders::{Order, Orders};
 use super::reader::{Fault, Rows, Unusable};
@@ -157,7 +156,8 @@ impl Run {
         Ok(judge::order(order, &own))
     }
 
-    /// Opens drifts, each with the entry of its SKU's ledger up to which it was looked at.
+    /// Opens drifts, each with the entries of its SKU's ledger since the reservation was made (or
+    /// since the first that the file has to tell of), up to the moment it tells of.
     async fn tell(&self, findings: Vec<Finding>) -> Result<(), Ended> {
         let mut told = Vec::with_capacity(findings.len());
         for mut finding in findings {
@@ -168,16 +168,30 @@ impl Run {
                 });
                 continue;
             }
-            finding.evidence = (0, self.seq_then(&self.order, &finding).await);
+            let made = finding.made.unwrap_or(self.order.since());
+            let from = self.before(&finding, made);
+            let up_to = self.seq_at(&finding, self.order.as_of()).await;
+            finding.evidence = (self.seq_at(&finding, from).await.min(up_to), up_to);
             told.push(finding);
         }
         self.settle(&told).await
     }
 
-    /// The last event of a finding's SKU at the moment the file tells of; 0 where nobody knows.
-    async fn seq_then(&self, job: &Job, finding: &Finding) -> u64 {
-        let past = self.router.past(&finding.sku, At::Time(job.as_of())).await;
+    /// The last event of a finding's SKU at a moment; 0 where nobody knows.
+    async fn seq_at(&self, finding: &Finding, at: Timestamp) -> u64 {
+        let past = self.router.past(&finding.sku, At::Time(at)).await;
         past.map_or(0, |past| past.seq)
+    }
+
+    /// The moment before a reservation: another shard than its home held its units a little earlier.
+    fn before(&self, finding: &Finding, made: Timestamp) -> Timestamp {
+        let placement = self.router.placement();
+        let home = finding.reservation.map(|id| placement.home_of(id));
+        let lead = match home {
+            Some(home) if home == placement.shard_of_sku(&finding.sku) => 0,
+            Some(_) | None => self.limits.lead.ms(),
+        };
+        Timestamp::from_ms(made.ms().saturating_sub(lead + 1))
     }
 }
 

@@ -6,11 +6,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_core::{Location, SkuView, Timestamp};
 use holdfast_runtime::{At, NoPast, Router};
 use tokio::time::sleep;
+use tracing::warn;
 
+use super::agreed::{Known, Place, place_of};
 use super::finding::Finding;
 use super::job::place_hash;
 use super::reader::{Fault, Rows, Unusable};
@@ -37,7 +40,10 @@ struct Screened {
 #[derive(Default)]
 struct Chunk {
     rows: u64,
+    /// Rows that agree with the board, those of places without stock included.
     agreed: u64,
+    /// Places that agree, and up to which sequence.
+    right: Vec<(Place, u64)>,
     faults: Vec<Fault>,
     /// To be compared with the past, and what the board says.
     others: Vec<(StockRow, SkuView)>,
@@ -61,6 +67,9 @@ impl Run {
         let mut rows = Rows::<R>::open(&self.folder.input())?;
         let mut left_out = screened.left_out;
         let mut pace = Pace::of(&self.limits);
+        let agreed = Arc::clone(&self.agreed);
+        let known = Arc::new(blocking(move || agreed.read()).await?);
+        let mut right = Vec::new();
         loop {
             let (router, then) = (self.router.clone(), self.moment());
             let read = move || {
@@ -71,7 +80,9 @@ impl Run {
             (rows, left_out) = (own_rows, own_left_out);
             let chunk = chunk?;
             let compared = chunk.agreed + chunk.others.len() as u64;
-            let findings = self.compare(chunk.others, has_past).await?;
+            right.extend(chunk.right);
+            let past = has_past.then(|| Arc::clone(&known));
+            let findings = self.compare(chunk.others, past, &mut right).await?;
             {
                 let mut report = self.report();
                 report.rows.compared += compared;
@@ -82,10 +93,19 @@ impl Run {
             }
             self.settle(&findings).await?;
             if chunk.is_last {
-                return Ok(());
+                return self.keep(right).await;
             }
             pace.took(chunk.rows).await;
         }
+    }
+
+    /// Keeps where the file agreed. Not to be able to costs a later difference short evidence only.
+    async fn keep(&self, right: Vec<(Place, u64)>) -> Result<(), Ended> {
+        let agreed = Arc::clone(&self.agreed);
+        if let Err(error) = blocking(move || agreed.add(right)).await? {
+            warn!(%error, "where counts agreed can't be kept; later evidence reaches further back");
+        }
+        Ok(())
     }
 
     fn moment(&self) -> Moment {
@@ -120,34 +140,49 @@ impl Run {
         Ok(true)
     }
 
-    /// What rows that the board does not answer for differ by.
+    /// What rows that the board does not answer for differ by; those that agree are `right`.
+    /// Without a past, the board is all there is to compare with.
     async fn compare(
         &self,
         rows: Vec<(StockRow, SkuView)>,
-        has_past: bool,
+        known: Option<Arc<Known>>,
+        right: &mut Vec<(Place, u64)>,
     ) -> Result<Vec<Finding>, Ended> {
         let kind = self.order.source.kind();
-        if !has_past {
+        let Some(known) = known else {
             let now = rows.iter().filter_map(|(row, view)| {
                 let counters = counters_at(view, &row.location)
                     .cloned()
                     .unwrap_or_default();
-                let seq = view.seq;
-                compare(row, kind, &Then { seq, counters })
+                let (since, seq) = (0, view.seq);
+                compare(
+                    row,
+                    kind,
+                    &Then {
+                        since,
+                        seq,
+                        counters,
+                    },
+                )
             });
             return Ok(now.collect());
-        }
+        };
         let share = rows.len().div_ceil(READERS).max(1);
         let mut rows = rows.into_iter().map(|(row, _)| row);
         let mut readers = Vec::new();
         for _ in 0..READERS {
             let (router, then) = (self.router.clone(), self.moment());
-            let own: Vec<StockRow> = rows.by_ref().take(share).collect();
+            let (own, known) = (rows.by_ref().take(share), Arc::clone(&known));
+            let own: Vec<StockRow> = own.collect();
             readers.push(tokio::spawn(async move {
                 let mut pasts = Vec::with_capacity(own.len());
                 for row in own {
-                    let past = past(&router, &row, then).await;
-                    pasts.push((row, past));
+                    let place = place_of(&row);
+                    let mut past = past(&router, &row, then).await;
+                    if let Ok(then) = &mut past {
+                        then.since = known.before(place, then.seq).unwrap_or(0);
+                    }
+                    pasts.push((row, place, past));
                 }
                 pasts
             }));
@@ -157,9 +192,12 @@ impl Run {
             let pasts = reader
                 .await
                 .map_err(|error| Ended::Failed(error.to_string()))?;
-            for (row, past) in pasts {
+            for (row, place, past) in pasts {
                 match past {
-                    Ok(then) => findings.extend(compare(&row, kind, &then)),
+                    Ok(then) => match compare(&row, kind, &then) {
+                        Some(finding) => findings.push(finding),
+                        None => right.push((place, then.seq)),
+                    },
                     Err(NoPast::Unavailable(holdfast_runtime::Unavailable::Draining)) => {
                         return Err(Ended::Stopped);
                     }
@@ -205,6 +243,7 @@ async fn past(router: &Router, row: &StockRow, then: Moment) -> Result<Then, NoP
             }
             other => {
                 return other.map(|then| Then {
+                    since: 0,
                     seq: then.seq,
                     counters: then.counters,
                 });
@@ -321,6 +360,7 @@ fn next_chunk<R: Raw<Row = StockRow>>(
         };
         if is_unchanged && expected(&row, counters) == row.units as i64 {
             chunk.agreed += 1;
+            chunk.right.push((place_of(&row), view.seq));
         } else {
             chunk.others.push((row, view.clone()));
         }

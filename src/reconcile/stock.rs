@@ -8,6 +8,8 @@ use super::row::{Against, StockRow};
 /// The counters a row is compared with, and where in the ledger they stood so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Then {
+    /// The last event at which they were known to be right; 0 where nobody has looked yet.
+    pub(super) since: u64,
     /// The last event before that moment.
     pub(super) seq: u64,
     /// The counters.
@@ -48,9 +50,10 @@ pub(super) fn compare(row: &StockRow, kind: DriftKind, then: &Then) -> Option<Fi
         expected,
         found,
         proposal: Proposal::Adjust(found - from),
-        evidence: (0, then.seq),
+        evidence: (then.since, then.seq),
         adjusted: counters.get(Counter::Adjusted),
         reservation: None,
+        made: None,
         line: row.line,
     })
 }
@@ -65,7 +68,11 @@ mod tests {
         for (counter, value) in values {
             counters.set(*counter, *value);
         }
-        Then { seq: 9, counters }
+        Then {
+            since: 3,
+            seq: 9,
+            counters,
+        }
     }
 
     fn row(units: u64, against: Against) -> StockRow {
@@ -111,6 +118,7 @@ mod tests {
             let less = less.expect("a difference");
             assert_eq!(less.found - less.expected, -2);
             assert_eq!(less.proposal, Proposal::Adjust(-2));
+            assert_eq!(less.evidence, (3, 9));
         }
     }
 

@@ -17,19 +17,31 @@ pub(crate) struct Server {
     child: Child,
     data: String,
     admin: String,
+    settings: Vec<(String, String)>,
 }
 
 impl Server {
     /// A new directory, two shards, free ports.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with other settings, as variables name them after `HOLDFAST_`.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let free = "127.0.0.1:0";
-        let (child, data, admin) = spawn(&directory, free, free);
+        let settings = settings.iter().map(|(name, value)| {
+            let name = format!("HOLDFAST_{name}");
+            (name, (*value).to_owned())
+        });
+        let settings: Vec<(String, String)> = settings.collect();
+        let (child, data, admin) = spawn(&directory, free, free, &settings);
         Self {
             directory,
             child,
             data,
             admin,
+            settings,
         }
     }
 
@@ -45,7 +57,7 @@ impl Server {
 
     /// On the same directory and ports.
     pub(crate) fn restart(&mut self) {
-        let (child, data, admin) = spawn(&self.directory, &self.data, &self.admin);
+        let (child, data, admin) = spawn(&self.directory, &self.data, &self.admin, &self.settings);
         assert_eq!((&data, &admin), (&self.data, &self.admin));
         self.child = child;
     }
@@ -119,7 +131,12 @@ fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_holdfast"))
 }
 
-fn spawn(directory: &TempDir, data: &str, admin: &str) -> (Child, String, String) {
+fn spawn(
+    directory: &TempDir,
+    data: &str,
+    admin: &str,
+    settings: &[(String, String)],
+) -> (Child, String, String) {
     let ready = directory.path().join("ready.json");
     let _ = std::fs::remove_file(&ready);
     let mut child = Command::new(binary())
@@ -137,6 +154,7 @@ fn spawn(directory: &TempDir, data: &str, admin: &str) -> (Child, String, String
         .arg("--ready-file")
         .arg(&ready)
         .env("HOLDFAST_LOG_FILTER", "warn")
+        .envs(settings.iter().cloned())
         .stdout(Stdio::null())
         .spawn()
         .expect("the server can be started");

@@ -8,7 +8,8 @@ use holdfast::config::{Bytes, Config, Durability, OrAuto};
 use holdfast::reconcile::{AsOf, Desk, Reconciler, Report, Source, Wanted};
 use holdfast_core::{
     Answer, Command, Configure, Confirm, DecideDrift, FromHome, Late, Location, Millis, Movement,
-    MovementKind, Patch, ReservationId, Reserve, ReserveLine, Sku, Text, Timestamp, Units, Verdict,
+    MovementKind, Patch, ReservationId, Reserve, ReserveLine, Sale, SaleLines, Sku, Text,
+    Timestamp, Units, Verdict,
 };
 use holdfast_runtime::clock::Hands;
 use holdfast_runtime::{Clock, Deadline, Operation, Router, Runtime};
@@ -100,24 +101,40 @@ impl World {
     }
 
     pub(crate) async fn stocks(&self, name: &str, location: &str, units: u32) {
-        let configure = Configure {
-            sku: sku(name),
-            safety_stock: Vec::new(),
-            customer_limit: Patch::Keep,
-            opens_at: Patch::Keep,
-            closes_at: Patch::Keep,
-            paused: Patch::Keep,
-            low_at: Patch::Keep,
-            location_order: Patch::Keep,
-            sourcing: Patch::Keep,
-            on_shortfall: Patch::Keep,
-            reason: None,
-            expected_version: None,
-        };
-        self.does(Command::Configure(Box::new(configure))).await;
+        self.does(Command::Configure(Box::new(plain(name)))).await;
         let units = Units::new(units).expect("some");
         self.moves(name, location, MovementKind::Receive(units))
             .await;
+    }
+
+    /// The same for many, each on its own.
+    pub(crate) async fn stocks_all(&self, names: &[String], units: u32) {
+        let units = Units::new(units).expect("some");
+        let deadline = Deadline::within(Duration::from_secs(30));
+        for command in [0, 1] {
+            let operations = names.iter().map(|name| {
+                let receive = Movement::new(sku(name), MovementKind::Receive(units));
+                let command = match command {
+                    0 => Command::Configure(Box::new(plain(name))),
+                    _ => Command::Movement(Box::new(receive)),
+                };
+                Operation { key: None, command }
+            });
+            let told = self.router().batch(operations.collect(), deadline).await;
+            assert!(told.iter().all(Result::is_ok), "a shard is busy");
+        }
+    }
+
+    /// Goods of a reservation leave.
+    pub(crate) async fn ships_for(&self, id: ReservationId, name: &str, units: u32) {
+        let kind = MovementKind::Ship {
+            units: Units::new(units).expect("some"),
+            sale: Some(Box::new(Sale {
+                id,
+                lines: SaleLines::Here,
+            })),
+        };
+        self.moves(name, "main", kind).await;
     }
 
     pub(crate) async fn holds(&self, order: &str, name: &str, units: u32) -> ReservationId {
@@ -170,14 +187,19 @@ impl World {
     }
 
     pub(crate) async fn ended(&self, id: &str) -> Report {
-        for _ in 0..600 {
+        self.until(id, |report| report.state.has_ended()).await
+    }
+
+    /// Its report, once it is so.
+    pub(crate) async fn until(&self, id: &str, is_so: impl Fn(&Report) -> bool) -> Report {
+        for _ in 0..3_000 {
             let (_, report) = self.desk().report(id).expect("it is known");
-            if report.state.has_ended() {
+            if is_so(&report) {
                 return report;
             }
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(10)).await;
         }
-        panic!("the reconciliation did not end");
+        panic!("the reconciliation did not come so far");
     }
 
     pub(crate) async fn decides(&self, drift: &str, name: &str, verdict: Verdict) -> Answer {
@@ -203,6 +225,24 @@ impl World {
                 "{found:?}: {answer:?}"
             );
         }
+    }
+}
+
+/// A SKU with nothing set.
+fn plain(name: &str) -> Configure {
+    Configure {
+        sku: sku(name),
+        safety_stock: Vec::new(),
+        customer_limit: Patch::Keep,
+        opens_at: Patch::Keep,
+        closes_at: Patch::Keep,
+        paused: Patch::Keep,
+        low_at: Patch::Keep,
+        location_order: Patch::Keep,
+        sourcing: Patch::Keep,
+        on_shortfall: Patch::Keep,
+        reason: None,
+        expected_version: None,
     }
 }
 

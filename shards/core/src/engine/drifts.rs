@@ -23,6 +23,7 @@ use crate::refusal::Refusal;
 use crate::stock::Counter;
 use crate::time::Timestamp;
 use crate::units::Units;
+use crate::view::Outcome as Came;
 use smallvec::SmallVec;
 
 impl Engine {
@@ -56,6 +57,7 @@ impl Engine {
         }
         // Nothing below can refuse.
         let drift = DriftRecord {
+            evidence: (self.settled_before(entry, drift), drift.evidence.1),
             opened_at: now,
             state: DriftState::Open,
             ..drift.clone()
@@ -72,6 +74,32 @@ impl Engine {
         let target = KeyTarget::Movement(id, sku.clone());
         let event = draft.finish(key.map(|tag| (tag, KeyOutcome::DriftOpened, target)));
         Decision::with(event, Outcome::Done(about(id, &sku)))
+    }
+
+    /// Where a drift's evidence begins: where whoever compared says, or later where somebody has
+    /// put the place right since. That is a count, for a difference to a warehouse, and a drift of
+    /// the same kind that was decided.
+    fn settled_before(&self, entry: &SkuEntry, drift: &DriftRecord) -> u64 {
+        let (after, up_to) = drift.evidence;
+        let is_warehouse = drift.kind == DriftKind::Warehouse;
+        if !is_warehouse && drift.kind != DriftKind::Seller {
+            return after;
+        }
+        let Some(life) = &entry.life else {
+            return after;
+        };
+        let location = self.skus.find_location(&drift.location);
+        let count = location.and_then(|location| life.counted(location));
+        let counted = count.filter(|_| is_warehouse).map(|(_, seq, _)| seq);
+        let is_own = |known: &&DriftRecord| {
+            known.kind == drift.kind
+                && known.location == drift.location
+                && known.state != DriftState::Open
+        };
+        let decided = life.drifts.iter().filter(is_own);
+        let decided = decided.map(|known| known.evidence.1);
+        let settled = counted.into_iter().chain(decided);
+        settled.filter(|seq| *seq < up_to).fold(after, u64::max)
     }
 
     pub(super) fn decide_drift(
@@ -151,6 +179,8 @@ impl Engine {
             now,
         );
         match &decision.outcome {
+            // Goods that have left meanwhile can't leave again.
+            Outcome::Done(reply) if is_partly(reply) => refused(),
             Outcome::Done(_) => Ok(decision),
             Outcome::Again | Outcome::Full(_) => Err(Box::new(decision)),
             // What a refused confirm would record for good is not for this to decide.
@@ -307,11 +337,11 @@ pub(super) fn unasked(kind: DriftKind, at: Timestamp, sku: &Sku, seq: u64) -> Re
 }
 
 /// A drift that tells the same: one that is open, or what became of it when the same paper, compared
-/// with the same entries, was looked at before.
+/// with the ledger up to the same entry, was looked at before.
 fn same_drift<'a>(entry: &'a SkuEntry, drift: &DriftRecord) -> Option<&'a DriftRecord> {
     let mut known = entry.life.as_ref()?.drifts.iter();
     known.find(|known| {
-        let is_same_look = known.document.is_some() && known.evidence == drift.evidence;
+        let is_same_look = known.document.is_some() && known.evidence.1 == drift.evidence.1;
         known.says_what(drift) && (known.state == DriftState::Open || is_same_look)
     })
 }
@@ -369,6 +399,17 @@ impl DriftRecord {
             }
         })
     }
+}
+
+/// Whether a movement fitted only in part.
+const fn is_partly(reply: &Reply) -> bool {
+    matches!(
+        reply,
+        Reply::Movement {
+            outcome: Came::Partly,
+            ..
+        }
+    )
 }
 
 fn note_for(command: &DecideDrift, drift: &DriftRecord) -> Note {

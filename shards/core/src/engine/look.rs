@@ -75,7 +75,11 @@ impl Engine {
             epoch: stream.epoch,
             floor: stream.floor(),
             highest: stream.highest(),
-            gaps: is_gapless.then(|| stream.gaps()).unwrap_or_default(),
+            gaps: if is_gapless {
+                stream.gaps()
+            } else {
+                Vec::new()
+            },
             is_gapless,
             late: stream.late,
             stale: stream.stale,

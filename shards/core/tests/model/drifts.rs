@@ -22,13 +22,14 @@ impl Model {
                 state: DriftState::Open,
                 ..drift.clone()
             };
-            let is_same_look = known.document.is_some() && known.evidence == new.evidence;
+            let is_same_look = known.document.is_some() && known.evidence.1 == new.evidence.1;
             blank(known) == blank(new) && (known.state == DriftState::Open || is_same_look)
         };
         if let Some(known) = self.drifts.values().find(is_same) {
             return about(known.id, None);
         }
         let drift = DriftRecord {
+            evidence: (self.right_until(new), new.evidence.1),
             opened_at: now,
             ..new.clone()
         };
@@ -37,6 +38,29 @@ impl Model {
         let id = drift.id;
         self.drifts.insert(id, drift);
         about(id, Some((KeyOutcome::DriftOpened, target)))
+    }
+
+    /// Up to which record a place was last put right, by a count or a decision.
+    fn right_until(&self, new: &DriftRecord) -> u64 {
+        let mut until = new.evidence.0;
+        if !matches!(new.kind, DriftKind::Warehouse | DriftKind::Seller) {
+            return until;
+        }
+        for known in self.drifts.values() {
+            let is_decided = known.state != DriftState::Open;
+            let is_here = known.sku == new.sku && known.location == new.location;
+            if is_decided && is_here && known.kind == new.kind && known.evidence.1 < new.evidence.1
+            {
+                until = until.max(known.evidence.1);
+            }
+        }
+        let counted = self.skus[&new.sku].counts.get(&new.location);
+        if let (DriftKind::Warehouse, Some((_, seq, _))) = (new.kind, counted)
+            && *seq < new.evidence.1
+        {
+            until = until.max(*seq);
+        }
+        until
     }
 
     pub(super) fn decide_drift(&mut self, command: &DecideDrift, now: Timestamp) -> Outcome {

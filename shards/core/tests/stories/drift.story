@@ -13,12 +13,12 @@ dismiss d2                                             -> refused drift-conflict
 show TEE                                               -> available=8 on_hand=8 received=10 adjusted=-2
 
 # The same paper about the same entries is answered, not asked again.
-drift TEE expected=8 found=8 document=a                -> d3 warehouse TEE@main expected=8 found=8 propose: look; open
+drift TEE expected=8 found=8 document=a                -> d3 warehouse TEE@main expected=8 found=8 since=2 propose: look; open
 drift NIX expected=1 found=0                           -> refused unknown-sku NIX
 # A correction is what is there: below what is held it is a shortfall, below zero it is a conflict.
 reserve r1 TEE 5                                       -> created
-drift TEE expected=8 found=3                           -> d4 warehouse TEE@main expected=8 found=3 propose: adjust -5; open
-approve d4                                             -> d4 warehouse TEE@main expected=8 found=3 propose: adjust -5; corrected
+drift TEE expected=8 found=3                           -> d4 warehouse TEE@main expected=8 found=3 since=2 propose: adjust -5; open
+approve d4                                             -> d4 warehouse TEE@main expected=8 found=3 since=2 propose: adjust -5; corrected
 drift TEE expected=3 found=0 at=store                  -> d5 warehouse TEE@store expected=3 found=0 propose: adjust -3; open
 approve d5                                             -> refused drift-conflict
 # A count since then has seen it.
@@ -59,3 +59,18 @@ drift CAP expected=0 found=1 kind=paid-expired of=r5 propose=confirm -> d12 paid
 approve d12                                            -> refused drift-conflict
 release r6                                             -> released
 confirm r5                                             -> confirmed late
+
+# The evidence begins where the place was last put right: by a count, or by a decision about the same
+# kind of difference at the same place.
+configure PEN                                          -> created
+receive PEN 10                                         -> received on_hand=10
+drift PEN expected=10 found=9                          -> d13 warehouse PEN@main expected=10 found=9 propose: adjust -1; open
+dismiss d13 reason=miscounted                          -> d13 warehouse PEN@main expected=10 found=9 propose: adjust -1; dismissed: miscounted
+drift PEN expected=10 found=8                          -> d14 warehouse PEN@main expected=10 found=8 since=45 propose: adjust -2; open
+drift PEN expected=10 found=8 kind=seller              -> d15 seller PEN@main expected=10 found=8 propose: adjust -2; open
+receive PEN 10 at=store                                -> received on_hand=10
+drift PEN expected=10 found=8 at=store                 -> d16 warehouse PEN@store expected=10 found=8 propose: adjust -2; open
+count PEN 10                                           -> counted on_hand=10 adjusted=0
+receive PEN 1                                          -> received on_hand=11
+drift PEN expected=11 found=7                          -> d17 warehouse PEN@main expected=11 found=7 since=51 propose: adjust -4; open
+drift PEN expected=11 found=7 kind=seller              -> d18 seller PEN@main expected=11 found=7 propose: adjust -4; open

@@ -5,9 +5,9 @@ use super::{Subject, World};
 use crate::model::Moved;
 use crate::script::{Counted, Difference, Move, Said, What};
 use holdfast_core::{
-    Count, CountThen, Counter, Counters, DecideDrift, DriftRecord, DriftState, Effect, Event,
-    EventKind, FeedMark, FromHome, LiftStream, Location, Movement, MovementKind, Note, OpenDrift,
-    OpeningBalance, Proposal, ReservationId, Sku, Then, Timestamp, Verdict,
+    Count, CountThen, Counter, Counters, DecideDrift, DriftKind, DriftRecord, DriftState, Effect,
+    Event, EventKind, FeedMark, FromHome, LiftStream, Location, Movement, MovementKind, Note,
+    OpenDrift, OpeningBalance, Proposal, ReservationId, Sku, Then, Timestamp, Verdict,
 };
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -316,8 +316,14 @@ pub(super) fn drift_words(drift: &DriftRecord) -> String {
         Proposal::Confirm => "confirm".to_owned(),
         Proposal::Ship(units) => format!("ship {units}"),
     };
+    // Where somebody compared, and it is not the whole past.
+    let is_compared = matches!(drift.kind, DriftKind::Warehouse | DriftKind::Seller);
+    let since = match drift.evidence.0 {
+        after if is_compared && after > 0 => format!(" since={after}"),
+        _ => String::new(),
+    };
     format!(
-        "{} {}@{} expected={} found={} propose: {proposal}; {state}",
+        "{} {}@{} expected={} found={}{since} propose: {proposal}; {state}",
         drift.kind.as_str(),
         drift.sku,
         drift.location,
