@@ -40,6 +40,10 @@ golden:
 bench:
     cargo bench --bench figures
 
+# Real baskets with errors put in, told to a real server and reconciled: all found, none invented.
+baskets FILE="tests/fixtures/baskets-excerpt.csv" SEED="7":
+    cargo bench --bench baskets -- {{FILE}} {{SEED}}
+
 # holdfast beside PostgreSQL and Redis, and the tables of docs/comparison.md anew. On a quiet machine.
 compare:
     cargo run --release --manifest-path benches/compare/Cargo.toml

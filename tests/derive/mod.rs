@@ -1,8 +1,14 @@
 //! From a file of real baskets: what truly happened, what the ledger was told of it, and what a
 //! warehouse, an order service and sellers say, each with errors put in on purpose.
 //!
-//! Every draw is a hash of the seed and a name, so that the same seed derives the same.
-//! Deliberately absent: telling anybody, and comparing.
+//! Every draw is a hash of the seed and a name, so that the same seed derives the same. No two errors
+//! hide each other: what a slow clock misses is more than all others together.
+//! Deliberately absent: telling a ledger, and comparing. `tests/reconcile_derived.rs` does that with
+//! an excerpt in one process, `benches/baskets.rs` with any file and the real program.
+
+mod papers;
+
+pub(crate) use papers::Errors;
 
 use std::collections::BTreeMap;
 
@@ -47,6 +53,8 @@ pub(crate) enum Slip {
     RepeatedReceipt,
     /// A receipt's message with its place in the stream was repeated: it has no effect.
     RepeatedMark,
+    /// Two receipts' messages with their places in the stream came the wrong way round: both count.
+    Reordered,
     /// A receipt from before the count was booked after it.
     LateReceipt,
     /// The shelf was counted twice.
@@ -55,8 +63,22 @@ pub(crate) enum Slip {
     StaleSeller,
 }
 
+/// How a store's clock goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Clock {
+    /// Right.
+    Right,
+    /// Ahead: what it tells of has not come yet.
+    Ahead,
+    /// Behind: its count speaks of a moment before the last delivery.
+    Behind,
+}
+
 /// Units of a receipt that is repeated or late.
 pub(crate) const RECEIPT: u32 = 5;
+
+/// Units of the last delivery to a store whose clock is behind, at each of its places.
+pub(crate) const DELIVERY: u32 = 10_000;
 
 /// Units received beyond what is sold.
 const SPARE: u32 = 20;
@@ -67,6 +89,10 @@ pub(crate) struct Derived {
     pub(crate) baskets: Vec<Basket>,
     /// Units received before everything, and what went wrong there.
     pub(crate) places: BTreeMap<Pair, (u32, Slip)>,
+    /// The baskets that hold a pair, by their place in `baskets`.
+    by_place: BTreeMap<Pair, Vec<usize>>,
+    /// The stores, and how their clocks go.
+    pub(crate) clocks: BTreeMap<String, Clock>,
 }
 
 /// Derives from the rows of a basket file, its first line included.
@@ -90,16 +116,29 @@ pub(crate) fn derive(csv: &str, seed: u64) -> Derived {
     }
     let mut places: BTreeMap<Pair, (u32, Slip)> = BTreeMap::new();
     let mut baskets = Vec::new();
+    let mut by_place: BTreeMap<Pair, Vec<usize>> = BTreeMap::new();
     for (order, lines) in orders {
         for (pair, units) in &lines {
             let slip = slip(draw(seed, &format!("{}@{}", pair.0, pair.1)));
             // Twice, since an order may be sold twice.
             places.entry(pair.clone()).or_insert((SPARE, slip)).0 += 2 * units;
+            by_place
+                .entry(pair.clone())
+                .or_default()
+                .push(baskets.len());
         }
         let fate = fate(draw(seed, &order));
         baskets.push(Basket { order, lines, fate });
     }
-    Derived { baskets, places }
+    let stores = places.keys().map(|(_, store)| store);
+    let clocks = stores.map(|store| (store.clone(), clock(draw(seed, store))));
+    let clocks = clocks.collect();
+    Derived {
+        baskets,
+        places,
+        by_place,
+        clocks,
+    }
 }
 
 /// Thousandths.
@@ -126,7 +165,16 @@ fn slip(draw: u64) -> Slip {
         40..60 => Slip::LateReceipt,
         60..80 => Slip::DoubleCount,
         80..100 => Slip::StaleSeller,
+        100..120 => Slip::Reordered,
         _ => Slip::None,
+    }
+}
+
+fn clock(draw: u64) -> Clock {
+    match draw {
+        0..100 => Clock::Ahead,
+        100..200 => Clock::Behind,
+        _ => Clock::Right,
     }
 }
 
@@ -147,6 +195,7 @@ impl Slip {
     pub(crate) fn extra(self) -> u32 {
         match self {
             Self::RepeatedReceipt | Self::RepeatedMark | Self::LateReceipt => RECEIPT,
+            Self::Reordered => 2 * RECEIPT,
             Self::None | Self::DoubleCount | Self::StaleSeller => 0,
         }
     }
