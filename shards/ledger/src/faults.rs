@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 
 use crate::backend::refuse_beyond;
+use crate::store;
 
 /// What a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
@@ -127,6 +128,11 @@ impl Disk {
     /// What a process sees of the disk now: every write, synced or not.
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().now.clone()
+    }
+
+    /// The part of it that redb has, behind the write-ahead log of the ledger on it.
+    pub fn tables(&self) -> io::Result<impl StorageBackend> {
+        store::part(self.clone()).map(|(_, tables)| tables)
     }
 
     /// All that happened so far.

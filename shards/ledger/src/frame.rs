@@ -36,6 +36,8 @@ pub enum Kind {
     ArchiveBlock = 8,
     /// The end of an archive file.
     ArchiveEnd = 9,
+    /// A journal record in the write-ahead log.
+    Logged = 10,
 }
 
 /// Writes the header of `row`, whose body is in place already, for the row's `key`.

@@ -6,13 +6,14 @@
 //!
 //! Deliberately absent: how events are encoded.
 
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::error::{LedgerError, Place, guarded};
 use crate::frame::{self, FRAME_BYTES, Kind, u32_at, u64_at};
 use crate::log::{Batch, Record};
 use crate::meta::Rows;
 use crate::rows;
+use crate::wal::Tail;
 
 pub(crate) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
@@ -32,14 +33,58 @@ pub(crate) struct End {
     pub(crate) at: u64,
 }
 
-/// Writes the batch's record.
-pub(crate) fn write(txn: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
+/// A record to be written, wherever it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    pub(crate) first: u64,
+    pub(crate) events: u32,
+    pub(crate) at: u64,
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> From<&'a Batch> for Entry<'a> {
+    fn from(batch: &'a Batch) -> Self {
+        Self {
+            first: batch.first,
+            events: batch.events,
+            at: batch.at,
+            body: &batch.body,
+        }
+    }
+}
+
+impl<'a> From<&'a Record> for Entry<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            first: record.first,
+            events: record.events,
+            at: record.at,
+            body: &record.body,
+        }
+    }
+}
+
+/// Writes records, in order of sequence.
+pub(crate) fn write<'a>(
+    txn: &WriteTransaction,
+    entries: impl IntoIterator<Item = Entry<'a>>,
+) -> Result<(), redb::Error> {
     let mut table = txn.open_table(JOURNAL)?;
-    let sizes = rows::cut(HEAD_BYTES + batch.body.len());
-    let mut rest = batch.body.as_slice();
+    for entry in entries {
+        write_one(&mut table, entry)?;
+    }
+    Ok(())
+}
+
+fn write_one(
+    table: &mut Table<'_, u64, &'static [u8]>,
+    entry: Entry<'_>,
+) -> Result<(), redb::Error> {
+    let sizes = rows::cut(HEAD_BYTES + entry.body.len());
+    let mut rest = entry.body;
     for (row, size) in sizes.iter().enumerate() {
         let key = rows::key(
-            batch.first,
+            entry.first,
             u8::try_from(row).expect("a body has fewer than 256 rows"),
         );
         let mut guard = table.insert_reserve(key, FRAME_BYTES + size)?;
@@ -48,7 +93,7 @@ pub(crate) fn write(txn: &WriteTransaction, batch: &Batch) -> Result<(), redb::E
         let kind = if row == 0 { Kind::Record } else { Kind::Part };
         if row == 0 {
             at += HEAD_BYTES;
-            value[FRAME_BYTES..at].copy_from_slice(&head(batch, sizes.len()));
+            value[FRAME_BYTES..at].copy_from_slice(&head(entry, sizes.len()));
         }
         let (part, after) = rest.split_at(FRAME_BYTES + size - at);
         value[at..].copy_from_slice(part);
@@ -58,9 +103,13 @@ pub(crate) fn write(txn: &WriteTransaction, batch: &Batch) -> Result<(), redb::E
     Ok(())
 }
 
-/// Removes records that end below `bound`, a bounded number of them, never the last one, and
-/// returns the first sequence of the oldest that is left.
-pub(crate) fn trim(txn: &WriteTransaction, oldest: u64, bound: u64) -> Result<u64, redb::Error> {
+/// Removes records that end below `bound`, a bounded number of them, never the last one. Returns
+/// the first sequence of the oldest that is left, and whether there may be more to remove.
+pub(crate) fn trim(
+    txn: &WriteTransaction,
+    oldest: u64,
+    bound: u64,
+) -> Result<(u64, bool), redb::Error> {
     let mut table = txn.open_table(JOURNAL)?;
     let mut left = oldest;
     let mut records = 0;
@@ -78,7 +127,7 @@ pub(crate) fn trim(txn: &WriteTransaction, oldest: u64, bound: u64) -> Result<u6
     if oldest < left {
         table.retain_in(rows::key(oldest, 0)..rows::key(left, 0), |_, _| false)?;
     }
-    Ok(left)
+    Ok((left, records == TRIM_RECORDS_MAX))
 }
 
 /// Where the journal ends.
@@ -99,24 +148,34 @@ pub(crate) fn end(table: &impl Rows, shard: u16) -> Result<End, LedgerError> {
     })
 }
 
-/// The records from the one that holds `from`, which must be in the journal.
+/// The records from the one that holds `from`, which must be in the journal: in the table, or
+/// behind it in `tail`, of which the table may have the first ones as well.
 pub(crate) fn read(
     table: &redb::ReadOnlyTable<u64, &'static [u8]>,
+    tail: Tail,
     shard: u16,
     from: u64,
 ) -> Result<RecordIter, LedgerError> {
     let failed = |error| LedgerError::redb(shard, "reading the journal", error);
+    let settled = end(table, shard)?.head;
     let holder = table
         .range(..=rows::key(from, u8::MAX))
         .map_err(failed)?
         .next_back();
     let first = match holder {
+        _ if settled < from => tail
+            .iter()
+            .find(|record| from <= record.last())
+            .map_or(from, |record| record.first),
         Some(row) => rows::unkey(row.map_err(failed)?.0.value()).0,
         None => from,
     };
     let range = table.range(rows::key(first, 0)..).map_err(failed)?;
+    let unsettled = tail.partition_point(|record| record.last() < first.max(settled + 1));
     Ok(RecordIter {
         range,
+        tail,
+        unsettled,
         shard,
         next: first,
         holds: from,
@@ -128,6 +187,9 @@ pub(crate) fn read(
 /// Records in order, each checked against the one before it.
 pub(crate) struct RecordIter {
     range: redb::Range<'static, u64, &'static [u8]>,
+    tail: Tail,
+    /// Where in the tail the records begin that the table has not.
+    unsettled: usize,
     shard: u16,
     /// Where the next record must begin.
     next: u64,
@@ -142,16 +204,12 @@ impl RecordIter {
     fn read(&mut self) -> Result<Option<Record>, LedgerError> {
         let failed = |error| LedgerError::redb(self.shard, "reading the journal", error);
         let Some(row) = self.range.next() else {
-            return Ok(None);
+            return self.read_tail();
         };
         let (key, value) = row.map_err(failed)?;
         let (first, number) = rows::unkey(key.value());
         if first != self.next {
-            let detail = format!(
-                "the record that begins at {} is missing before it",
-                self.next
-            );
-            return Err(corrupt(self.shard, first, detail));
+            return Err(self.missing_before(first));
         }
         if number != 0 {
             return Err(corrupt(
@@ -189,6 +247,23 @@ impl RecordIter {
             body,
         })
         .map(Some)
+    }
+
+    fn read_tail(&mut self) -> Result<Option<Record>, LedgerError> {
+        let Some(record) = self.tail.get(self.unsettled).map(|record| (**record).clone()) else {
+            return Ok(None);
+        };
+        self.unsettled += 1;
+        if record.first != self.next {
+            return Err(self.missing_before(record.first));
+        }
+        self.accept(record).map(Some)
+    }
+
+    fn missing_before(&self, first: u64) -> LedgerError {
+        let next = self.next;
+        let detail = format!("the record that begins at {next} is missing before it");
+        corrupt(self.shard, first, detail)
     }
 
     fn accept(&mut self, record: Record) -> Result<Record, LedgerError> {
@@ -254,11 +329,11 @@ impl Head {
     }
 }
 
-fn head(batch: &Batch, rows: usize) -> [u8; HEAD_BYTES] {
-    let length = u32::try_from(batch.body.len()).expect("a body is bounded by BODY_BYTES_MAX");
+fn head(entry: Entry<'_>, rows: usize) -> [u8; HEAD_BYTES] {
+    let length = u32::try_from(entry.body.len()).expect("a body is bounded by BODY_BYTES_MAX");
     let mut head = [0; HEAD_BYTES];
-    head[..4].copy_from_slice(&batch.events.to_le_bytes());
-    head[4..12].copy_from_slice(&batch.at.to_le_bytes());
+    head[..4].copy_from_slice(&entry.events.to_le_bytes());
+    head[4..12].copy_from_slice(&entry.at.to_le_bytes());
     head[12..16].copy_from_slice(&length.to_le_bytes());
     head[16] = u8::try_from(rows).expect("a body has fewer than 256 rows");
     head

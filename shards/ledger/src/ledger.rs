@@ -1,8 +1,10 @@
-//! The log of one shard in one redb file.
+//! The log of one shard in one file: a short [write-ahead log](crate::wal), and redb behind it.
 //!
-//! One append is one transaction with two-phase commit. The first write or sync that fails stops
-//! the ledger for good: the handle refuses every later append, and the file is not appended to in
-//! place again (a rebuilt shard goes on in a [rescue copy](crate::rescue_copy)).
+//! A small append of events alone is one write to the log and one sync. Any other, and one that no
+//! longer fits, is one redb transaction with two-phase commit, which takes all that the log holds
+//! along. The first write or sync that fails stops the ledger for good: the handle refuses every
+//! later append, and the file is not appended to in place again (a rebuilt shard goes on in a
+//! [rescue copy](crate::rescue_copy)).
 //!
 //! Deliberately absent: a thread (the owner provides one), retries, and knowledge of events.
 
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::backends::FileBackend;
 use redb::{StorageBackend, WriteTransaction};
@@ -21,16 +23,22 @@ use crate::db::Db;
 use crate::error::{LedgerError, guarded};
 use crate::fsutil;
 use crate::identity::Identity;
-use crate::journal::{self, End};
-use crate::log::{Batch, Chunk, Chunks, Log, Records};
+use crate::journal::{self, End, Entry};
+use crate::log::{Batch, Chunk, Chunks, Log, Record, Records};
 use crate::meta::{self, OPENING_MAX, Progress};
 use crate::moment::{Moment, Usage};
+use crate::opened::Opened;
 use crate::reader::Reader;
 use crate::rows::SEQUENCE_MAX;
 use crate::snapshot;
+use crate::store::{self, FRONT_BYTES};
+use crate::wal::{Tail, Wal};
 
 /// At most so many tombstones are removed by one append.
 const PURGE_MAX: usize = 1024;
+
+/// A longer record goes into the tables at once: there it is written only once.
+const LOGGED_BYTES_MAX: usize = 64 << 10;
 
 /// What an acknowledged append survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +69,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// How it is made ready after a crash.
     pub repair: Repair,
+    /// How long the write-ahead log may get, in bytes; at most what the file has room for.
+    pub wal_bytes: usize,
 }
 
 impl Default for Options {
@@ -69,6 +79,7 @@ impl Default for Options {
             durability: Durability::Fsync,
             cache_bytes: 32 << 20,
             repair: Repair::Walk,
+            wal_bytes: FRONT_BYTES as usize,
         }
     }
 }
@@ -77,6 +88,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
+    wal: Wal,
     identity: Identity,
     opening: u32,
     end: End,
@@ -85,6 +97,8 @@ pub struct Ledger {
     tombstones: BTreeMap<u64, u64>,
     /// True while tombstones may be due for removal.
     purge: bool,
+    /// True while more records may be trimmed.
+    trim: bool,
     repair: Repair,
     /// The first failure of an append.
     stopped: Option<String>,
@@ -117,7 +131,9 @@ impl Ledger {
         let shard = identity.shard;
         let failed = |error| LedgerError::redb(shard, "creating the ledger", error);
         let cache_bytes = Options::default().cache_bytes;
-        let db = Db::open(backend, shard, cache_bytes, "creating the ledger")?;
+        let (_, tables) = store::part(backend)
+            .map_err(|source| LedgerError::io(shard, "creating the ledger", source))?;
+        let db = Db::open(tables, shard, cache_bytes, "creating the ledger")?;
         let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
         txn.set_two_phase_commit(true);
         meta::create(&txn, identity, 0, Progress::START).map_err(failed)?;
@@ -179,36 +195,36 @@ impl Ledger {
         options: Options,
     ) -> Result<Self, LedgerError> {
         let shard = identity.shard;
-        let db = Db::open(backend, shard, options.cache_bytes, "opening the ledger")?;
-        let now = Moment::begin(&db, shard)?;
-        identity.refuse_other(&now.identity()?)?;
-        let opening = now.opening()? + 1;
+        let opened = Opened::new(backend, identity, options.cache_bytes)?;
+        let opening = opened.opening + 1;
         if OPENING_MAX < opening {
             return Err(LedgerError::Worn { shard, opening });
         }
+        // From here on what lies in the log is of an earlier opening.
+        opened.settle(Some(opening))?;
+        let now = Moment::begin(&opened.db, Tail::default(), shard)?;
         let (end, progress) = (now.end()?, now.progress()?);
         let tombstones = now.tombstones()?;
         drop(now);
         let shared = Shared {
-            db: RwLock::new(Some(db)),
+            db: RwLock::new(Some(opened.db)),
+            tail: Mutex::default(),
             shard,
             head: AtomicU64::new(end.head),
         };
-        let ledger = Self {
+        Ok(Self {
             shared: Arc::new(shared),
+            wal: Wal::new(opened.front, opening, options.wal_bytes),
             identity: identity.clone(),
             opening,
             end,
             progress,
             purge: !tombstones.is_empty(),
+            trim: progress.oldest < progress.trim_below,
             tombstones,
             repair: options.repair,
             stopped: None,
-        };
-        ledger.transact("counting the opening", |txn| {
-            meta::put_opening(txn, opening)
-        })?;
-        Ok(ledger)
+        })
     }
 
     /// Whose ledger this is.
@@ -247,9 +263,17 @@ impl Ledger {
         self.shared.now()?.usage()
     }
 
-    /// Closes the file, saying what dropping the ledger would keep quiet. Readers end.
-    pub fn close(self) -> Result<(), LedgerError> {
-        self.shared.take().map_or(Ok(()), Db::close)
+    /// Closes the file, saying what dropping the ledger would keep quiet: what the write-ahead
+    /// log holds goes into the tables first. Readers end.
+    pub fn close(mut self) -> Result<(), LedgerError> {
+        let settled = match self.stopped {
+            None if !self.shared.tail().is_empty() => {
+                guarded(self.shared.shard, || self.settle(|_| Ok(())))
+            }
+            _ => Ok(()),
+        };
+        let closed = self.shared.take().map_or(Ok(()), Db::close);
+        settled.and(closed)
     }
 
     /// Refuses a batch that breaks a rule of the log.
@@ -300,22 +324,24 @@ impl Ledger {
         self.purge |= progress.replay_from != self.progress.replay_from;
         let due = self.due_tombstones(progress.replay_from, &batch.chunks);
 
-        self.transact("appending", |txn| {
+        let (before, mut trim) = (self.progress, false);
+        self.settle(|txn| {
             if progress.oldest < progress.trim_below {
-                progress.oldest = journal::trim(txn, progress.oldest, progress.trim_below)?;
+                (progress.oldest, trim) =
+                    journal::trim(txn, progress.oldest, progress.trim_below)?;
             }
             if 0 < batch.events {
-                journal::write(txn, batch)?;
+                journal::write(txn, [Entry::from(batch)])?;
             }
             snapshot::purge(txn, &due)?;
             snapshot::write(txn, &batch.chunks)?;
-            if progress != self.progress {
+            if progress != before {
                 meta::put_progress(txn, progress)?;
             }
             Ok(())
         })?;
 
-        self.progress = progress;
+        (self.progress, self.trim) = (progress, trim);
         self.purge &= due.len() == PURGE_MAX;
         for id in due {
             self.tombstones.remove(&id);
@@ -329,13 +355,47 @@ impl Ledger {
             }
         }
         if 0 < batch.events {
-            self.end = End {
-                head: batch.last(),
-                at: batch.at,
-            };
-            self.shared.head.store(self.end.head, Ordering::Release);
+            self.advance(batch);
         }
         Ok(())
+    }
+
+    /// Whether a batch is nothing but a short record that the write-ahead log has room for, and
+    /// nothing waits to be removed from the tables.
+    fn is_short(&self, batch: &Batch) -> bool {
+        0 < batch.events
+            && batch.body.len() <= LOGGED_BYTES_MAX
+            && batch.chunks.is_empty()
+            && batch.replay_from.is_none()
+            && batch.trim_below.is_none()
+            && !self.trim
+            && !self.purge
+            && self.wal.takes(batch.body.len())
+    }
+
+    /// Makes a short record durable in the write-ahead log.
+    fn log(&mut self, batch: &Batch) -> Result<(), LedgerError> {
+        let shard = self.shared.shard;
+        self.wal
+            .write(batch.into())
+            .map_err(|source| LedgerError::io(shard, "appending to the write-ahead log", source))?;
+        let record = Record {
+            first: batch.first,
+            events: batch.events,
+            at: batch.at,
+            body: batch.body.clone(),
+        };
+        Arc::make_mut(&mut self.shared.tail_mut()).push(Arc::new(record));
+        self.advance(batch);
+        Ok(())
+    }
+
+    fn advance(&mut self, batch: &Batch) {
+        self.end = End {
+            head: batch.last(),
+            at: batch.at,
+        };
+        self.shared.head.store(self.end.head, Ordering::Release);
     }
 
     /// Tombstones that replay from `replay_from` can do without, a bounded number of them.
@@ -352,21 +412,27 @@ impl Ledger {
             .collect()
     }
 
-    /// One transaction, committed as every append is.
-    fn transact(
-        &self,
-        action: &'static str,
+    /// One transaction: what the write-ahead log holds, and `work` after it.
+    fn settle(
+        &mut self,
         work: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), LedgerError> {
         let shard = self.shared.shard;
-        let failed = |error| LedgerError::redb(shard, action, error);
+        let failed = |error| LedgerError::redb(shard, "appending", error);
+        let tail = self.shared.tail();
         self.shared.with_db(|db| {
             let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
             txn.set_two_phase_commit(true);
             txn.set_quick_repair(self.repair == Repair::Quick);
+            journal::write(&txn, tail.iter().map(|record| Entry::from(&**record)))
+                .map_err(failed)?;
             work(&txn).map_err(failed)?;
             txn.commit().map_err(|error| failed(error.into()))
-        })
+        })?;
+        // A reader takes the tail before it looks at the tables, so that it misses nothing now.
+        *self.shared.tail_mut() = Tail::default();
+        self.wal.rewind();
+        Ok(())
     }
 }
 
@@ -391,7 +457,13 @@ impl Log for Ledger {
         }
         self.refuse_unfit(batch)?;
         // Nothing below refuses: whatever fails from here on stops the ledger.
-        let done = guarded(shard, || self.commit(batch));
+        let done = guarded(shard, || {
+            if self.is_short(batch) {
+                self.log(batch)
+            } else {
+                self.commit(batch)
+            }
+        });
         if let Err(error) = &done {
             self.stopped = Some(error.to_string());
         }
@@ -427,6 +499,8 @@ impl Drop for Ledger {
 pub(crate) struct Shared {
     /// Taken out when the ledger is closed, so that no reader keeps the file open.
     db: RwLock<Option<Db>>,
+    /// What the write-ahead log holds.
+    tail: Mutex<Tail>,
     pub(crate) shard: u16,
     head: AtomicU64,
 }
@@ -438,7 +512,16 @@ impl Shared {
 
     /// The committed state of this moment.
     pub(crate) fn now(&self) -> Result<Moment, LedgerError> {
-        self.with_db(|db| Moment::begin(db, self.shard))
+        let tail = self.tail();
+        self.with_db(|db| Moment::begin(db, tail, self.shard))
+    }
+
+    fn tail(&self) -> Tail {
+        Arc::clone(&self.tail_mut())
+    }
+
+    fn tail_mut(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_db<T>(

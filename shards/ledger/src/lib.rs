@@ -1,7 +1,7 @@
 //! The durable record of one shard: a journal of events and the chunks of its snapshot.
 //!
 //! [`Log`] is what a shard needs of it: append a group commit, replay, read chunks. [`Ledger`]
-//! is the log kept in one redb file; [`DataDir`] is the directory that holds the ledgers of all
+//! is the log kept in one file, redb's pages behind a short write-ahead log; [`DataDir`] is the directory that holds the ledgers of all
 //! shards under one lock; [`Reader`] feeds projections while the writer goes on; [`View`] reads a
 //! ledger without writing a byte, [`rescue_copy`] saves one whose file failed, and [`Archive`] keeps
 //! what was trimmed.
@@ -36,11 +36,14 @@ mod log;
 mod manifest;
 mod meta;
 mod moment;
+mod opened;
 mod reader;
 mod rescue;
 mod rows;
 mod snapshot;
+mod store;
 mod view;
+mod wal;
 
 pub use archive::{Archive, ArchiveWriter, ArchivedRecords, Sealed};
 pub use backend::Unsynced;

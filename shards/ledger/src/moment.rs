@@ -6,6 +6,7 @@
 //! Deliberately absent: writing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
@@ -15,6 +16,7 @@ use crate::journal::{self, End, JOURNAL};
 use crate::log::{Chunks, Records};
 use crate::meta::{self, META, Progress};
 use crate::snapshot::{self, CHUNKS, ReadTable, TOMBSTONES};
+use crate::wal::Tail;
 
 /// How much of the file a table takes, by redb's own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,15 +49,19 @@ pub struct Usage {
 
 pub(crate) struct Moment {
     txn: ReadTransaction,
+    /// Records that may not be in the tables yet.
+    tail: Tail,
     shard: u16,
 }
 
 impl Moment {
-    pub(crate) fn begin(db: &Database, shard: u16) -> Result<Self, LedgerError> {
+    /// `tail` must be taken before: what moved to the tables meanwhile is then in both, and
+    /// nothing in neither.
+    pub(crate) fn begin(db: &Database, tail: Tail, shard: u16) -> Result<Self, LedgerError> {
         let txn = db
             .begin_read()
             .map_err(|error| LedgerError::redb(shard, "reading", error))?;
-        Ok(Self { txn, shard })
+        Ok(Self { txn, tail, shard })
     }
 
     pub(crate) fn identity(&self) -> Result<Identity, LedgerError> {
@@ -75,6 +81,16 @@ impl Moment {
     }
 
     pub(crate) fn end(&self) -> Result<End, LedgerError> {
+        let settled = self.settled()?;
+        let last = self.tail.last().map(|record| End {
+            head: record.last(),
+            at: record.at,
+        });
+        Ok(last.filter(|last| settled.head < last.head).unwrap_or(settled))
+    }
+
+    /// Where the journal in the tables ends.
+    fn settled(&self) -> Result<End, LedgerError> {
         guarded(self.shard, || {
             journal::end(&self.table(JOURNAL)?, self.shard)
         })
@@ -93,7 +109,8 @@ impl Moment {
         if self.end()?.head < from {
             return Ok(Box::new(std::iter::empty()));
         }
-        let read = || journal::read(&self.table(JOURNAL)?, self.shard, from);
+        let tail = Arc::clone(&self.tail);
+        let read = || journal::read(&self.table(JOURNAL)?, tail, self.shard, from);
         Ok(Box::new(guarded(self.shard, read)?))
     }
 

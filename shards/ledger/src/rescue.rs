@@ -17,10 +17,10 @@ use crate::db::Db;
 use crate::error::LedgerError;
 use crate::fsutil;
 use crate::identity::Identity;
-use crate::journal;
-use crate::log::Batch;
+use crate::journal::{self, Entry};
 use crate::meta;
 use crate::snapshot;
+use crate::store;
 use crate::view::View;
 
 /// Bodies of so many bytes are written by one transaction.
@@ -67,7 +67,9 @@ impl View {
     pub fn copy_to(&self, target: impl StorageBackend) -> Result<(), LedgerError> {
         let shard = self.identity().shard;
         let failed = |error| LedgerError::redb(shard, ACTION, error);
-        let db = Db::open(target, shard, TRANSACTION_BYTES * 4, ACTION)?;
+        let (_, tables) =
+            store::part(target).map_err(|source| LedgerError::io(shard, ACTION, source))?;
+        let db = Db::open(tables, shard, TRANSACTION_BYTES * 4, ACTION)?;
         let begin = || -> Result<WriteTransaction, LedgerError> {
             let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
             txn.set_two_phase_commit(true);
@@ -80,14 +82,7 @@ impl View {
         for record in now.records(now.progress()?.oldest)? {
             let record = record?;
             bytes += record.body.len();
-            let batch = Batch {
-                first: record.first,
-                events: record.events,
-                at: record.at,
-                body: record.body,
-                ..Batch::default()
-            };
-            journal::write(&txn, &batch).map_err(failed)?;
+            journal::write(&txn, [Entry::from(&record)]).map_err(failed)?;
             if TRANSACTION_BYTES < bytes {
                 txn.commit().map_err(|error| failed(error.into()))?;
                 (txn, bytes) = (begin()?, 0);

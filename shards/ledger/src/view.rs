@@ -1,7 +1,7 @@
 //! Reading a ledger without writing a byte of it: for `verify`, rescue and archives.
 //!
 //! The file is opened under an overlay that keeps writes in memory, so one that was not closed
-//! cleanly is repaired there. Deliberately absent: repair of the file itself.
+//! cleanly is repaired there, and its write-ahead log taken into the tables. Deliberately absent: repair of the file itself.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,6 +16,8 @@ use crate::identity::Identity;
 use crate::log::{Chunk, Chunks, Record, Records};
 use crate::meta::Progress;
 use crate::moment::{Moment, Usage};
+use crate::opened::Opened;
+use crate::wal::Tail;
 
 const CACHE_BYTES: usize = 64 << 20;
 
@@ -93,12 +95,10 @@ impl View {
         guarded(shard, || {
             let overlay = Overlay::new(backend)
                 .map_err(|source| LedgerError::io(shard, "opening the ledger", source))?;
-            let db = Db::open(overlay, shard, CACHE_BYTES, "opening the ledger")?;
-            let now = Moment::begin(&db, shard)?;
-            identity.refuse_other(&now.identity()?)?;
-            drop(now);
+            let opened = Opened::new(overlay, identity, CACHE_BYTES)?;
+            opened.settle(None)?;
             Ok(Self {
-                db,
+                db: opened.db,
                 identity: identity.clone(),
             })
         })
@@ -226,7 +226,7 @@ impl View {
     }
 
     pub(crate) fn now(&self) -> Result<Moment, LedgerError> {
-        Moment::begin(&self.db, self.identity.shard)
+        Moment::begin(&self.db, Tail::default(), self.identity.shard)
     }
 
     fn progress(&self) -> Result<Progress, LedgerError> {

@@ -88,7 +88,7 @@ fn what_was_acknowledged_survives_a_power_loss_at_any_sync() {
         let history = run.disk.history();
         history.images(
             run.acknowledged[0] + 1..=history.syncs() + 1,
-            5,
+            6,
             seed * 1000,
             |image| {
                 let replay = format!(

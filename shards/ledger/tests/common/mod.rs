@@ -15,6 +15,9 @@ pub(crate) fn identity() -> Identity {
     Identity::even(Uuid::from_u128(0x0ff5_e751), 3, 8)
 }
 
+/// Little enough for a write-ahead log to fill up again and again.
+const WAL_BYTES: usize = 8 << 10;
+
 /// A new ledger on a disk in memory, open for serving.
 pub(crate) fn on_disk(disk: &Disk) -> Ledger {
     Ledger::create_with_backend(disk.clone(), &identity()).expect("a new disk takes a ledger");
@@ -24,6 +27,7 @@ pub(crate) fn on_disk(disk: &Disk) -> Ledger {
 pub(crate) fn open(disk: &Disk) -> Result<Ledger, LedgerError> {
     let options = Options {
         cache_bytes: 1 << 20,
+        wal_bytes: WAL_BYTES,
         ..Options::default()
     };
     Ledger::open_with_backend(disk.clone(), &identity(), options)
@@ -158,7 +162,8 @@ pub(crate) fn any_batch(model: &Model, random: &mut Random) -> Batch {
     };
     let last = first + u64::from(events) - 1;
     let body = (0..bytes).map(|_| random.draw() as u8).collect();
-    let chunks = (0..random.below(4))
+    let chunks = if random.below(4) == 0 { 1 + random.below(3) } else { 0 };
+    let chunks = (0..chunks)
         .map(|_| Chunk {
             id: random.below(6) << 20,
             sequence: last - random.below(1 + last.min(5)),

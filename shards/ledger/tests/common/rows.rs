@@ -12,7 +12,7 @@ fn definition(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
 
 fn database(disk: &Disk) -> Database {
     Database::builder()
-        .create_with_backend(disk.clone())
+        .create_with_backend(disk.tables().expect("it holds a ledger"))
         .expect("the disk holds a database")
 }
 
