@@ -112,6 +112,7 @@ impl Runtime {
                 durability: settings.data.durability,
                 cache_bytes: settings.data.cache_bytes,
                 repair: settings.data.repair,
+                ..Options::default()
             },
             policy: share(&settings.policy, shards),
             carts: settings.carts,

@@ -68,6 +68,7 @@ pub(crate) fn open(
 ) -> Result<(Ledger, Engine), Fault> {
     let options = Options {
         cache_bytes: 1 << 20,
+        wal_bytes: 8 << 10,
         ..Options::default()
     };
     let ledger = Ledger::open_with_backend(disk.clone(), identity, options);
