@@ -250,7 +250,11 @@ impl RecordIter {
     }
 
     fn read_tail(&mut self) -> Result<Option<Record>, LedgerError> {
-        let Some(record) = self.tail.get(self.unsettled).map(|record| (**record).clone()) else {
+        let Some(record) = self
+            .tail
+            .get(self.unsettled)
+            .map(|record| (**record).clone())
+        else {
             return Ok(None);
         };
         self.unsettled += 1;

@@ -327,8 +327,7 @@ impl Ledger {
         let (before, mut trim) = (self.progress, false);
         self.settle(|txn| {
             if progress.oldest < progress.trim_below {
-                (progress.oldest, trim) =
-                    journal::trim(txn, progress.oldest, progress.trim_below)?;
+                (progress.oldest, trim) = journal::trim(txn, progress.oldest, progress.trim_below)?;
             }
             if 0 < batch.events {
                 journal::write(txn, [Entry::from(batch)])?;

@@ -86,7 +86,9 @@ impl Moment {
             head: record.last(),
             at: record.at,
         });
-        Ok(last.filter(|last| settled.head < last.head).unwrap_or(settled))
+        Ok(last
+            .filter(|last| settled.head < last.head)
+            .unwrap_or(settled))
     }
 
     /// Where the journal in the tables ends.

@@ -67,7 +67,10 @@ impl Opened {
         }
         let action = "taking in the write-ahead log";
         let failed = |error| LedgerError::redb(self.shard, action, error);
-        let mut txn = self.db.begin_write().map_err(|error| failed(error.into()))?;
+        let mut txn = self
+            .db
+            .begin_write()
+            .map_err(|error| failed(error.into()))?;
         txn.set_two_phase_commit(true);
         journal::write(&txn, self.logged.iter().map(Entry::from)).map_err(failed)?;
         if let Some(opening) = opening {

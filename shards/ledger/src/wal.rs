@@ -139,7 +139,9 @@ fn record_at(bytes: &[u8], opening: u32) -> Option<Record> {
         return None;
     }
     let whole = bytes.get(..FRAME_BYTES + u32_at(bytes, 2) as usize)?;
-    let body = whole.get(FRAME_BYTES..).filter(|body| HEAD_BYTES <= body.len())?;
+    let body = whole
+        .get(FRAME_BYTES..)
+        .filter(|body| HEAD_BYTES <= body.len())?;
     let first = u64_at(body, 4);
     if u32_at(body, 0) != opening || frame::open(whole, Kind::Logged, first).is_err() {
         return None;

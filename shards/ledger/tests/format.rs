@@ -275,7 +275,13 @@ fn a_byte_changed_in_the_write_ahead_log_is_noticed_but_in_the_last_record() {
             // As a record torn by a crash, which nobody was told of.
             Ok(head) => assert_eq!((within, head), (3, 9), "byte {at}"),
             Err(error) => assert!(
-                matches!(error, LedgerError::Corrupt { place: Place::Record(_), .. }),
+                matches!(
+                    error,
+                    LedgerError::Corrupt {
+                        place: Place::Record(_),
+                        ..
+                    }
+                ),
                 "byte {at}: {error}"
             ),
         }

@@ -284,6 +284,35 @@ fn a_batch_that_breaks_a_rule_is_refused_and_stops_nothing() {
 }
 
 #[test]
+fn a_reader_misses_nothing_while_records_move_from_the_log_to_the_tables() {
+    let disk = Disk::new();
+    let mut ledger = on_disk(&disk);
+    let reader = ledger.reader();
+    let limit = ReadLimit {
+        records: 1 << 20,
+        bytes: 64 << 20,
+    };
+    std::thread::scope(|scope| {
+        let follower = scope.spawn(|| {
+            let mut next = 1;
+            while next <= 3_000 {
+                let head = reader.head();
+                for record in reader.read(next, limit).expect("readable") {
+                    assert_eq!(record.first, next, "in order, each once");
+                    next = record.last() + 1;
+                }
+                assert!(head < next, "{head} was acknowledged, only {next} not read");
+            }
+        });
+        for _ in 0..3_000 {
+            let next = batch(&ledger, 1, 300);
+            append(&mut ledger, &next).expect("the disk is sound");
+        }
+        follower.join().expect("it has read all");
+    });
+}
+
+#[test]
 fn a_reader_follows_the_writer_within_its_limits_and_ends_with_it() {
     let disk = Disk::new();
     let mut ledger = on_disk(&disk);

@@ -8,7 +8,9 @@ use holdfast_core::{
     ReservationId, Sku, Timestamp, Units,
 };
 use holdfast_ledger::{Archive, DataDir, codec};
-use holdfast_runtime::{ArchiveSettings, At, Clock, Entry, NoPast, Router, Runtime, Settings};
+use holdfast_runtime::{
+    ArchiveSettings, At, Clock, Entry, NoPast, Router, Runtime, Settings, StatementPage,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -22,11 +24,21 @@ async fn caught_up(router: &Router) {
     .await;
 }
 
+/// A page, as soon as its shard can tell: one that was just rebuilt begins once more.
+async fn page(router: &Router, sku: &Sku, after: u64, limit: usize) -> StatementPage {
+    loop {
+        match router.statement(sku, after, limit).await {
+            Err(NoPast::Unavailable(_)) => tokio::task::yield_now().await,
+            page => return page.expect("a page"),
+        }
+    }
+}
+
 /// Every page of a SKU's statement.
 async fn whole(router: &Router, sku: &Sku, limit: usize) -> Vec<Entry> {
     let (mut entries, mut after) = (Vec::new(), 0);
     loop {
-        let page = router.statement(sku, after, limit).await.expect("a page");
+        let page = page(router, sku, after, limit).await;
         assert!(page.entries.len() <= limit);
         entries.extend(page.entries);
         match page.next {

@@ -162,7 +162,11 @@ pub(crate) fn any_batch(model: &Model, random: &mut Random) -> Batch {
     };
     let last = first + u64::from(events) - 1;
     let body = (0..bytes).map(|_| random.draw() as u8).collect();
-    let chunks = if random.below(4) == 0 { 1 + random.below(3) } else { 0 };
+    let chunks = if random.below(4) == 0 {
+        1 + random.below(3)
+    } else {
+        0
+    };
     let chunks = (0..chunks)
         .map(|_| Chunk {
             id: random.below(6) << 20,
