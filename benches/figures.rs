@@ -12,7 +12,7 @@ use std::process::Command;
 #[allow(dead_code, reason = "each bench takes its part")]
 mod machine;
 
-const BENCHES: [&str; 9] = [
+const BENCHES: [&str; 11] = [
     "engine",
     "durable",
     "http",
@@ -22,6 +22,8 @@ const BENCHES: [&str; 9] = [
     "expiry",
     "scaling",
     "statement",
+    "import",
+    "reconcile",
 ];
 const BEGIN: &str = "<!-- figures: written by `cargo bench --bench figures` -->\n";
 const END: &str = "<!-- end of figures -->";

@@ -24,7 +24,35 @@ pub(crate) fn load() -> f64 {
 
 /// Bytes of this process in memory.
 pub(crate) fn resident() -> u64 {
-    let kilobytes = field("/proc/self/status", "VmRSS").expect("Linux says what is resident");
+    bytes_of("self", "VmRSS")
+}
+
+/// Bytes of a process in memory.
+pub(crate) fn resident_of(pid: u32) -> u64 {
+    bytes_of(&pid.to_string(), "VmRSS")
+}
+
+/// The most bytes of a process in memory since its peak was forgotten.
+pub(crate) fn peak_of(pid: u32) -> u64 {
+    bytes_of(&pid.to_string(), "VmHWM")
+}
+
+/// Lets the peak of a process begin at what is in memory now.
+pub(crate) fn forget_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("Linux forgets a peak");
+}
+
+/// What a process has worked so far, in hundredths of a second.
+pub(crate) fn ticks_of(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is there");
+    let (_, fields) = stat.rsplit_once(") ").expect("its name stands in brackets");
+    let spent = fields.split(' ').skip(11).take(2);
+    spent.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+fn bytes_of(process: &str, name: &str) -> u64 {
+    let status = format!("/proc/{process}/status");
+    let kilobytes = field(&status, name).expect("Linux says what is resident");
     let number = kilobytes.trim_end_matches(" kB").parse::<u64>();
     number.expect("a number of kilobytes") << 10
 }

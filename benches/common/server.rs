@@ -54,6 +54,23 @@ impl Server {
         }
     }
 
+    /// Which process it is.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A command of the program against this server.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        command
+            .args(words)
+            .arg("--server")
+            .arg(format!("http://{}", self.address))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
     /// Sends a call and gives back status and body.
     pub(crate) fn call(&self, method: &str, path: &str, key: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).expect("the server listens");

@@ -82,9 +82,14 @@ impl Tally {
     }
 
     fn run(&self) -> Run {
+        self.run_over(MEASURED)
+    }
+
+    /// What was noted within `span`.
+    fn run_over(&self, span: Duration) -> Run {
         let millis = |quantile| self.nanos.value_at_quantile(quantile) as f64 / 1e6;
         Run {
-            rate: self.nanos.len() as f64 / MEASURED.as_secs_f64(),
+            rate: self.nanos.len() as f64 / span.as_secs_f64(),
             p50: millis(0.5),
             p99: millis(0.99),
             calls: self.calls,
@@ -201,12 +206,56 @@ fn length_of_body(head: &str) -> usize {
 /// is not the load: what it waits is not made longer by the generator's own work.
 pub(crate) fn call_calmly(
     address: SocketAddr,
+    request: Request,
+    status: [u8; 3],
+    pause: Duration,
+    beside: impl FnMut(),
+    is_over: impl Fn(u64) -> bool,
+) -> Run {
+    tally_calmly(address, request, status, pause, beside, is_over).run()
+}
+
+/// The same by several callers at once, each with numbers of its own from `first` on.
+pub(crate) fn call_together(
+    address: SocketAddr,
+    prepared: &Request,
+    status: [u8; 3],
+    (callers, first): (usize, usize),
+    pause: Duration,
+    is_over: impl Fn() -> bool + Sync,
+) -> Run {
+    let (start, is_over) = (Instant::now(), &is_over);
+    let tallies: Vec<Tally> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (first..first + callers)
+            .map(|number| {
+                let request = prepared.numbered(number);
+                let is_over = move |_| is_over();
+                scope.spawn(move || tally_calmly(address, request, status, pause, || {}, is_over))
+            })
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .map(|tally| tally.expect("every call was answered"))
+            .collect()
+    });
+    let mut all = Tally::new();
+    for tally in &tallies {
+        all.nanos
+            .add(&tally.nanos)
+            .expect("they have the same bounds");
+        all.calls += tally.calls;
+    }
+    all.run_over(start.elapsed())
+}
+
+fn tally_calmly(
+    address: SocketAddr,
     mut request: Request,
     status: [u8; 3],
     pause: Duration,
     mut beside: impl FnMut(),
     is_over: impl Fn(u64) -> bool,
-) -> Run {
+) -> Tally {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).expect("it listens");
     stream.set_nodelay(true).expect("it is TCP");
@@ -229,5 +278,5 @@ pub(crate) fn call_calmly(
         }
         tally.note(start, Instant::now());
     }
-    tally.run()
+    tally
 }
