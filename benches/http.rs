@@ -6,6 +6,7 @@
 
 #[allow(dead_code, reason = "each bench takes its part")]
 mod common;
+#[allow(dead_code, reason = "each bench takes its part")]
 mod http_load;
 
 use axum::http::StatusCode;

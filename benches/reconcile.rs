@@ -75,7 +75,7 @@ fn main() {
         });
         took.push(seconds);
         let grown = machine::peak_of(server.pid()).saturating_sub(before);
-        more.push(grown as f64 / (1 << 20) as f64);
+        more.push(grown as f64 / f64::from(1 << 20));
     }
     let words = "a million SKUs against a count, 10,000 of them differing, reserves going on";
     report.figure(

@@ -233,7 +233,7 @@ pub(crate) fn call_together(
                 scope.spawn(move || tally_calmly(address, request, status, pause, || {}, is_over))
             })
             .collect();
-        let ended = threads.into_iter().map(|thread| thread.join());
+        let ended = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         ended
             .map(|tally| tally.expect("every call was answered"))
             .collect()
