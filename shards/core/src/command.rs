@@ -70,9 +70,9 @@ pub enum Command {
     /// A cart's part: home has heard of what was shipped.
     NoteTold(NoteTold),
     /// A cart's home: its late confirm failed on another shard; make that final.
-    RefuseLate(ReservationId, crate::event::KeyOutcome),
     /// A cart's home: units of it are gone from another shard whose policy is to release.
     ReleaseShort(Box<ReleaseShort>),
+    RefuseLate(Box<Confirm>, crate::event::KeyOutcome),
     /// A cart's home: every part has settled the end of this reservation.
     CloseCart(ReservationId),
     /// A cart's part: bring a hold to what its home decided.

@@ -93,7 +93,8 @@ pub fn slot_of(command: &Command) -> Slot {
         Command::NoteShipped(note) => note.id.slot(),
         Command::NoteTold(note) => note.id.slot(),
         Command::ReleaseShort(release) => release.id.slot(),
-        Command::RefuseLate(id, ..) | Command::CloseCart(id) => id.slot(),
+        Command::RefuseLate(confirm, ..) => confirm.id.slot(),
+        Command::CloseCart(id) => id.slot(),
         Command::Try(part) => part
             .lines
             .first()

@@ -10,7 +10,6 @@ use super::source::Ask;
 use super::{Decision, Engine, Outcome};
 use crate::command::{Confirm, HeldLine, Late, LineUnits, Mode, TryLate};
 use crate::event::{Effect, EventKind, KeyOutcome, KeyTag};
-use crate::id::ReservationId;
 use crate::name::Text;
 use crate::refusal::{ExpiredReason, Refusal};
 use crate::snapshot::{HoldPhase, HoldRecord, LateHold};
@@ -81,8 +80,10 @@ impl Engine {
             return Decision::refused(self.absent(confirm.id), self.seq);
         };
         let place = HomeRef::of(confirm.id);
-        if let Some(reason) = home.closed() {
-            return Decision::refused(self.expired_refusal(confirm.id, reason), home.seq);
+        // Another confirm may have been answered while the parts were asked: it took units of this
+        // shard alone, or it was refused for good. This one hears what it would if it came now.
+        if home.closed().is_some() {
+            return self.decide_confirm(confirm, key, now);
         }
         // Another confirm may have been told so while the parts were asked.
         if home.expires_at.after(self.policy.late_window) < now {
@@ -107,19 +108,20 @@ impl Engine {
         }
     }
 
+    /// A part can't hold anew. What another confirm has ended meanwhile is answered as it is now.
     pub(super) fn decide_refuse_late(
         &self,
-        id: ReservationId,
+        command: &Confirm,
         outcome: KeyOutcome,
         key: Option<&KeyTag>,
         now: Timestamp,
     ) -> Decision {
-        match self.homes.get(id) {
+        let place = HomeRef::of(command.id);
+        match self.homes.get(command.id) {
             Some(home) if !home.is_open() && home.closed().is_none() => {
-                self.close(HomeRef::of(id), home, outcome, key, now)
+                self.close(place, home, outcome, key, now)
             }
-            Some(home) => Decision::as_it_stands(id, home.seq),
-            None => Decision::refused(self.absent(id), self.seq),
+            _ => self.decide_confirm(command, key, now),
         }
     }
 

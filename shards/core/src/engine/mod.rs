@@ -274,7 +274,7 @@ impl Engine {
             Command::NoteShipped(command) => self.decide_note_shipped(command, now),
             Command::NoteTold(command) => self.decide_note_told(command, now),
             Command::ReleaseShort(command) => self.decide_release_short(command, now),
-            Command::RefuseLate(id, outcome) => self.decide_refuse_late(*id, *outcome, key, now),
+            Command::RefuseLate(command, why) => self.decide_refuse_late(command, *why, key, now),
             Command::CloseCart(id) => self.decide_close_cart(*id, now),
             Command::Settle(command) => self.decide_settle(command, now),
             Command::DropHold(command) => self.decide_drop_hold(command, now),

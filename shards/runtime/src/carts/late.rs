@@ -145,7 +145,7 @@ pub(super) fn refused(
     };
     let request = Request {
         key,
-        command: Command::RefuseLate(confirm.id, outcome),
+        command: Command::RefuseLate(Box::new(confirm.clone()), outcome),
     };
     let Applied { outcome, wait, .. } = turn.apply(&request);
     let told = turn

@@ -264,6 +264,74 @@ fn a_late_confirm_under_way_does_not_outlive_the_window_that_refused_another() {
     world.rest(true).expect("everything fits");
 }
 
+/// A confirm of one line of a reservation, late if need be.
+fn confirm_one(world: &mut World, id: ReservationId, sku: &Sku) -> usize {
+    let line = LineUnits {
+        sku: sku.clone(),
+        location: None,
+        units: Units::new(1).expect("a quantity"),
+    };
+    let confirm = Confirm {
+        id,
+        lines: Some((vec![line], Remainder::Release)),
+        late: Late::Reacquire,
+        payment_ref: None,
+    };
+    send(world, Command::Confirm(Box::new(confirm)))
+}
+
+/// A cart over both shards whose time has passed: its SKU at home, and that of its part.
+fn lapsed(world: &mut World) -> (ReservationId, Sku, Sku) {
+    let (a, b) = (stocked(world, 0, 1), stocked(world, 1, 1));
+    let ask = reserve(world, &[(&a, 1), (&b, 1)], Mode::AllOrNothing);
+    pass(world, 6000);
+    (made(world, ask).id, a, b)
+}
+
+/// While a late confirm of all waited for its part, one of home's own line was answered. The first
+/// was then refused as closed, for good, though units were sold, and its repeat was not refused.
+#[test]
+fn a_late_confirm_that_another_overtook_hears_what_its_repeat_hears() {
+    let mut world = calm(2);
+    let (id, own, _) = lapsed(&mut world);
+    let all = confirm(&mut world, id);
+    let one = confirm_one(&mut world, id, &own);
+    pass(&mut world, 1000);
+    let again = confirm(&mut world, id);
+    pass(&mut world, 1000);
+    for ask in [one, all, again] {
+        let view = made(&world, ask);
+        let confirmed: Vec<_> = view.lines.iter().map(|line| line.confirmed).collect();
+        assert_eq!(confirmed, [1, 0], "what the other leaves is closed");
+    }
+    world.rest(true).expect("everything fits");
+}
+
+/// The same with a part that had sold the units: the confirm of its line was answered 200 with a
+/// reservation of which that line was not confirmed, and its repeat was refused for good.
+#[test]
+fn a_late_confirm_that_another_overtook_and_its_part_refuses_is_refused() {
+    let mut world = calm(2);
+    let (id, own, elsewhere) = lapsed(&mut world);
+    let rival = reserve(&mut world, &[(&elsewhere, 1)], Mode::AllOrNothing);
+    pass(&mut world, 100);
+    made(&world, rival);
+    let gone = confirm_one(&mut world, id, &elsewhere);
+    let one = confirm_one(&mut world, id, &own);
+    pass(&mut world, 1000);
+    let again = confirm_one(&mut world, id, &elsewhere);
+    pass(&mut world, 1000);
+    assert_eq!(made(&world, one).lines[0].confirmed, 1);
+    for ask in [gone, again] {
+        let (refusal, _) = refused(&world, ask);
+        let Refusal::ReservationExpired { reason, .. } = refusal else {
+            panic!("expected a final refusal, was told {refusal:?}");
+        };
+        assert_eq!(reason, ExpiredReason::Closed);
+    }
+    world.rest(true).expect("everything fits");
+}
+
 fn refused(world: &World, ask: usize) -> (Refusal, Timestamp) {
     match told(world, ask) {
         Ok(Answer::Refused { refusal, at, .. }) => (*refusal, at),
