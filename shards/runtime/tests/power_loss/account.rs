@@ -1,6 +1,7 @@
 //! The account: what callers were told, kept from the answers alone, and held against what is
 //! found after a loss.
 
+use crate::clerk::misused;
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::state::Fault;
@@ -52,6 +53,14 @@ impl Answers {
         self.reads += other.reads;
         self.cancels += other.cancels;
         self.shipments += other.shipments;
+    }
+
+    /// A reservation was shown, by an answer or a read.
+    fn shows(&mut self, view: &ReservationView, is_cart: bool) {
+        for line in view.lines.iter().filter(|_| is_cart) {
+            self.cancels += u64::from(line.cancelled);
+            self.shipments += u64::from(line.shipped);
+        }
     }
 }
 
@@ -108,8 +117,7 @@ impl Account {
                 self.answers.repeats += u64::from(*replayed);
                 self.answers.carts += u64::from(*created && !replayed && is_cart);
                 self.answers.lates += u64::from(view.late && !replayed);
-                let came_back = view.lines.iter().map(|line| u64::from(line.cancelled));
-                self.answers.cancels += if is_cart { came_back.sum() } else { 0 };
+                self.answers.shows(view, is_cart);
                 self.saw(view)?;
                 (Effect::Reservation(view.id), *replayed)
             }
@@ -155,10 +163,7 @@ impl Account {
             return Ok(());
         };
         self.answers.reads += 1;
-        if is_spread(view, &machine.plan) {
-            let left = view.lines.iter().map(|line| u64::from(line.shipped));
-            self.answers.shipments += left.sum::<u64>();
-        }
+        self.answers.shows(view, is_spread(view, &machine.plan));
         self.saw(view)
     }
 
@@ -389,8 +394,16 @@ impl KeptKey {
             })
         );
         let foreign = Slot::new((slot_of(&self.operation.command).index() + 1) % Slot::COUNT);
-        let entered = machine.shared.keys.enter(&other, foreign.expect("a slot"));
-        let leads_home = entered.is_ok_and(|guard| {
+        let foreign = foreign.expect("a slot");
+        // While a repeat or a misuse of it is in flight, the directory refuses any third content;
+        // where the key was kept is then said to the content in flight.
+        let contents = [other.content, tag.content, misused(tag).content];
+        let mut contents = contents.into_iter();
+        let entered = contents.find_map(|content| {
+            let tag = KeyTag { content, ..tag };
+            machine.shared.keys.enter(&tag, foreign).ok()
+        });
+        let leads_home = entered.is_some_and(|guard| {
             let mut homes = guard.elsewhere().iter();
             homes.any(|slot| machine.plan.placement.shard_of(*slot) == shard)
         });

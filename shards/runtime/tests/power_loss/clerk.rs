@@ -25,6 +25,14 @@ fn text(text: &str) -> Text {
     Text::parse(text).expect("a text")
 }
 
+/// A key with other content than its own.
+pub(crate) const fn misused(tag: KeyTag) -> KeyTag {
+    KeyTag {
+        content: tag.content.wrapping_add(1),
+        ..tag
+    }
+}
+
 impl Clerk {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
@@ -115,10 +123,7 @@ impl Clerk {
         if self.random.below(4) > 0 {
             return operation;
         }
-        let key = operation.key.map(|tag| KeyTag {
-            content: tag.content + 1,
-            ..tag
-        });
+        let key = operation.key.map(misused);
         Operation {
             key,
             command: self.reserve(),
