@@ -83,7 +83,7 @@ pub fn slot_of(command: &Command) -> Slot {
         // It goes to every shard; the slot only names one to begin with.
         Command::Location(_) => Slot::new(0).expect("0 is a slot"),
         Command::Reserve(reserve) => reserve_slot(reserve),
-        Command::Confirm(confirm) => confirm.id.slot(),
+        Command::Confirm(confirm) | Command::RefuseLate(confirm, ..) => confirm.id.slot(),
         Command::Release(release) => release.id.slot(),
         Command::Extend(extend) => extend.id.slot(),
         Command::Pin(pin) => pin.id.slot(),
@@ -93,7 +93,6 @@ pub fn slot_of(command: &Command) -> Slot {
         Command::NoteShipped(note) => note.id.slot(),
         Command::NoteTold(note) => note.id.slot(),
         Command::ReleaseShort(release) => release.id.slot(),
-        Command::RefuseLate(confirm, ..) => confirm.id.slot(),
         Command::CloseCart(id) => id.slot(),
         Command::Try(part) => part
             .lines
