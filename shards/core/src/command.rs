@@ -69,9 +69,9 @@ pub enum Command {
     NoteShipped(Box<NoteShipped>),
     /// A cart's part: home has heard of what was shipped.
     NoteTold(NoteTold),
-    /// A cart's home: its late confirm failed on another shard; make that final.
     /// A cart's home: units of it are gone from another shard whose policy is to release.
     ReleaseShort(Box<ReleaseShort>),
+    /// A cart's home: its late confirm failed on another shard; make that final.
     RefuseLate(Box<Confirm>, crate::event::KeyOutcome),
     /// A cart's home: every part has settled the end of this reservation.
     CloseCart(ReservationId),
