@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use redb::backends::FileBackend;
 use redb::{StorageBackend, WriteTransaction};
@@ -30,6 +30,7 @@ use crate::moment::{Moment, Usage};
 use crate::opened::Opened;
 use crate::reader::Reader;
 use crate::rows::SEQUENCE_MAX;
+use crate::shared::Shared;
 use crate::snapshot;
 use crate::store::{self, FRONT_BYTES};
 use crate::wal::{Tail, Wal};
@@ -490,55 +491,6 @@ impl Drop for Ledger {
     /// Closes the file even while readers are left.
     fn drop(&mut self) {
         drop(self.shared.take());
-    }
-}
-
-/// What a ledger shares with its readers.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// Taken out when the ledger is closed, so that no reader keeps the file open.
-    db: RwLock<Option<Db>>,
-    /// What the write-ahead log holds.
-    tail: Mutex<Tail>,
-    pub(crate) shard: u16,
-    head: AtomicU64,
-}
-
-impl Shared {
-    pub(crate) fn head(&self) -> u64 {
-        self.head.load(Ordering::Acquire)
-    }
-
-    /// The committed state of this moment.
-    pub(crate) fn now(&self) -> Result<Moment, LedgerError> {
-        let tail = self.tail();
-        self.with_db(|db| Moment::begin(db, tail, self.shard))
-    }
-
-    fn tail(&self) -> Tail {
-        Arc::clone(&self.tail_mut())
-    }
-
-    fn tail_mut(&self) -> MutexGuard<'_, Tail> {
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn with_db<T>(
-        &self,
-        work: impl FnOnce(&Db) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        work(
-            db.as_ref()
-                .ok_or(LedgerError::Closed { shard: self.shard })?,
-        )
-    }
-
-    fn take(&self) -> Option<Db> {
-        self.db
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
     }
 }
 

@@ -40,6 +40,7 @@ mod opened;
 mod reader;
 mod rescue;
 mod rows;
+mod shared;
 mod snapshot;
 mod store;
 mod view;

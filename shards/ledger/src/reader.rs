@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::archive::Archive;
 use crate::error::LedgerError;
-use crate::ledger::Shared;
 use crate::log::{Chunks, Record};
+use crate::shared::Shared;
 
 /// How much one read may return. At least one record is returned where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

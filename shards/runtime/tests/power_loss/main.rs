@@ -12,6 +12,7 @@
 
 mod account;
 mod clerk;
+mod follow;
 mod life;
 mod loss;
 mod machine;
