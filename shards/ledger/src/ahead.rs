@@ -11,13 +11,14 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use redb::{BackendError, StorageBackend};
+use redb::StorageBackend;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
+
+use crate::backend::forward_locks;
 
 /// So much is filled at once.
 const AHEAD: usize = 1 << 20;
@@ -113,28 +114,7 @@ impl<B: StorageBackend> StorageBackend for Ahead<B> {
     fn close(&self) -> io::Result<()> {
         self.under.close()
     }
-    fn try_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
-        self.under.try_lock_range(from, to)
-    }
-    fn try_lock_shared_range(
-        &self,
-        from: Bound<u64>,
-        to: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.under.try_lock_shared_range(from, to)
-    }
-    fn lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.under.lock_range(from, to)
-    }
-    fn lock_shared_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.under.lock_shared_range(from, to)
-    }
-    fn unlock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.under.unlock_range(from, to)
-    }
-    fn query_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
-        self.under.query_lock_range(from, to)
-    }
+    forward_locks!(under);
 }
 
 #[cfg(test)]

@@ -5,11 +5,59 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use redb::StorageBackend;
 use redb::backends::FileBackend;
-use redb::{BackendError, StorageBackend};
+
+/// The locks of a store, left to the store below that a field holds.
+macro_rules! forward_locks {
+    ($under:tt) => {
+        fn try_lock_range(
+            &self,
+            from: std::ops::Bound<u64>,
+            to: std::ops::Bound<u64>,
+        ) -> Result<bool, redb::BackendError> {
+            self.$under.try_lock_range(from, to)
+        }
+        fn try_lock_shared_range(
+            &self,
+            from: std::ops::Bound<u64>,
+            to: std::ops::Bound<u64>,
+        ) -> Result<bool, redb::BackendError> {
+            self.$under.try_lock_shared_range(from, to)
+        }
+        fn lock_range(
+            &self,
+            from: std::ops::Bound<u64>,
+            to: std::ops::Bound<u64>,
+        ) -> Result<(), redb::BackendError> {
+            self.$under.lock_range(from, to)
+        }
+        fn lock_shared_range(
+            &self,
+            from: std::ops::Bound<u64>,
+            to: std::ops::Bound<u64>,
+        ) -> Result<(), redb::BackendError> {
+            self.$under.lock_shared_range(from, to)
+        }
+        fn unlock_range(
+            &self,
+            from: std::ops::Bound<u64>,
+            to: std::ops::Bound<u64>,
+        ) -> Result<(), redb::BackendError> {
+            self.$under.unlock_range(from, to)
+        }
+        fn query_lock_range(
+            &self,
+            from: std::ops::Bound<u64>,
+            to: std::ops::Bound<u64>,
+        ) -> Result<bool, redb::BackendError> {
+            self.$under.query_lock_range(from, to)
+        }
+    };
+}
+pub(crate) use forward_locks;
 
 /// A file whose sync does nothing: what was written survives the process, not the machine.
 #[derive(Debug)]
@@ -41,28 +89,7 @@ impl StorageBackend for Unsynced {
     fn close(&self) -> io::Result<()> {
         self.0.close()
     }
-    fn try_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(from, to)
-    }
-    fn try_lock_shared_range(
-        &self,
-        from: Bound<u64>,
-        to: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(from, to)
-    }
-    fn lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(from, to)
-    }
-    fn lock_shared_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(from, to)
-    }
-    fn unlock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(from, to)
-    }
-    fn query_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(from, to)
-    }
+    forward_locks!(0);
 }
 
 const BLOCK: usize = 4096;

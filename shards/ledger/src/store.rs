@@ -4,10 +4,11 @@
 //! absent: any knowledge of what either part holds.
 
 use std::io;
-use std::ops::Bound;
 use std::sync::Arc;
 
-use redb::{BackendError, StorageBackend};
+use redb::StorageBackend;
+
+use crate::backend::forward_locks;
 
 /// Bytes of the file in front of redb's. Part of the format.
 pub(crate) const FRONT_BYTES: u64 = 256 << 10;
@@ -74,26 +75,5 @@ impl StorageBackend for Tables {
     fn close(&self) -> io::Result<()> {
         self.0.close()
     }
-    fn try_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(from, to)
-    }
-    fn try_lock_shared_range(
-        &self,
-        from: Bound<u64>,
-        to: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(from, to)
-    }
-    fn lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(from, to)
-    }
-    fn lock_shared_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(from, to)
-    }
-    fn unlock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(from, to)
-    }
-    fn query_lock_range(&self, from: Bound<u64>, to: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(from, to)
-    }
+    forward_locks!(0);
 }
