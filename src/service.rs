@@ -2,8 +2,8 @@
 //!
 //! The admin listener serves from the first moment, so that probes are answered while ledgers are
 //! replayed. The data sockets are bound when the stock is there, and close first when it ends.
-//! SIGTERM or SIGINT begins the drain; a second one of either ends the process at once, with exit
-//! code 143 or 130. What was acknowledged is on disk either way.
+//! SIGTERM or SIGINT begins the drain; at a second one of either nothing more is waited for, and the
+//! caller ends the process with code 143 or 130. What was acknowledged is on disk either way.
 //! Deliberately absent: knowing what is served. Routes and the stock behind them come from outside.
 
 use std::future::Future;
@@ -98,7 +98,8 @@ impl Service {
     /// Serves `data` until a signal comes, drains, stops the stock, and ends.
     ///
     /// `announce` is called once the data sockets take connections. `stop` is awaited after the
-    /// last answer has gone out; it must leave the ledgers closed.
+    /// last answer has gone out; it must leave the ledgers closed. A second signal is handed back as
+    /// its exit code while all this is still going on: then the process is to end at once.
     pub async fn run(
         mut self,
         data: Mounted,
@@ -149,7 +150,7 @@ impl Service {
         };
         tokio::select! {
             biased;
-            exit = self.signals.next() => std::process::exit(i32::from(exit.code())),
+            exit = self.signals.next() => Ok(exit),
             exit = end => Ok(exit),
         }
     }

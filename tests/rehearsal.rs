@@ -305,6 +305,28 @@ fn a_test_clock_without_a_directory_has_one_that_goes_with_the_server() {
 }
 
 #[test]
+fn so_does_one_whose_server_is_told_twice_to_end() {
+    let home = home();
+    let mut server = Server::start(home.path(), &["--test-clock"]);
+    server.stock("TEE", 1, "{}");
+    // A request whose body does not come holds the drain up.
+    let mut slow = TcpStream::connect(&server.data).expect("it listens");
+    let head = "POST /v1/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 99\r\n\r\n{";
+    slow.write_all(head.as_bytes()).expect("it reads");
+    std::thread::sleep(Duration::from_millis(200));
+    let pid = server.child.id().to_string();
+    for _ in 0..2 {
+        let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let ended = server.child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(143), "it was not ended by the second");
+    assert_eq!(temporary(home.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
 fn time_moves_forward_by_a_millisecond_to_a_year_at_once() {
     let home = home();
     let server = Server::start(home.path(), &["--test-clock"]);

@@ -66,8 +66,8 @@ where
         Err(exit) => return exit,
     };
     telemetry::init(&loaded.config.log);
-    // Removed when it is dropped: at the end of this function.
-    let _temporary = match temporary(args.test_clock, &mut loaded) {
+    // Removed when it is dropped: at the end of this function, or below at a second signal.
+    let temporary = match temporary(args.test_clock, &mut loaded) {
         Ok(directory) => directory,
         Err(error) => return fail(Exit::Failure, format!("no temporary directory: {error}")),
     };
@@ -92,6 +92,11 @@ where
     }
     let announce = |addresses: &Addresses| announce(addresses, args.ready_file.as_deref());
     match service.run(opened.data, announce, opened.stop).await {
+        Ok(exit @ (Exit::Terminated | Exit::Interrupted)) => {
+            drop(temporary);
+            // Threads of the stock are at work still, and nothing waits for them.
+            std::process::exit(i32::from(exit.code()))
+        }
         Ok(exit) => exit,
         Err(error) => fail(Exit::Failure, error),
     }
