@@ -55,13 +55,14 @@ struct RefusalShape<'a> {
     operation: &'static str,
     /// The shard it was sent to.
     shard: u16,
-    /// As the call named it; only a reserve does.
+    /// As a reserve named it; of a call about a reservation, that one's, from a moment later on.
     #[schema(value_type = Option<FreeText>, required)]
     customer: Option<&'a str>,
     /// The reservation that the call was about.
     #[schema(required)]
     reservation: Option<Id>,
-    /// The SKUs that the call was about, up to 16.
+    /// The SKUs that the call was about, up to 16; of a call about a reservation, that one's, from a
+    /// moment later on.
     #[schema(value_type = Vec<SkuName>)]
     skus: Vec<&'a str>,
     /// What the caller was told, up to 16 lines.

@@ -2,25 +2,32 @@
 //!
 //! A ring for each shard, filled where answers are made: a refusal has the counters it was made
 //! from, and here it meets the request's id. It is moved in after its answer was written, so that
-//! it costs no shard anything and a sold-out sale little.
+//! it costs no shard anything and a sold-out sale little. A call that names a reservation says neither
+//! customer nor SKU: those are put beside its refusal once the reservation was read.
 //! Deliberately absent: durability, answers that are no refusals (`503` and malformed requests have
 //! their metrics), and reads.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_core::{Command, Refusal, ReservationId, Sku, Text, Timestamp};
+use holdfast_core::{Command, Refusal, ReservationId, ReservationView, Sku, Text, Timestamp};
 use holdfast_runtime::ShardIndex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Lines, and SKUs asked for, that are kept of one refusal.
 const LINES_MAX: usize = 16;
+
+/// Reservations that are read at once for refusals about them: a storm of late confirms must not
+/// become one of reads. Beyond that a refusal is found by its request's id alone.
+const READERS_MAX: usize = 64;
 
 /// The last refusals, by shard.
 pub(crate) struct Refusals {
     rings: Box<[Mutex<VecDeque<Entry>>]>,
     per_shard: usize,
     next: AtomicU64,
+    readers: Arc<Semaphore>,
 }
 
 /// Who asked for what, as far as a command says.
@@ -37,7 +44,8 @@ pub(crate) enum About {
     Sku(Sku),
     /// At most [`LINES_MAX`] of them.
     Skus(Box<[Sku]>),
-    Reservation(ReservationId),
+    /// Its SKUs are told later, at most [`LINES_MAX`] of them.
+    Reservation(ReservationId, Box<[Sku]>),
 }
 
 /// A refusal as it was answered.
@@ -80,6 +88,7 @@ impl Refusals {
             rings,
             per_shard,
             next: AtomicU64::new(0),
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
         }
     }
 
@@ -93,27 +102,26 @@ impl Refusals {
         (self.per_shard > 0).then(|| Asker::of(command))
     }
 
-    /// Keeps a refusal by `shard`, in place of its oldest where there is no room.
+    /// Keeps a refusal by `shard`, in place of its oldest where there is no room. Its number.
     pub(crate) fn keep(
         &self,
         shard: ShardIndex,
         request_id: Option<Text>,
         asker: Asker,
         refused: Refused,
-    ) {
+    ) -> Option<u64> {
         let Refused {
             mut refusal,
             at,
             seq,
         } = refused;
         let left_out = trim(&mut refusal);
-        let Some(ring) = self.rings.get(usize::from(shard)) else {
-            return;
-        };
+        let ring = self.rings.get(usize::from(shard))?;
         let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         let gone = (ring.len() >= self.per_shard).then(|| ring.pop_front());
         ring.push_back(Entry {
-            number: self.next.fetch_add(1, Ordering::Relaxed),
+            number,
             shard,
             request_id,
             asker,
@@ -125,6 +133,30 @@ impl Refusals {
         // What is gone is freed without the lock.
         drop(ring);
         drop(gone);
+        Some(number)
+    }
+
+    /// A place to read the reservation that a refusal is about; nothing while there are too many
+    /// who do.
+    pub(crate) fn reader(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.readers).try_acquire_owned().ok()
+    }
+
+    /// Puts what was read of a reservation beside a refusal about it, if that is still kept.
+    pub(crate) fn tell(&self, shard: ShardIndex, number: u64, view: &ReservationView) {
+        let Some(ring) = self.rings.get(usize::from(shard)) else {
+            return;
+        };
+        let skus = view.lines.iter().map(|line| line.sku.clone());
+        let told: Box<[Sku]> = skus.take(LINES_MAX).collect();
+        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = ring.binary_search_by_key(&number, |entry| entry.number);
+        if let Some(entry) = place.ok().and_then(|place| ring.get_mut(place))
+            && let About::Reservation(_, skus) = &mut entry.asker.about
+        {
+            *skus = told;
+            entry.asker.customer.clone_from(&view.customer);
+        }
     }
 
     /// Up to `limit` refusals, the last one first, and whether there are more.
@@ -164,7 +196,7 @@ impl Asker {
         let reservation = |operation, id| Self {
             operation,
             customer: None,
-            about: About::Reservation(id),
+            about: About::Reservation(id, Box::default()),
         };
         match command {
             Command::Reserve(reserve) => {
@@ -210,19 +242,18 @@ impl Asker {
 }
 
 impl About {
-    /// The SKUs asked for.
+    /// The SKUs asked for, or those of the reservation asked about.
     pub(crate) fn skus(&self) -> &[Sku] {
         match self {
             Self::Sku(sku) => std::slice::from_ref(sku),
-            Self::Skus(skus) => skus,
-            Self::Reservation(_) => &[],
+            Self::Skus(skus) | Self::Reservation(_, skus) => skus,
         }
     }
 
     /// The reservation asked about.
     pub(crate) fn reservation(&self) -> Option<ReservationId> {
         match self {
-            Self::Reservation(id) => Some(*id),
+            Self::Reservation(id, _) => Some(*id),
             Self::Sku(_) | Self::Skus(_) => None,
         }
     }

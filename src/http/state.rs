@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use holdfast_core::{Answer, Command, Sku};
-use holdfast_runtime::{Deadline, Operation, Router, Told};
+use holdfast_core::{Answer, Command, Refusal, ReservationId, Sku};
+use holdfast_runtime::{Deadline, Operation, Router, ShardIndex, Told};
 
 use super::call::Call;
 use super::echo::Echo;
@@ -146,9 +146,32 @@ impl Api {
                 .map_or(0, |sku| placement.shard_of_sku(sku)),
         };
         let refused = Refused { refusal, at, seq };
-        self.0
-            .refusals
-            .keep(shard, call.request_id(), asker, refused);
+        let about = asker.about.reservation();
+        let has_none = matches!(
+            *refused.refusal,
+            Refusal::UnknownReservation(_) | Refusal::ReservationForgotten(_)
+        );
+        let request_id = call.request_id();
+        let number = self.0.refusals.keep(shard, request_id, asker, refused);
+        if let (Some(id), Some(number), false) = (about, number, has_none) {
+            self.tell_refusal(shard, number, id);
+        }
+    }
+
+    /// Has the reservation read that a refusal is about, behind its answer, so that the refusal is
+    /// found by SKU and customer too.
+    fn tell_refusal(&self, shard: ShardIndex, number: u64, id: ReservationId) {
+        let Some(place) = self.0.refusals.reader() else {
+            return;
+        };
+        let api = self.clone();
+        tokio::spawn(async move {
+            let told = api.router().reservation(id, api.deadline()).await;
+            if let Ok(Answer::Reservation { view, .. }) = told {
+                api.refusals().tell(shard, number, &view);
+            }
+            drop(place);
+        });
     }
 
     pub(crate) fn bounds(&self) -> &Bounds {

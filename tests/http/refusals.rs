@@ -185,3 +185,36 @@ async fn pages_of_refusals_go_on_and_a_query_that_means_nothing_is_refused() {
         assert_eq!(answer.body["code"], "invalid-request", "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_refused_confirm_is_found_by_what_its_reservation_is_about() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 5).await;
+    let body = r#"{"customer":"c-7","lines":[{"sku":"TEE","qty":1}]}"#;
+    let id = talk.reserved("k-1", body).await;
+    let path = format!("/v1/reservations/{id}/release");
+    let given_back = talk.post(&path, "k-2", "{}").quietly().await;
+    assert_eq!(given_back.status, 200, "{}", given_back.body);
+    let path = format!("/v1/reservations/{id}/confirm");
+    let confirm = talk.post(&path, "k-3", "{}");
+    let confirm = confirm.header("request-id", "r-late").quietly().await;
+    assert_eq!(confirm.body["code"], "reservation-released");
+
+    let both = "?sku=TEE&customer=c-7&request_id=r-late";
+    let found = loop {
+        // The reservation is read behind the answer.
+        let found = refusals(&service, both).await;
+        if !found.is_empty() {
+            break found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!(found[0]["operation"], "confirm");
+    assert_eq!(found[0]["reservation"], id.as_str());
+    assert_eq!(found[0]["skus"], json!(["TEE"]));
+    assert_eq!(found[0]["customer"], "c-7");
+    for other in ["?sku=CAP", "?customer=c-8"] {
+        assert_eq!(refusals(&service, other).await, [] as [Value; 0], "{other}");
+    }
+}
