@@ -96,7 +96,7 @@ impl Answer {
 
 /// A call without a usable answer after all patience.
 #[derive(Debug, thiserror::Error)]
-#[error("gave up after {tries} tries in {:.1} s: {reason}", .waited.as_secs_f64())]
+#[error("gave up after {} in {:.1} s: {reason}", tries_made(*.tries), .waited.as_secs_f64())]
 pub struct GaveUp {
     /// Attempts made.
     pub tries: u32,
@@ -106,6 +106,14 @@ pub struct GaveUp {
     pub may_have_applied: bool,
     /// What the last attempt met.
     pub reason: Reason,
+}
+
+/// So many, in words.
+fn tries_made(tries: u32) -> String {
+    match tries {
+        1 => "1 try".to_owned(),
+        _ => format!("{tries} tries"),
+    }
 }
 
 /// What an unanswered call met last.
@@ -294,4 +302,24 @@ fn retry_after(whole: &Whole) -> Option<Duration> {
         .parse()
         .ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gives_up_says_how_often_it_was_tried() {
+        let gave_up = |tries| GaveUp {
+            tries,
+            waited: Duration::from_millis(1_500),
+            may_have_applied: false,
+            reason: Reason::Problem(Box::new(Problem::of_status(
+                StatusCode::SERVICE_UNAVAILABLE,
+            ))),
+        };
+        let begins = |tries, words| gave_up(tries).to_string().starts_with(words);
+        assert!(begins(1, "gave up after 1 try in 1.5 s: 503"));
+        assert!(begins(2, "gave up after 2 tries in 1.5 s: 503"));
+    }
 }
