@@ -26,6 +26,11 @@ pub use worker::{Course, Model, Worker};
 
 /// Carries questions to the server and brings back what came of them.
 pub trait Transport {
+    /// What time it is, by the clock that its answers are timed with.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
     /// How many more calls can be under way.
     fn free(&self) -> usize;
 

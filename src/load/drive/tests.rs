@@ -1,9 +1,15 @@
 //! The buyers' life against a server that is a script, and latency that counts from when a call was
 //! due.
+//!
+//! The script has a clock of its own, which goes on only where somebody waits: what is measured here
+//! does not depend on who else uses the machine.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,6 +26,9 @@ type Says = Box<dyn FnMut(&Ask<'_>, u32) -> Option<Reply>>;
 /// A server in a thread's own memory: answers after `delay`, stands still for a while, loses
 /// answers, or says what it is told to say.
 struct Script {
+    now: Instant,
+    /// When the run is to be stopped, and by what.
+    stop: Option<(Instant, Arc<AtomicBool>)>,
     free: usize,
     delay: Duration,
     /// From when to when nothing is answered.
@@ -31,8 +40,10 @@ struct Script {
 }
 
 impl Script {
-    fn honest(places: usize) -> Self {
+    fn honest(start: Instant, places: usize) -> Self {
         Self {
+            now: start,
+            stop: None,
             free: places,
             delay: Duration::from_micros(200),
             stall: None,
@@ -43,10 +54,10 @@ impl Script {
         }
     }
 
-    fn saying(says: impl FnMut(&Ask<'_>, u32) -> Option<Reply> + 'static) -> Self {
+    fn saying(start: Instant, says: impl FnMut(&Ask<'_>, u32) -> Option<Reply> + 'static) -> Self {
         Self {
             says: Box::new(says),
-            ..Self::honest(64)
+            ..Self::honest(start, 64)
         }
     }
 
@@ -76,13 +87,17 @@ impl Script {
 }
 
 impl Transport for Script {
+    fn now(&self) -> Instant {
+        self.now
+    }
+
     fn free(&self) -> usize {
         self.free
     }
 
     fn send(&mut self, ticket: u32, ask: &Ask<'_>) {
         self.free -= 1;
-        let sent = Instant::now();
+        let sent = self.now;
         let reply = self.answer(ask);
         let mut done = sent + self.delay;
         if let Some((from, to)) = self.stall
@@ -102,11 +117,12 @@ impl Transport for Script {
 
     fn wait(&mut self, until: Instant, heard: &mut Vec<Heard>) {
         let next = self.under_way.front().map_or(until, |(at, _)| *at);
-        let left = next.min(until).saturating_duration_since(Instant::now());
-        std::thread::sleep(left);
-        let now = Instant::now();
+        self.now = self.now.max(next.min(until));
+        if let Some((at, stop)) = &self.stop {
+            stop.store(*at <= self.now, Ordering::Relaxed);
+        }
         while let Some((at, _)) = self.under_way.front()
-            && *at <= now
+            && *at <= self.now
         {
             let (_, answered) = self.under_way.pop_front().expect("one was seen there");
             heard.push(answered);
@@ -146,7 +162,7 @@ fn stalled(start: Instant) -> Script {
     );
     Script {
         stall: Some((from, to)),
-        ..Script::honest(4)
+        ..Script::honest(start, 4)
     }
 }
 
@@ -198,8 +214,8 @@ fn who_cannot_be_sent_within_the_bound_is_dropped_and_counted() {
 #[test]
 fn a_buyer_without_an_answer_asks_again_with_the_same_key_until_there_is_one() {
     let mut asked: HashMap<(u32, u8), u32> = HashMap::new();
-    let (book, recorded) = play("client.backoff_ms = 1", Model::Open, move |_| {
-        Script::saying(move |ask, _| {
+    let (book, recorded) = play("client.backoff_ms = 1", Model::Open, move |start| {
+        Script::saying(start, move |ask, _| {
             let tries = asked.entry((ask.number, ask.key.letter())).or_default();
             *tries += 1;
             // Every third buyer loses the first two answers to each call.
@@ -220,8 +236,8 @@ fn a_buyer_without_an_answer_asks_again_with_the_same_key_until_there_is_one() {
 #[test]
 fn what_is_never_answered_is_no_reservation_and_no_refusal() {
     let more = "client.backoff_ms = 20\nclient.patience_ms = 50";
-    let (book, _) = play(more, Model::Open, |_| {
-        Script::saying(|ask, _| {
+    let (book, _) = play(more, Model::Open, |start| {
+        Script::saying(start, |ask, _| {
             let lost = match ask.call {
                 Call::Reserve => ask.number < 10,
                 _ => ask.number < 20,
@@ -241,8 +257,8 @@ fn what_is_never_answered_is_no_reservation_and_no_refusal() {
 #[test]
 fn presses_at_once_and_repeats_are_one_reservation_each() {
     let more = "[duplicates]\nreserve_at_once = 1.0\nreserve_after = 1.0\nconfirm_after = 1.0";
-    let (book, _) = play(more, Model::Open, |_| {
-        Script::saying(|ask, _| {
+    let (book, _) = play(more, Model::Open, |start| {
+        Script::saying(start, |ask, _| {
             (ask.call == Call::Confirm).then(|| {
                 let mut reply = Reply::of(Outcome::Replayed);
                 reply.id = u128::from(ask.number) + 1;
@@ -259,8 +275,8 @@ fn presses_at_once_and_repeats_are_one_reservation_each() {
 #[test]
 fn a_second_id_for_one_key_is_noticed() {
     let more = "duplicates.reserve_after = 1.0";
-    let (book, _) = play(more, Model::Open, |_| {
-        Script::saying(|ask, call| {
+    let (book, _) = play(more, Model::Open, |start| {
+        Script::saying(start, |ask, call| {
             (ask.call == Call::Reserve && ask.number == 7).then(|| {
                 let mut reply = Reply::of(Outcome::Reserved);
                 reply.id = 1_000_000 + u128::from(call);
@@ -275,8 +291,8 @@ fn a_second_id_for_one_key_is_noticed() {
 
 #[test]
 fn a_confirm_refused_for_good_is_tried_again_and_a_success_then_is_noticed() {
-    let (book, _) = play("", Model::Open, |_| {
-        Script::saying(|ask, _| {
+    let (book, _) = play("", Model::Open, |start| {
+        Script::saying(start, |ask, _| {
             let refused = ask.number < 5 && ask.key == Key::Confirm
                 || ask.number < 4 && ask.key == Key::Probe;
             refused.then(|| Reply::of(Outcome::Expired))
@@ -307,12 +323,13 @@ fn a_run_that_is_stopped_leaves_its_buyers_where_they_stand() {
         worker: (0, 1),
         stop: Arc::clone(&stop),
     };
-    let notes = recorder.worker();
-    let running = std::thread::spawn(move || Worker::new(course, Script::honest(8), notes).run().0);
-    std::thread::sleep(Duration::from_millis(300));
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let book = running.join().expect("it ends");
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert!((50..250).contains(&book.entries.len()));
+    let script = Script {
+        stop: Some((start + Duration::from_millis(300), stop)),
+        ..Script::honest(start, 8)
+    };
+    let (book, script) = Worker::new(course, script, recorder.worker()).run();
+    assert!(script.now < start + Duration::from_secs(1));
+    // Those due up to that moment, the first and the last included.
+    assert_eq!(book.entries.len(), 151);
     assert!(book.entries.iter().all(|entry| entry.told == Told::Open));
 }

@@ -122,7 +122,7 @@ impl<T: Transport> Worker<T> {
     pub fn run(mut self) -> (Book, T) {
         let mut heard: Vec<Heard> = Vec::new();
         loop {
-            let now = Instant::now();
+            let now = self.transport.now();
             self.notes.tick(now);
             self.take_due(now);
             let was_full = self.send_all(now);
@@ -134,7 +134,7 @@ impl<T: Transport> Worker<T> {
             }
             self.transport.wait(self.wake_at(now), &mut heard);
             if was_full && self.transport.free() > 0 {
-                self.freed = Instant::now();
+                self.freed = self.transport.now();
             }
             for heard in heard.drain(..) {
                 self.hear(heard);
@@ -191,7 +191,7 @@ impl<T: Transport> Worker<T> {
                     self.arrivals.next = Some((number + self.arrivals.worker.1, at));
                     self.notes.tick(now);
                     self.notes.arrived(1);
-                    return Some((number, Instant::now()));
+                    return Some((number, self.transport.now()));
                 }
                 Model::Closed => {
                     self.arrivals.next = None;
@@ -221,7 +221,8 @@ impl<T: Transport> Worker<T> {
     pub(super) fn note_lag(&mut self, intended: Instant) {
         if self.model == Model::Open {
             let free_and_due = intended.max(self.freed);
-            self.notes.late_send(free_and_due.elapsed());
+            let lag = self.transport.now().saturating_duration_since(free_and_due);
+            self.notes.late_send(lag);
         }
     }
 
@@ -245,9 +246,9 @@ impl<T: Transport> Worker<T> {
     /// Hears what is under way, and leaves the buyers where they then stand.
     fn end_early(mut self) -> (Book, T) {
         self.arrivals.next = None;
-        let until = Instant::now() + LAST_ANSWERS;
+        let until = self.transport.now() + LAST_ANSWERS;
         let mut heard = Vec::new();
-        while self.under_way() > 0 && Instant::now() < until {
+        while self.under_way() > 0 && self.transport.now() < until {
             self.transport.wait(until, &mut heard);
             for heard in heard.drain(..) {
                 self.hear(heard);
