@@ -132,8 +132,8 @@ fn stock(of: &Summary) -> String {
     }
     let card = |sku: &&super::StockOf| {
         format!(
-            "<div class=\"card\"><b>{}</b>{}{}</div>",
-            escape(&sku.sku),
+            "<div class=\"card\">{}{}{}</div>",
+            text::heading(&sku.sku),
             timeline::stock_legend(),
             timeline::stock(of, sku, seen.len() == 1)
         )

@@ -4,6 +4,9 @@
 
 use crate::load::record::Outcome;
 
+/// Letters of a heading.
+const HEADING_MAX: usize = 40;
+
 /// Text as HTML and SVG want it, in content and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -18,6 +21,19 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+/// A name as a heading of a small plot: what is long loses its middle, which hovering shows.
+pub(super) fn heading(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= HEADING_MAX {
+        return format!("<b>{}</b>", escape(name));
+    }
+    let half = HEADING_MAX / 2;
+    let from: String = letters[..half].iter().collect();
+    let to: String = letters[letters.len() - half + 1..].iter().collect();
+    let short = escape(&format!("{from}…{to}"));
+    format!("<b title=\"{}\">{short}</b>", escape(name))
 }
 
 /// A number on an axis: `0`, `0.5`, `250`, `2.5k`, `1.5M`.

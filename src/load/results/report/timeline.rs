@@ -26,6 +26,8 @@ struct Flag<'a> {
     at: f64,
     what: &'a str,
     row: usize,
+    /// Whether it stands to the left of its moment.
+    is_left: bool,
 }
 
 /// The run's end as the plots have it.
@@ -88,10 +90,18 @@ fn flags(of: &Summary, end: f64, width: f64) -> Vec<Flag<'_>> {
         !of.phases.iter().any(|phase| phase.name == mark.what)
     };
     for mark in of.marks.iter().filter(own) {
-        let begins = x(mark.at_s);
-        let ends = begins + mark.what.chars().count() as f64 * LETTER + 14.0;
+        let wide = mark.what.chars().count() as f64 * LETTER + 14.0;
+        // Where there is no room to the right, a label stands to the left.
+        let is_near_end = x(mark.at_s) + wide > x(end) + 30.0;
+        let begins = x(mark.at_s) - if is_near_end { wide } else { 0.0 };
+        let ends = begins + wide;
         let free = rows.iter().position(|taken| *taken <= begins);
-        let row = free.unwrap_or(rows.len());
+        let has_room = begins >= -46.0;
+        let row = if has_room {
+            free.unwrap_or(rows.len())
+        } else {
+            ROWS_MAX
+        };
         if row < ROWS_MAX {
             if row == rows.len() {
                 rows.push(0.0);
@@ -102,6 +112,7 @@ fn flags(of: &Summary, end: f64, width: f64) -> Vec<Flag<'_>> {
             at: mark.at_s,
             what: &mark.what,
             row: row.min(ROWS_MAX - 1),
+            is_left: is_near_end,
         });
         if row >= ROWS_MAX {
             flags.last_mut().expect("one was pushed").what = "";
@@ -112,12 +123,11 @@ fn flags(of: &Summary, end: f64, width: f64) -> Vec<Flag<'_>> {
 
 impl Plot {
     fn keep_flags(&mut self, flags: &[Flag<'_>]) {
-        let (_, right, _, bottom) = self.ends();
+        let (_, _, _, bottom) = self.ends();
         for flag in flags {
             let (x, y) = (self.x(flag.at), flag.row as f64 * ROW);
             self.line("mark", (x, y + 4.0), (x, bottom));
-            let is_near_end = x + flag.what.chars().count() as f64 * LETTER > right + 16.0;
-            let (anchor, at) = if is_near_end {
+            let (anchor, at) = if flag.is_left {
                 ("end", x - 4.0)
             } else {
                 ("start", x + 4.0)
@@ -386,4 +396,60 @@ pub(super) fn stock_legend() -> String {
         ("sold", "--c0"),
     ];
     legend(names.map(|(name, colour)| (name.to_owned(), colour.to_owned(), "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::results::MarkAt;
+
+    #[test]
+    fn labels_of_marks_stay_in_the_drawing_and_cover_no_other() {
+        let mark = |at_s, what: &str| MarkAt {
+            at_s,
+            what: what.to_owned(),
+        };
+        let of = Summary {
+            marks: vec![
+                mark(8.1, "kill -9 of the server"),
+                mark(8.4, "restarted, ready after 0.25 s"),
+                mark(8.9, "kill -9 of the server"),
+                mark(9.6, "restarted, ready after 11.25 s"),
+                mark(9.9, &"long ".repeat(40)),
+            ],
+            ..Summary::default()
+        };
+        for (width, shown) in [(SMALL.0, 3), (SIZE.0, 3)] {
+            let plot = Plot::new(
+                (width, 220.0),
+                0.0,
+                Scale::Linear(0.0, 10.0),
+                Scale::from_zero(1.0),
+            );
+            let all = flags(&of, 10.0, width);
+            let named = all.iter().filter(|flag| !flag.what.is_empty());
+            let spans: Vec<_> = named
+                .map(|flag| {
+                    let (x, wide) = (plot.x(flag.at), flag.what.len() as f64 * LETTER);
+                    let from = if flag.is_left {
+                        x - 4.0 - wide
+                    } else {
+                        x + 4.0
+                    };
+                    (flag.row, from, from + wide)
+                })
+                .collect();
+            assert!(spans.len() >= shown, "{spans:?}");
+            for (place, (row, from, to)) in spans.iter().enumerate() {
+                assert!(*from >= 0.0 && *to <= width, "{from} to {to} of {width}");
+                let others = spans[..place].iter().filter(|other| other.0 == *row);
+                assert!(
+                    others
+                        .clone()
+                        .all(|other| other.2 <= *from || *to <= other.1),
+                    "{spans:?}"
+                );
+            }
+        }
+    }
 }
