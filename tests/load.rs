@@ -213,6 +213,36 @@ fn ends_early(by: &str) {
 }
 
 #[test]
+fn an_interrupt_while_the_shelves_are_filled_ends_it_there_and_leaves_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    // Filling so many takes longer than this test waits.
+    let many = QUICK.replace("units = 30", "skus = 400_000, units = 30");
+    let child = holdfast(&[&file(directory.path(), &many), "-q"])
+        .arg("--data-dir")
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let run = within(Duration::from_secs(20), || {
+        let made = std::fs::read_dir(&data).ok()?.next()?.ok()?.path();
+        made.join("ready.json").exists().then_some(made)
+    });
+    assert!(run.is_some(), "no server was started");
+    let began = Instant::now();
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+    let output = child.wait_with_output().expect("it ends");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("before the first buyer came"), "{said}");
+    assert_eq!(std::fs::read_dir(&data).expect("it was made").count(), 0);
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_before_anything_starts() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let wrong = file(directory.path(), "name = \"x\"\nstock.unit = 5\n");

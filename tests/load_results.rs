@@ -306,6 +306,44 @@ fn drops_miss_a_threshold_unless_they_are_allowed() {
 }
 
 #[test]
+fn arrivals_a_second_are_those_of_the_time_in_which_buyers_arrive() {
+    // The sale goes on for longer than its buyers come.
+    let recorded = sample::sale(7, 380);
+    let rate_of = |arrivals_s| {
+        let facts = results::RunFacts {
+            arrivals_s,
+            ..sample::facts(7)
+        };
+        Summary::new(&facts, &recorded, Vec::new()).rates
+    };
+    let (arrived, took) = (
+        recorded.whole.arrived as f64,
+        recorded.elapsed.as_secs_f64(),
+    );
+    let half = rate_of(took / 2.0);
+    assert!((half.arrivals_per_s - arrived / (took / 2.0)).abs() < 0.001);
+    // Ended early, it has no more time than it took.
+    let early = rate_of(took * 2.0);
+    assert!((early.arrivals_per_s - arrived / took).abs() < 0.001);
+    assert!((half.answers_per_s - early.answers_per_s).abs() < 0.001);
+}
+
+#[test]
+fn a_plot_of_a_long_name_has_a_short_heading_that_tells_all_of_it() {
+    let mut summary = written().summary.clone();
+    let name = "a".repeat(60) + "-7";
+    summary.stock[0].sku.clone_from(&name);
+    let page = results::report::render(&[summary]);
+    let whole = format!("<b title=\"{name}\">");
+    let (_, heading) = page.split_once(&whole).expect("hovering shows the name");
+    let (short, _) = heading.split_once("</b>").expect("it ends");
+    assert!(
+        short.chars().count() <= 40 && short.ends_with("-7"),
+        "{short}"
+    );
+}
+
+#[test]
 fn a_late_generator_is_named_as_the_limit() {
     let limit = |lag_ms: u64, cpu_s: f64| {
         let started = std::time::Instant::now().checked_sub(std::time::Duration::from_secs(10));

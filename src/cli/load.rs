@@ -235,6 +235,10 @@ async fn repeat(args: &Run, mut options: Options, stop: &Arc<AtomicBool>) -> Exi
         options.now = started();
         let ran = match run::run(&options, stop).await {
             Ok(ran) => ran,
+            Err(Failed::EndedBefore) if turn > 1 => {
+                ended_early = true;
+                break;
+            }
             Err(failed) => return fail(exit_of(&failed), &failed),
         };
         let directory = args.out.as_ref().map(|out| match args.repeat {
@@ -392,6 +396,7 @@ const fn exit_of(failed: &Failed) -> Exit {
         Failed::Baskets(_) | Failed::Kills { .. } | Failed::Target(Trouble::Address(_)) => {
             Exit::Usage
         }
+        Failed::EndedBefore => Exit::Interrupted,
         Failed::Target(Trouble::NoServer { .. }) => Exit::Unreachable,
         Failed::Target(Trouble::Io { .. } | Trouble::Server { .. } | Trouble::Refused { .. }) => {
             Exit::Failure

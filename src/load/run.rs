@@ -14,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     conduct::conduct,
@@ -90,6 +90,9 @@ pub enum Failed {
         /// The scenario.
         scenario: String,
     },
+    /// Somebody ended it while its target was being made ready.
+    #[error("ended before the first buyer came")]
+    EndedBefore,
 }
 
 /// The interval in which figures are shown.
@@ -102,6 +105,8 @@ const HOLDS_END_MAX: Duration = Duration::from_secs(30);
 const LOOK_PLACES: usize = 64;
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 const THREADS_MAX: usize = 4;
+/// Between two looks at whether to end, while there are no buyers yet.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Runs; `stop`, once set, ends it early.
 pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Failed> {
@@ -111,10 +116,21 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
         return Err(Failed::Kills { scenario });
     }
     let plan = Arc::new(Plan::new(scenario, scenario.seed)?);
-    let mut target = Target::open(&options.target, profile(scenario)).await?;
+    let opening = Target::open(&options.target, profile(scenario));
+    let mut target = unless(stop, opening).await?;
     let names = names(&plan, &target, options.now);
-    let before = target.states(&names).await?;
-    target.stock(&names, stocking(scenario)).await?;
+    let stocked = unless(stop, async {
+        let before = target.states(&names).await?;
+        target.stock(&names, stocking(scenario)).await?;
+        Ok(before)
+    });
+    let before = match stocked.await {
+        Err(ended @ Failed::EndedBefore) => {
+            target.abandon().await;
+            return Err(ended);
+        }
+        stocked => stocked?,
+    };
 
     let load = Load::prepare(options, &plan, &names, &target)?;
     let mut played = play(load, options, &plan, &names, &mut target, stop).await?;
@@ -171,6 +187,23 @@ pub async fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<Ran, Faile
     })
 }
 
+/// Waits for `ready`, unless `stop` is set meanwhile.
+async fn unless<T>(
+    stop: &AtomicBool,
+    ready: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Failed> {
+    let stopped = async {
+        while !stop.load(Ordering::Relaxed) {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stopped => Err(Failed::EndedBefore),
+        ready = ready => Ok(ready?),
+    }
+}
+
 /// Whoever sees the run sees that it is being proved.
 fn progress(show: view::Show) -> progress::Show {
     match show {
@@ -221,6 +254,7 @@ async fn play(
         scenario_name: scenario.name.clone(),
         scenario: serde_json::to_value(scenario).unwrap_or_default(),
         scenario_text: options.text.clone(),
+        arrivals_s: scenario.seconds(),
         target: target.words(),
         model: match options.closed {
             None => results::Model::Open,

@@ -142,6 +142,7 @@ pub(crate) fn facts(seed: u64) -> RunFacts {
             {"kind": "constant", "name": "after", "seconds": 20.0, "rate": 120.0},
         ]}),
         scenario_text: text.to_owned(),
+        arrivals_s: 60.0,
         target: "a server of its own (spawned)".to_owned(),
         model: Model::Open,
         generator: GeneratorFacts { threads: 2, cpu_s: Some(31.4) },

@@ -28,6 +28,8 @@ pub struct RunFacts {
     pub scenario: Value,
     /// The scenario as it was written.
     pub scenario_text: String,
+    /// Seconds from the start in which buyers arrive, if it is not ended early.
+    pub arrivals_s: f64,
     /// Who was loaded, in words: `http://127.0.0.1:7411`, `a server of its own (spawned)`.
     pub target: String,
     /// How the arrivals were made.

@@ -40,7 +40,7 @@ pub struct Summary {
     pub model: Model,
     /// How long the load took.
     pub duration_s: f64,
-    /// A second, over the whole run.
+    /// A second, over the whole run where nothing else is said.
     pub rates: Rates,
     /// Buyers who came.
     pub arrivals: u64,
@@ -88,7 +88,7 @@ pub struct Scenario {
 /// A second, over the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// Buyers who came.
+    /// Buyers who came, over the phases in which they do: the time after the last arrival is none.
     pub arrivals_per_s: f64,
     /// Answers of every kind; time-outs and broken connections are none.
     pub answers_per_s: f64,
@@ -240,7 +240,7 @@ impl Summary {
             target: run.target.clone(),
             model: run.model,
             duration_s: recorded.elapsed.as_secs_f64(),
-            rates: rates(recorded, &all),
+            rates: rates(recorded, &all, run.arrivals_s),
             arrivals: recorded.whole.arrived,
             dropped: recorded.whole.dropped,
             latency: latencies(recorded, &all),
@@ -285,8 +285,10 @@ impl Summary {
     }
 }
 
-fn rates(recorded: &Recorded, all: &CallTally) -> Rates {
+fn rates(recorded: &Recorded, all: &CallTally, arrivals_s: f64) -> Rates {
     let seconds = recorded.elapsed.as_secs_f64().max(0.001);
+    // A run that was ended early may not have come to its last arrival.
+    let arriving = arrivals_s.clamp(0.001, seconds);
     let of = |outcome: Outcome| all.outcomes[outcome as usize];
     let confirmed = of(Outcome::Confirmed) + of(Outcome::ConfirmedLate);
     let answers = record::answers(&all.outcomes);
@@ -299,7 +301,7 @@ fn rates(recorded: &Recorded, all: &CallTally) -> Rates {
         .max();
     let average = answers as f64 / seconds;
     Rates {
-        arrivals_per_s: recorded.whole.arrived as f64 / seconds,
+        arrivals_per_s: recorded.whole.arrived as f64 / arriving,
         answers_per_s: average,
         reserved_per_s: of(Outcome::Reserved) as f64 / seconds,
         confirmed_per_s: confirmed as f64 / seconds,

@@ -110,8 +110,9 @@ pub enum Target {
 
 /// A server that was started here.
 pub struct Own {
-    place: Place,
+    // Dropped first: a server that is gone puts nothing into a directory that is being removed.
     server: Option<Server>,
+    place: Place,
 }
 
 /// What is to be sold of a run.
@@ -171,8 +172,8 @@ impl Target {
                     .parse()
                     .expect("a server names a socket address, which is a target");
                 let own = Own {
-                    place,
                     server: Some(server),
+                    place,
                 };
                 Ok(Self::Http {
                     address: Address::of(&target)?,
@@ -287,6 +288,16 @@ impl Target {
             own.server = Some(own.place.start(earlier.as_ref()).await?);
         }
         Ok(())
+    }
+
+    /// Leaves it as it stands; what was started here goes, with its data.
+    pub async fn abandon(mut self) {
+        match self {
+            // A server that can't be killed is tried once more when it is dropped.
+            Self::Http { .. } => drop(self.kill().await),
+            // Its shards close their ledgers.
+            Self::Engine(engine) => drop(engine.close().await),
+        }
     }
 
     /// Stops what was started here and verifies its ledgers; nothing of a server that was there.
