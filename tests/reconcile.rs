@@ -297,3 +297,34 @@ async fn a_reconciliation_that_finds_more_than_may_wait_is_given_up() {
     let reason = report.reason.expect("it says why");
     assert!(reason.contains("the table of drifts is full"), "{reason}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_orders_that_come_at_once_one_is_taken_and_its_end_makes_way() {
+    let world = World::new().await;
+    world.stocks("A", "main", 10).await;
+    for _ in 0..20 {
+        let asked: Vec<_> = (0..8)
+            .map(|_| {
+                let desk = world.desk();
+                tokio::spawn(async move { desk.take(&wanted(Source::Warehouse)).await })
+            })
+            .collect();
+        let mut taken = Vec::new();
+        for answer in asked {
+            match answer.await.expect("it does not break") {
+                Ok(order) => taken.push(order.id),
+                Err(Rejected::Overlaps(_)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(taken.len(), 1, "two of one scope run at once: {taken:?}");
+        let (desk, id) = (world.desk(), &taken[0]);
+        desk.append(id, 0, b"sku,counted\nA,10\n").expect("kept");
+        desk.seal(id).expect("kept");
+        desk.start(id).expect("it starts");
+        // Whoever asks sees the end as soon as it is one.
+        while !desk.report(id).expect("it is known").1.state.has_ended() {
+            tokio::task::yield_now().await;
+        }
+    }
+}

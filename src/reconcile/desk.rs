@@ -78,6 +78,16 @@ pub enum Rejected {
 }
 
 impl Job {
+    fn of(folder: &Folder, order: &Order) -> Self {
+        Self {
+            folder: folder.clone(),
+            order: order.clone(),
+            report: Arc::default(),
+            task: None,
+            touched: Instant::now(),
+        }
+    }
+
     /// Gives up an order whose file never came whole, so that it does not stand in the way.
     fn is_abandoned(&self) -> bool {
         let is_waiting = lock(&self.report).state == State::Receiving;
@@ -113,7 +123,7 @@ impl Desk {
             if report.state.has_ended() {
                 continue;
             }
-            desk.enter(&folder, &order);
+            desk.jobs().insert(id.clone(), Job::of(&folder, &order));
             if report.state == State::Running {
                 info!(reconciliation = id, "goes on with a reconciliation");
                 desk.start(&id)?;
@@ -134,8 +144,7 @@ impl Desk {
         }
         // Under the lock, so that of two that come at once one is taken.
         let folder = Folder::create(&self.0.root, &mut order, now)?;
-        drop(jobs);
-        self.enter(&folder, &order);
+        jobs.insert(order.id.clone(), Job::of(&folder, &order));
         Ok(order)
     }
 
@@ -247,17 +256,6 @@ impl Desk {
         }
     }
 
-    fn enter(&self, folder: &Folder, order: &Order) {
-        let job = Job {
-            folder: folder.clone(),
-            order: order.clone(),
-            report: Arc::default(),
-            task: None,
-            touched: Instant::now(),
-        };
-        self.jobs().insert(order.id.clone(), job);
-    }
-
     async fn run(self, run: Run) {
         let ended = match run.order.source {
             Source::Warehouse => run.stock::<RawCount>().await,
@@ -265,21 +263,20 @@ impl Desk {
             Source::Orders => run.orders().await,
         };
         let id = run.order.id.clone();
-        let report = {
-            let mut report = run.report();
-            match ended {
-                Ok(()) => report.state = State::Done,
-                Err(Ended::Stopped) => return,
-                Err(Ended::Refused(why)) => {
-                    (report.state, report.reason) = (State::Refused, Some(why.to_string()));
-                }
-                Err(Ended::Failed(why)) => {
-                    warn!(reconciliation = id, why, "a reconciliation was given up");
-                    (report.state, report.reason) = (State::Failed, Some(why));
-                }
+        // It runs until its report is written and another one may begin: whoever sees that it has
+        // ended may go on at once.
+        let mut report = run.report().clone();
+        match ended {
+            Ok(()) => report.state = State::Done,
+            Err(Ended::Stopped) => return,
+            Err(Ended::Refused(why)) => {
+                (report.state, report.reason) = (State::Refused, Some(why.to_string()));
             }
-            report.clone()
-        };
+            Err(Ended::Failed(why)) => {
+                warn!(reconciliation = id, why, "a reconciliation was given up");
+                (report.state, report.reason) = (State::Failed, Some(why));
+            }
+        }
         if let Err(error) = run.folder.write_report(&report) {
             error!(reconciliation = id, %error, "its report can't be written");
         }
