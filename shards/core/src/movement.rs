@@ -89,6 +89,8 @@ pub enum MovementKind {
         units: Units,
         /// Which ones.
         from: Place,
+        /// Allow `on_hand` to fall below `reserved` (a shortfall).
+        force: bool,
     },
     /// `on_hand` is corrected.
     Adjust {

@@ -91,10 +91,11 @@ impl Canonical {
                 self.byte(7);
                 self.number(u64::from(units.get()));
             }
-            MovementKind::WriteOff { units, from } => {
+            MovementKind::WriteOff { units, from, force } => {
                 self.byte(8);
                 self.number(u64::from(units.get()));
-                self.byte(from.counter() as u8);
+                // Beside the place, so that one that is not forced stays what it was.
+                self.byte(from.counter() as u8 | u8::from(*force) << 7);
             }
             MovementKind::Transfer { units, to, force } => {
                 self.byte(9);
@@ -168,5 +169,18 @@ mod tests {
             ..Note::default()
         };
         assert_eq!(content_of(&movement, None), 4_245_289_918);
+    }
+
+    #[test]
+    fn a_write_off_that_is_forced_is_another_one() {
+        let content = |force| {
+            let units = Units::new(7).expect("a quantity");
+            let from = holdfast_core::Place::OnHand;
+            let kind = MovementKind::WriteOff { units, from, force };
+            let movement = Movement::new(Sku::parse("TEE").expect("a good name"), kind);
+            content_of(&movement, None)
+        };
+        assert_eq!(content(false), 2_494_804_094);
+        assert_ne!(content(true), content(false));
     }
 }

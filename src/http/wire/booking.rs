@@ -179,6 +179,7 @@ impl MovementBody {
             KindWord::WriteOff => Kind::WriteOff {
                 units: units(qty)?,
                 from: place(missing("from", self.from)?),
+                force: self.force.unwrap_or(false),
             },
             KindWord::Adjust => Kind::Adjust {
                 delta: delta(qty)?,
@@ -328,6 +329,7 @@ mod tests {
             r#"{"kind":"count","qty":1,"measure":"sellable"}"#,
             r#"{"kind":"restock","qty":1}"#,
             r#"{"kind":"write_off","qty":1,"from":"damaged"}"#,
+            r#"{"kind":"write_off","qty":1,"from":"on_hand","force":true}"#,
             r#"{"kind":"adjust","qty":-1,"force":true}"#,
         ];
         for body in good {

@@ -45,7 +45,7 @@ pub(crate) struct MovementBody {
     pub(crate) excludes: Option<Vec<ExcludedWord>>,
     /// `count`: the `as_of.position` at which it was taken; now, or `occurred_at`, if absent.
     pub(crate) position: Option<Position>,
-    /// `adjust`: allow `on_hand` to fall below what is reserved.
+    /// `adjust` and `write_off`: allow `on_hand` to fall below what is reserved.
     pub(crate) force: Option<bool>,
     /// Why, for the record.
     pub(crate) reason: Option<FreeText>,
@@ -198,7 +198,8 @@ impl KindWord {
             Self::Opening => &["on_hand", "unshipped", "returned", "damaged"],
             Self::Receive | Self::Restock => &["qty"],
             Self::Ship | Self::Return => &["qty", "reservation"],
-            Self::Damage | Self::WriteOff => &["qty", "from"],
+            Self::Damage => &["qty", "from"],
+            Self::WriteOff => &["qty", "from", "force"],
             Self::Count => &["qty", "measure", "excludes", "position"],
             Self::Adjust => &["qty", "force"],
         }

@@ -31,10 +31,10 @@ impl Engine {
         &self,
         asked: &Asked<'_>,
         units: Units,
-        from: Place,
+        (from, force): (Place, bool),
     ) -> Decision {
         let units = i64::from(units.get());
-        match self.sheet_without(asked, from.counter(), units, false) {
+        match self.sheet_without(asked, from.counter(), units, force) {
             Ok(mut sheet) => {
                 sheet.add(&asked.command.location, Counter::WrittenOff, units);
                 self.record(asked, Booking::new(EventKind::StockWrittenOff, sheet))

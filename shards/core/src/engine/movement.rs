@@ -103,7 +103,9 @@ impl Engine {
             MovementKind::Damage { units, from } => self.decide_damage(&asked, *units, *from),
             MovementKind::Count(count) => self.decide_count(&asked, count),
             MovementKind::Restock(units) => self.decide_restock(&asked, *units),
-            MovementKind::WriteOff { units, from } => self.decide_write_off(&asked, *units, *from),
+            MovementKind::WriteOff { units, from, force } => {
+                self.decide_write_off(&asked, *units, (*from, *force))
+            }
             MovementKind::Adjust { delta, force } => self.decide_adjust(&asked, *delta, *force),
             MovementKind::Transfer { units, to, force } => {
                 self.decide_transfer(&asked, *units, to, *force)

@@ -35,7 +35,8 @@ fn what() -> impl Strategy<Value = What> {
         3 => (units(), from()).prop_map(|(units, from)| What::Damage(units, from)),
         5 => counted().prop_map(What::Count),
         3 => units().prop_map(What::Restock),
-        3 => (units(), place()).prop_map(|(units, from)| What::WriteOff(units, from)),
+        3 => (units(), place(), any::<bool>())
+            .prop_map(|(units, from, force)| What::WriteOff(units, from, force)),
         5 => (delta, any::<bool>()).prop_map(|(delta, force)| What::Adjust(delta, force)),
         4 => (units(), location(), any::<bool>())
             .prop_map(|(units, to, force)| What::Transfer(units, to, force)),

@@ -102,8 +102,8 @@ impl Model {
                 add(level, Counter::OnHand, i64::from(units.get()));
                 Ok(None)
             }
-            MovementKind::WriteOff { units, from } => {
-                let level = decide(command, levels, (*from, units.get()), false)?;
+            MovementKind::WriteOff { units, from, force } => {
+                let level = decide(command, levels, (*from, units.get()), *force)?;
                 add(level, Counter::WrittenOff, i64::from(units.get()));
                 Ok(None)
             }

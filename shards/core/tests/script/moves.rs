@@ -44,7 +44,8 @@ pub(crate) enum What {
     Damage(u32, Place),
     Count(Counted),
     Restock(u32),
-    WriteOff(u32, Place),
+    /// How much, of what, and whether below `reserved` if need be.
+    WriteOff(u32, Place, bool),
     /// By how much, and whether below `reserved` if need be.
     Adjust(i64, bool),
     /// How much, where to, and whether below `reserved` if need be.
@@ -113,7 +114,7 @@ impl Words {
             "damage" => What::Damage(self.units()?, self.place()?),
             "count" => What::Count(self.counted()?),
             "restock" => What::Restock(self.units()?),
-            "write_off" => What::WriteOff(self.units()?, self.place()?),
+            "write_off" => What::WriteOff(self.units()?, self.place()?, self.flag("force")),
             "adjust" => What::Adjust(number(&self.next("units")?)?, self.flag("force")),
             _ => {
                 let to = self.take("to").ok_or("to= is missing")?;
@@ -232,9 +233,10 @@ impl Display for Move {
             }
             What::Count(count) => count.write(f, sku)?,
             What::Restock(units) => write!(f, "restock {sku} {units}")?,
-            What::WriteOff(units, from) => {
+            What::WriteOff(units, from, force) => {
                 write!(f, "write_off {sku} {units}")?;
                 place(f, *from)?;
+                forced(f, *force)?;
             }
             What::Adjust(delta, force) => {
                 write!(f, "adjust {sku} {delta:+}")?;

@@ -14,7 +14,7 @@ write_off TEE 1 from=damaged                           -> written off written_of
 show TEE                                               -> available=4 on_hand=4 sold=2 shipped=2 received=6 returns_received=2 written_off=2
 
 reserve r2 TEE 3                                       -> created
-write_off TEE 2                                        -> refused below-reserved on_hand=4 reserved=3  # nothing forces a write-off
+write_off TEE 2                                        -> refused below-reserved on_hand=4 reserved=3
 write_off TEE 1                                        -> written off written_off=3
 transfer TEE 2 to=store                                -> refused below-reserved on_hand=3 reserved=3
 transfer TEE 2 to=store force                          -> transferred on_hand=1 shortfall=2
@@ -29,3 +29,12 @@ transfer TEE 1 to=main at=store                        -> transferred on_hand=1
 reserve r3 TEE@store 1 ttl=1s                          -> created
 wait 1s                                                -> ok
 transfer TEE 1 to=main at=store                        -> expired r3; transferred on_hand=0
+
+# What burnt can't be sold: a write-off is forced as any other decision, and leaves a shortfall.
+configure MUG                                          -> created
+receive MUG 5                                          -> received on_hand=5
+reserve r4 MUG 4                                       -> created
+write_off MUG 3                                        -> refused below-reserved on_hand=5 reserved=4
+write_off MUG 3 force                                  -> written off written_off=3 shortfall=2
+write_off MUG 3 force                                  -> refused would-go-negative on_hand=2
+show MUG                                               -> available=0 on_hand=2 reserved=4 received=5 written_off=3 shortfall=2

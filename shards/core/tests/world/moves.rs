@@ -66,9 +66,10 @@ impl<S: Subject> World<S> {
             },
             What::Count(count) => MovementKind::Count(Box::new(self.count(count, place))),
             What::Restock(units) => MovementKind::Restock(units_of(*units)),
-            What::WriteOff(units, from) => MovementKind::WriteOff {
+            What::WriteOff(units, from, force) => MovementKind::WriteOff {
                 units: units_of(*units),
                 from: *from,
+                force: *force,
             },
             What::Adjust(delta, force) => MovementKind::Adjust {
                 delta: *delta,
@@ -276,7 +277,7 @@ fn done(what: &What) -> (&'static str, i64) {
         What::Damage(units, _) => ("damaged", i64::from(*units)),
         What::Count(count) => ("counted", i64::from(count.units)),
         What::Restock(units) => ("restocked", i64::from(*units)),
-        What::WriteOff(units, _) => ("written off", i64::from(*units)),
+        What::WriteOff(units, ..) => ("written off", i64::from(*units)),
         What::Adjust(delta, _) => ("adjusted", *delta),
         What::Transfer(units, ..) => ("transferred", i64::from(*units)),
     }

@@ -87,6 +87,7 @@ impl Clerk {
             _ => MovementKind::WriteOff {
                 units: few,
                 from: Place::Damaged,
+                force: false,
             },
         };
         self.movement(sku, location, kind)
