@@ -50,6 +50,15 @@ pub(super) struct Rest {
     pub(super) proposal: Proposal,
 }
 
+impl Rest {
+    /// A count was taken since, and has corrected for it: nothing is left to put right on the shelf,
+    /// only to look at.
+    fn was_counted(self) -> Self {
+        let proposal = Proposal::Look;
+        Self { proposal, ..self }
+    }
+}
+
 impl<'a> Booking<'a> {
     pub(super) fn new(kind: EventKind, sheet: Sheet<'a>) -> Self {
         Self {
@@ -124,7 +133,8 @@ impl Engine {
     pub(super) fn record(&self, asked: &Asked<'_>, mut booking: Booking<'_>) -> Decision {
         let mut rest = booking.rest.take();
         if asked.standing.is_superseded {
-            rest = rest.or(supersede(asked, &mut booking));
+            let seen = supersede(asked, &mut booking);
+            rest = rest.map(Rest::was_counted).or(seen);
         }
         let sheet = booking.sheet;
         for page in sheet.pages().iter().filter(|page| page.is_below_reserved()) {

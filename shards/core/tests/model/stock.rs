@@ -170,7 +170,9 @@ impl Model {
             let back = seen.min(level.get(Counter::OnHand));
             add(level, Counter::OnHand, -back);
             add(level, Counter::Adjusted, -back);
-            if back < seen && rest.is_none() {
+            if let Some((.., proposal)) = &mut rest {
+                *proposal = Proposal::Look;
+            } else if back < seen {
                 rest = Some((DriftKind::CountedBelowZero, back, seen, Proposal::Look));
             }
         }

@@ -38,3 +38,16 @@ count MUG 10                                           -> counted on_hand=7 adju
 count MUG 9 without=returned                           -> counted on_hand=7 adjusted=-1
 return MUG 1 occurred=+4m                              -> returned superseded returned=2 returns_received=2
 show MUG                                               -> available=7 on_hand=7 sold=4 shipped=2 returned=2 received=12 returns_received=2 adjusted=-1
+
+# What does not fit of such a fact was counted all the same: there is nothing to put right on the
+# shelf, so nothing is proposed. Approving the difference would take the units away a second time.
+configure CUP                                          -> created
+receive CUP 10                                         -> received on_hand=10
+wait 1m                                                -> ok
+count CUP 7                                            -> counted on_hand=7 adjusted=-3
+ship CUP 3 occurred=+5m                                -> shipped superseded 0 of 3, d1 on_hand=7 sold=0 shipped=0
+return CUP 2 occurred=+5m                              -> returned superseded 0 of 2, d2 returned=0 returns_received=0
+approve d1                                             -> refused drift-conflict
+approve d2                                             -> refused drift-conflict
+dismiss d1 reason=counted                              -> d1 shipped-unsold CUP@main expected=0 found=3 propose: look; dismissed: counted
+show CUP                                               -> available=7 on_hand=7 received=10 adjusted=-3
