@@ -107,19 +107,27 @@ pub struct Change {
 impl Change {
     /// Units concerned: the largest step of any counter but safety stock, which moves nothing.
     pub fn units(&self) -> u64 {
-        let step = |counter: &Counter| self.after.get(*counter).abs_diff(self.before.get(*counter));
         let moving = Counter::ALL
-            .iter()
-            .filter(|counter| **counter != Counter::SafetyStock);
-        moving.map(step).max().unwrap_or(0)
+            .into_iter()
+            .filter(|counter| *counter != Counter::SafetyStock);
+        moving.map(|counter| self.step(counter)).max().unwrap_or(0)
+    }
+
+    fn step(&self, counter: Counter) -> u64 {
+        self.after.get(counter).abs_diff(self.before.get(counter))
     }
 }
 
 impl Entry {
-    /// Units concerned: over its locations, each unit once where they go from one to another.
+    /// Units concerned: over its locations, each unit once where they go from one to another. Of a
+    /// shipment those that left; a sale that moves to where they left from is part of it.
     pub fn units(&self) -> u64 {
         let units = self.changes.iter().map(Change::units);
         match self.kind {
+            EventKind::StockShipped => {
+                let left = self.changes.iter();
+                left.map(|change| change.step(Counter::Shipped)).sum()
+            }
             EventKind::StockTransferred | EventKind::ReservationMoved => units.max().unwrap_or(0),
             _ => units.sum(),
         }

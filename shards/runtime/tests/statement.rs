@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use holdfast_core::{
-    Command, Counter, Counters, Effect, Event, Location, Millis, Movement, MovementKind,
-    ReservationId, Sku, Timestamp, Units,
+    Command, Counter, Counters, Effect, Event, EventKind, Location, Millis, Movement, MovementKind,
+    OpeningBalance, ReservationId, Sku, Timestamp, Units,
 };
 use holdfast_ledger::{Archive, DataDir, codec};
 use holdfast_runtime::{
@@ -174,6 +174,41 @@ async fn a_statement_tells_the_journal_event_by_event_with_running_balances() {
         .find(|entry| entry.details.order_ref.is_some());
     let made = made.expect("reserves name their orders");
     assert!(made.details.reservation.is_some() && made.units() > 0);
+}
+
+/// Three units that were sold at one place and left from another were told as six.
+#[tokio::test]
+async fn a_shipment_is_as_many_units_as_left_also_where_its_sale_moves() {
+    let dir = TempDir::new().expect("a directory");
+    let (_, runtime, _) = at_work(&dir).await;
+    let router = runtime.router();
+    let tee = sku("MOVED");
+    run(&router, Command::Configure(Box::new(configure(&tee))))
+        .await
+        .expect("made");
+    let balance = OpeningBalance {
+        on_hand: 1,
+        unshipped: 4,
+        ..OpeningBalance::default()
+    };
+    let opening = Movement::new(tee.clone(), MovementKind::Opening(balance));
+    run(&router, moved(opening)).await.expect("opened");
+    run(&router, moved(receive_at(&tee, 5, "store")))
+        .await
+        .expect("received");
+    let units = Units::new(3).expect("a quantity");
+    let ship = Movement {
+        location: Location::parse("store").expect("a name"),
+        ..Movement::new(tee.clone(), MovementKind::Ship { units, sale: None })
+    };
+    run(&router, moved(ship)).await.expect("shipped");
+    caught_up(&router).await;
+    let entries = whole(&router, &tee, 7).await;
+    let shipped = entries.last().expect("it was shipped");
+    assert_eq!(
+        (shipped.kind, shipped.units()),
+        (EventKind::StockShipped, 3)
+    );
 }
 
 #[tokio::test]
