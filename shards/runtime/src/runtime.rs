@@ -72,69 +72,26 @@ impl Runtime {
                 Link::new(shard, permits, Permits::new(settings.config_permits))
             })
             .collect();
-        let (keys, board) = (Directory::new(), Board::new());
-        let clock = settings
-            .clock
-            .clone()
-            .unwrap_or_else(|| Clock::system(settings.clock_jump));
-        let mut lookup = None;
-        if settings.lookup.enabled {
-            let started = Lookup::start(&dir, &settings.lookup.effort());
-            lookup = Some(started.map_err(|error| StartError::System(error.to_string()))?);
-        }
-        let mut statement = None;
-        if settings.statement.enabled {
-            let started = Statements::start(&dir, &settings.statement.effort());
-            statement = Some(started.map_err(|error| StartError::System(error.to_string()))?);
-        }
-        let mut archives = None;
-        if settings.archive.enabled {
-            archives = Some(Archives::start(&dir, &settings.archive)?);
-        }
-        let cluster = (dir.cluster().as_u128() >> 64) as u64;
+        let restart = settings.restart.clone();
+        let count_lag_max = settings.statement.lag_max;
+        let plan = plan(dir, placement, links, settings)?;
         let inner = Inner {
-            placement: placement.clone(),
-            links: Arc::clone(&links),
-            keys: Arc::clone(&keys),
-            board: Arc::clone(&board),
-            clock: clock.clone(),
-            lookup: lookup.clone(),
-            statement: statement.clone(),
-            count_lag_max: settings.statement.lag_max,
+            placement: plan.placement.clone(),
+            links: Arc::clone(&plan.links),
+            keys: Arc::clone(&plan.keys),
+            board: Arc::clone(&plan.board),
+            clock: plan.clock.clone(),
+            lookup: plan.lookup.clone(),
+            statement: plan.statement.clone(),
+            count_lag_max,
             is_draining: AtomicBool::new(false),
             locations: tokio::sync::Mutex::new(()),
-            cluster,
-        };
-        let plan = Plan {
-            dir,
-            ledgers: settings.ledgers.0,
-            options: Options {
-                durability: settings.data.durability,
-                cache_bytes: settings.data.cache_bytes,
-                repair: settings.data.repair,
-                ..Options::default()
-            },
-            policy: share(&settings.policy, shards),
-            carts: settings.carts,
-            snapshots: SnapshotSettings {
-                after_events: settings.snapshot_after_events,
-                bytes_max: settings.snapshot_bytes_max,
-                journal_kept: settings.data.journal_kept,
-                ..SnapshotSettings::default()
-            },
-            placement,
-            board,
-            keys,
-            links,
-            clock,
-            lookup,
-            statement,
-            archives,
+            cluster: (plan.dir.cluster().as_u128() >> 64) as u64,
         };
         let (started, tried) = oneshot::channel();
         let orders = Orders {
             plan: Arc::new(plan),
-            restart: settings.restart,
+            restart,
             started,
         };
         let (supervisor, _) = Supervisor::spawn(None, Supervisor, orders)
@@ -233,6 +190,53 @@ impl Drop for Runtime {
         // After a halt there is no supervisor any more.
         let _ = self.supervisor.send_message(Message::Stop(stopped));
     }
+}
+
+/// What shards are recovered by, with the threads that follow them already running.
+fn plan(
+    dir: DataDir,
+    placement: Placement,
+    links: Links,
+    settings: Settings,
+) -> Result<Plan, StartError> {
+    let system = |error: std::io::Error| StartError::System(error.to_string());
+    let lookup = settings.lookup;
+    let lookup = lookup
+        .enabled
+        .then(|| Lookup::start(&dir, &lookup.effort()));
+    let statement = settings.statement;
+    let statement = statement
+        .enabled
+        .then(|| Statements::start(&dir, &statement.effort()));
+    let archive = settings.archive;
+    let archives = archive.enabled.then(|| Archives::start(&dir, &archive));
+    let system_clock = || Clock::system(settings.clock_jump);
+    Ok(Plan {
+        ledgers: settings.ledgers.0,
+        options: Options {
+            durability: settings.data.durability,
+            cache_bytes: settings.data.cache_bytes,
+            repair: settings.data.repair,
+            ..Options::default()
+        },
+        policy: share(&settings.policy, dir.shards()),
+        carts: settings.carts,
+        snapshots: SnapshotSettings {
+            after_events: settings.snapshot_after_events,
+            bytes_max: settings.snapshot_bytes_max,
+            journal_kept: settings.data.journal_kept,
+            ..SnapshotSettings::default()
+        },
+        placement,
+        board: Board::new(),
+        keys: Directory::new(),
+        links,
+        clock: settings.clock.unwrap_or_else(system_clock),
+        lookup: lookup.transpose().map_err(system)?,
+        statement: statement.transpose().map_err(system)?,
+        archives: archives.transpose()?,
+        dir,
+    })
 }
 
 /// A shard's part of bounds that are meant for all shards together.

@@ -344,63 +344,27 @@ impl Decoder<'_> {
         } else {
             self.id_same()
         }?;
-        let step = if has(HOLD_NUMBER) {
-            self.signed()? as u64
-        } else {
-            1
-        };
-        let attempt = if has(HOLD_ATTEMPT) {
-            self.varint_u32()?
-        } else {
-            0
-        };
-        let requested = if has(HOLD_REQUESTED) {
-            self.varint_u32()?
-        } else {
-            1
-        };
-        let units = if has(HOLD_UNITS) {
-            self.varint_u32()?
-        } else {
-            requested
-        };
-        let version = if has(HOLD_VERSION) {
-            self.varint_u32()?
-        } else {
-            1
-        };
-        let totals = if has(HOLD_TOTALS) {
-            self.totals()?
-        } else {
-            [0; 3]
-        };
+        let step = self.or(has(HOLD_NUMBER), 1, Self::signed)? as u64;
+        let attempt = self.or(has(HOLD_ATTEMPT), 0, Self::varint_u32)?;
+        let requested = self.or(has(HOLD_REQUESTED), 1, Self::varint_u32)?;
+        let units = self.or(has(HOLD_UNITS), requested, Self::varint_u32)?;
+        let version = self.or(has(HOLD_VERSION), 1, Self::varint_u32)?;
+        let totals = self.or(has(HOLD_TOTALS), [0; 3], Self::totals)?;
         if !totals_fit(&totals, units) {
             return Err(Fault::Totals);
         }
-        let ttl = if has(HOLD_TTL) {
-            self.signed()? as u64
-        } else {
-            self.recent.ttl
-        };
+        let ttl = self.or(has(HOLD_TTL), self.recent.ttl as i64, Self::signed)? as u64;
         let born = id.at().ms();
-        let counted = if has(HOLD_COUNTED) {
-            let customer = self.text()?;
-            let since = if has(HOLD_SINCE) {
-                self.delta(born)?
-            } else {
-                born
-            };
-            Some((customer, Timestamp::from_ms(since)))
-        } else {
-            None
-        };
-        let (after, told, is_local) = if has_after {
-            let (after, told) = (self.after()?, self.varint()?);
+        let counted = self.or(has(HOLD_COUNTED), None, |from| {
+            let customer = from.text()?;
+            let since = from.or(has(HOLD_SINCE), born, |from| from.delta(born))?;
+            Ok(Some((customer, Timestamp::from_ms(since))))
+        })?;
+        let (after, told, is_local) = self.or(has_after, ([0; 2], 0, false), |from| {
+            let (after, told) = (from.after()?, from.varint()?);
             let units = u32::try_from(told >> 1).map_err(|_| Fault::Overflow)?;
-            (after, units, told & 1 != 0)
-        } else {
-            ([0; 2], 0, false)
-        };
+            Ok((after, units, told & 1 != 0))
+        })?;
         let phase = if is_local { HoldPhase::Local } else { phase };
         let deadline = Timestamp::from_ms(born.wrapping_add(ttl));
         let number = self.recent.hold.wrapping_add(step);

@@ -246,6 +246,17 @@ impl<'a> Decoder<'a> {
         u32::try_from(self.varint()?).map_err(|_| Fault::Overflow)
     }
 
+    /// What follows if it was written, else what stands for it.
+    #[inline]
+    pub(super) fn or<T>(
+        &mut self,
+        is_there: bool,
+        absent: T,
+        read: impl FnOnce(&mut Self) -> Read<T>,
+    ) -> Read<T> {
+        if is_there { read(self) } else { Ok(absent) }
+    }
+
     /// How many of something follow, each of which takes a byte or more.
     #[inline]
     pub(super) fn count(&mut self) -> Read<usize> {
