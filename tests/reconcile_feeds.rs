@@ -27,18 +27,8 @@ fn later(at: Timestamp, ms: i64) -> AsOf {
 
 async fn keeps_back(world: &World, name: &str, units: u32) {
     let configure = Configure {
-        sku: sku(name),
         safety_stock: vec![(Location::main(), Patch::Set(units))],
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
+        ..Configure::new(sku(name))
     };
     world.does(Command::Configure(Box::new(configure))).await;
 }

@@ -9,8 +9,8 @@ use holdfast::show::Paint;
 use holdfast::verify::{Report, verify};
 use holdfast_core::{
     ChunkState, Command, Configure, Counter, Effect, Engine, Event, EventKind, Millis, Mode,
-    Movement, MovementKind, Opening, Patch, Policy, Request, ReservationId, Reserve, ReserveLine,
-    Sku, Text, Timestamp, Units,
+    Movement, MovementKind, Opening, Policy, Request, ReservationId, Reserve, ReserveLine, Sku,
+    Text, Timestamp, Units,
 };
 use holdfast_ledger::codec::{Events, RecordEncoder, chunk};
 use holdfast_ledger::{Archive, Batch, Chunk, DataDir, Log, Options};
@@ -290,20 +290,7 @@ fn commands() -> Vec<Command> {
         ReservationId::mint(at, sku.slot(), opening, counter, 7)
     };
     let units = |units| Units::new(units).expect("some units");
-    let configure = Configure {
-        sku: sku.clone(),
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    };
+    let configure = Configure::new(sku.clone());
     let receive = Movement {
         id: id(0),
         ..Movement::new(sku.clone(), MovementKind::Receive(units(5)))

@@ -2,8 +2,8 @@
 //! reference, a 12-byte customer and a 12-byte SKU.
 
 use holdfast_core::{
-    Command, Configure, KeyTag, Millis, Mode, Movement, MovementKind, Patch, ReservationId,
-    Reserve, ReserveLine, Sku, Text, Units,
+    Command, Configure, KeyTag, Millis, Mode, Movement, MovementKind, ReservationId, Reserve,
+    ReserveLine, Sku, Text, Units,
 };
 use holdfast_runtime::Operation;
 use smallvec::smallvec;
@@ -63,20 +63,7 @@ pub(crate) fn message(first: u64, count: u64, skus: &[Sku], ttl: Option<Millis>)
 
 /// What makes a SKU.
 pub(crate) fn configure(sku: &Sku) -> Command {
-    Command::Configure(Box::new(Configure {
-        sku: sku.clone(),
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    }))
+    Command::Configure(Box::new(Configure::new(sku.clone())))
 }
 
 /// What stocks a SKU with more than any bench reserves; `id` is minted here or by its shard.

@@ -8,8 +8,8 @@ use holdfast::config::{Bytes, Config, Durability, OrAuto};
 use holdfast::reconcile::{AsOf, Desk, Reconciler, Report, Source, Wanted};
 use holdfast_core::{
     Answer, Command, Configure, Confirm, DecideDrift, FromHome, Late, Location, Millis, Movement,
-    MovementKind, Patch, ReservationId, Reserve, ReserveLine, Sale, SaleLines, Sku, Text,
-    Timestamp, Units, Verdict,
+    MovementKind, ReservationId, Reserve, ReserveLine, Sale, SaleLines, Sku, Text, Timestamp,
+    Units, Verdict,
 };
 use holdfast_runtime::clock::Hands;
 use holdfast_runtime::{Clock, Deadline, Operation, Router, Runtime};
@@ -230,20 +230,7 @@ impl World {
 
 /// A SKU with nothing set.
 fn plain(name: &str) -> Configure {
-    Configure {
-        sku: sku(name),
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    }
+    Configure::new(sku(name))
 }
 
 pub(crate) fn wanted(source: Source) -> Wanted {

@@ -133,6 +133,26 @@ pub struct Configure {
     pub expected_version: Option<u64>,
 }
 
+impl Configure {
+    /// Makes a SKU known, and changes nothing of one that is.
+    pub const fn new(sku: Sku) -> Self {
+        Self {
+            sku,
+            safety_stock: Vec::new(),
+            customer_limit: Patch::Keep,
+            opens_at: Patch::Keep,
+            closes_at: Patch::Keep,
+            paused: Patch::Keep,
+            low_at: Patch::Keep,
+            location_order: Patch::Keep,
+            sourcing: Patch::Keep,
+            on_shortfall: Patch::Keep,
+            reason: None,
+            expected_version: None,
+        }
+    }
+}
+
 /// What a reserve does about lines it can't cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {

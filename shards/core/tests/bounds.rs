@@ -34,18 +34,8 @@ fn configure(sku: &str, locations: impl Iterator<Item = String>) -> Command {
         (location, Patch::Keep)
     });
     Command::Configure(Box::new(Configure {
-        sku: Sku::parse(sku).expect("a name"),
         safety_stock: safety_stock.collect(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
+        ..Configure::new(Sku::parse(sku).expect("a name"))
     }))
 }
 

@@ -3,8 +3,8 @@
 //! Deliberately absent: what becomes of late and stale messages; stories and the model have that.
 
 use holdfast_core::{
-    Command, Configure, Engine, FeedMark, Movement, MovementKind, Note, Opening, Patch, Policy,
-    Request, ReservationId, STREAM_WINDOW, Sku, Slot, StreamView, Text, Timestamp, Units,
+    Command, Configure, Engine, FeedMark, Movement, MovementKind, Note, Opening, Policy, Request,
+    ReservationId, STREAM_WINDOW, Sku, Slot, StreamView, Text, Timestamp, Units,
 };
 use std::collections::BTreeSet;
 
@@ -29,20 +29,7 @@ fn engine(gapless: Vec<Text>) -> Engine {
         feeds_gapless: gapless,
         ..Policy::default()
     });
-    let configure = Configure {
-        sku: sku(),
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    };
+    let configure = Configure::new(sku());
     ask(&mut engine, Command::Configure(Box::new(configure)));
     engine
 }

@@ -63,21 +63,11 @@ fn part() -> Engine {
         ..Policy::default()
     });
     let configure = Configure {
-        sku: tee(),
-        safety_stock: Vec::new(),
         customer_limit: Patch::Set(CustomerLimit {
             units: 2,
             window: Millis::new(DAY),
         }),
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
+        ..Configure::new(tee())
     };
     ask(&mut engine, 2000, Command::Configure(Box::new(configure)));
     let receive = Movement {

@@ -32,18 +32,8 @@ fn part() -> Engine {
         window: Millis::from_secs(60),
     };
     let configure = Configure {
-        sku: sku.clone(),
-        safety_stock: Vec::new(),
         customer_limit: Patch::Set(limit),
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
+        ..Configure::new(sku.clone())
     };
     let receive = Movement {
         id: id(0),

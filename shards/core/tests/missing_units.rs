@@ -3,8 +3,8 @@
 
 use holdfast_core::{
     Command, Configure, DriftKind, DriftRecord, DriftState, Engine, Event, Location, Mode,
-    Movement, MovementKind, Opening, Patch, Policy, Proposal, Request, ReservationId, ReserveLine,
-    Settle, Sku, Slot, Timestamp, Try, Units,
+    Movement, MovementKind, Opening, Policy, Proposal, Request, ReservationId, ReserveLine, Settle,
+    Sku, Slot, Timestamp, Try, Units,
 };
 
 fn id(counter: u64) -> ReservationId {
@@ -38,20 +38,7 @@ fn moved(engine: &mut Engine, kind: MovementKind) {
 /// A part that has held two of three units for each of two carts, one of which it has not.
 fn part() -> Engine {
     let mut engine = Engine::new(Policy::default());
-    let configure = Configure {
-        sku: tee(),
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    };
+    let configure = Configure::new(tee());
     ask(&mut engine, Command::Configure(Box::new(configure)));
     moved(
         &mut engine,

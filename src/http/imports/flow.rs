@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use holdfast_core::{Answer, Command, Configure, MovementOutcome, Patch, Refusal, Sku};
+use holdfast_core::{Answer, Command, Configure, MovementOutcome, Refusal, Sku};
 use holdfast_runtime::{Operation, Router, Unavailable};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -390,20 +390,7 @@ fn operation(identity: &[u8], at: Place, what: &[u8], command: Command) -> Opera
 
 /// Makes a SKU known, with nothing set.
 fn create(sku: Sku) -> Command {
-    Command::Configure(Box::new(Configure {
-        sku,
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    }))
+    Command::Configure(Box::new(Configure::new(sku)))
 }
 
 /// Whether an answer says that there was no such SKU before.

@@ -472,18 +472,8 @@ fn has_all_lines(reserve: &Reserve, view: &ReservationView) -> Result<(), Fault>
 
 pub(crate) fn configure(sku: &Sku, limit: Option<CustomerLimit>) -> Configure {
     Configure {
-        sku: sku.clone(),
-        safety_stock: Vec::new(),
         customer_limit: limit.map_or(Patch::Keep, Patch::Set),
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
+        ..Configure::new(sku.clone())
     }
 }
 

@@ -139,20 +139,7 @@ pub(crate) fn receive(sku: &Sku, units: u32) -> Command {
 }
 
 pub(crate) fn configure(sku: &Sku) -> Configure {
-    Configure {
-        sku: sku.clone(),
-        safety_stock: Vec::new(),
-        customer_limit: Patch::Keep,
-        opens_at: Patch::Keep,
-        closes_at: Patch::Keep,
-        paused: Patch::Keep,
-        low_at: Patch::Keep,
-        location_order: Patch::Keep,
-        sourcing: Patch::Keep,
-        on_shortfall: Patch::Keep,
-        reason: None,
-        expected_version: None,
-    }
+    Configure::new(sku.clone())
 }
 
 pub(crate) fn pause(sku: &Sku) -> Command {

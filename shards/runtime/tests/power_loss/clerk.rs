@@ -183,22 +183,14 @@ impl Clerk {
         let is_ordered = self.plan.skus.iter().any(|skus| skus[1] == *sku);
         let order = || self.plan.locations[..2].iter().rev().cloned().collect();
         Configure {
-            sku: sku.clone(),
             safety_stock: vec![],
             customer_limit,
-            opens_at: Patch::Keep,
-            closes_at: Patch::Keep,
-            paused: Patch::Keep,
-            low_at: Patch::Keep,
             location_order: if is_ordered {
                 Patch::Set(order())
             } else {
                 Patch::Keep
             },
-            sourcing: Patch::Keep,
-            on_shortfall: Patch::Keep,
-            reason: None,
-            expected_version: None,
+            ..Configure::new(sku.clone())
         }
     }
 
