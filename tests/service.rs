@@ -79,6 +79,10 @@ struct Service {
 
 impl Service {
     fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_logging_to(Stdio::null(), variables)
+    }
+
+    fn start_logging_to(log: Stdio, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let binary = std::env::current_exe().expect("this is a process");
         let child = Command::new(binary)
@@ -91,7 +95,7 @@ impl Service {
             .env(CHILD, directory.path())
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("this binary runs");
         let ready = read_ready(&directory.path().join("ready.json"));
@@ -209,6 +213,23 @@ fn a_second_signal_ends_it_at_once() {
         assert_eq!(service.exit_code(), Some(code));
         assert!(!service.has_stopped_its_stock());
     }
+}
+
+/// The log lies on the disk that is full, as it does in most places: every call that had something
+/// to log broke off without an answer, and a start ended in a panic.
+#[test]
+fn a_log_that_can_not_be_written_is_no_reason_to_fail() {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let full = full.expect("Linux has it");
+    let mut service = Service::start_logging_to(full.into(), &[("HOLDFAST_LOG_FILTER", "debug")]);
+    for _ in 0..3 {
+        let ready = service.ask("admin", "/ready");
+        assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+        let unknown = service.ask("data", "/no-such-path");
+        assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
+    }
+    service.signal("-TERM");
+    assert_eq!(service.exit_code(), Some(0));
 }
 
 #[test]
