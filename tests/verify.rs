@@ -59,6 +59,30 @@ fn units_that_came_from_nowhere_are_found() {
 }
 
 #[test]
+fn a_transfer_that_arrives_from_nowhere_is_found() {
+    let report = told(|event| {
+        if event.kind != EventKind::StockReceived {
+            return;
+        }
+        for effect in &mut event.effects {
+            if let Effect::Stock(stock) = effect {
+                stock
+                    .counters
+                    .retain(|(counter, _)| *counter != Counter::OnHand);
+                stock.counters.insert(0, (Counter::OnHand, 6));
+                stock.counters.push((Counter::Transferred, 1));
+            }
+        }
+    });
+    // Each location explains its own units; only over all of them one is too many.
+    let said = text(&report);
+    assert!(
+        !report.is_good() && said.contains("transferred sums to 1"),
+        "{said}"
+    );
+}
+
+#[test]
 fn damage_is_named_by_shard_and_record_and_nothing_is_proved_of_that_shard() {
     let directory = directory(|_| {});
     let path = DataDir::open_read_only(directory.path())
