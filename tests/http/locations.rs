@@ -36,6 +36,21 @@ async fn a_location_is_closed_for_selling_and_opened_again() {
 }
 
 #[tokio::test]
+async fn stock_comes_in_where_it_was_declared_if_the_configuration_demands_it() {
+    let service = Service::start_with(|config| config.stock.locations_declared = true).await;
+    let mut talk = service.talk().await;
+    talk.configured("TEE", "{}").await;
+    let receive = r#"{"kind":"receive","qty":1,"location":"store-7"}"#;
+    let path = "/v1/skus/TEE/movements";
+    let answer = talk.post(path, "r-1", receive).quietly().await;
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert_eq!(answer.body["code"], "unknown-location");
+    talk.put("/v1/locations/store-7", "{}").quietly().await;
+    let answer = talk.post(path, "r-1", receive).quietly().await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn a_shortfall_lists_whom_it_leaves_without_the_newest_last() {
     let service = Service::start().await;
     let mut talk = service.talk().await;
