@@ -16,34 +16,12 @@ pub(super) fn explain(refusal: &Refusal) -> Explained<'_> {
             counter,
             value,
             delta,
-        } => {
-            let name = counter.name();
-            let detail = format!("{name} is {value}, so {delta} would leave less than nothing");
-            let values = Values {
-                counter: Some(name),
-                value: Some(*value),
-                delta: Some(*delta),
-                ..Values::default()
-            };
-            (Code::WouldGoNegative, detail.into(), values)
-        }
+        } => would_go_negative(counter.name(), *value, *delta),
         Refusal::BelowReserved {
             on_hand,
             reserved,
             delta,
-        } => {
-            let detail = format!(
-                "{reserved} of {on_hand} are reserved, so {delta} would leave less than is held; \
-                 wait, or send force: true"
-            );
-            let values = Values {
-                on_hand: Some(*on_hand),
-                reserved: Some(*reserved),
-                delta: Some(*delta),
-                ..Values::default()
-            };
-            (Code::BelowReserved, detail.into(), values)
-        }
+        } => below_reserved(*on_hand, *reserved, *delta),
         Refusal::AlreadyOpened { sku, location } => {
             let detail = format!(
                 "{sku} has been moved at {location} before; correct it with a count or adjust"
@@ -77,7 +55,8 @@ pub(super) fn explain(refusal: &Refusal) -> Explained<'_> {
         Refusal::DriftConflict { id, state } => {
             let detail = match state {
                 DriftState::Open => {
-                    "what it was about has changed since; reconcile again, or dismiss it"
+                    "it proposes nothing, or what it was about has changed since; reconcile again, \
+                     or put it right and dismiss it"
                 }
                 DriftState::Corrected { .. } => "it was corrected before",
                 DriftState::Dismissed { .. } => "it was dismissed before",
@@ -86,6 +65,31 @@ pub(super) fn explain(refusal: &Refusal) -> Explained<'_> {
         }
         other => unreachable!("{other:?} is not about stock facts"),
     }
+}
+
+fn would_go_negative(name: &'static str, value: i64, delta: i64) -> Explained<'static> {
+    let detail = format!("{name} is {value}, so {delta} would leave less than nothing");
+    let values = Values {
+        counter: Some(name),
+        value: Some(value),
+        delta: Some(delta),
+        ..Values::default()
+    };
+    (Code::WouldGoNegative, detail.into(), values)
+}
+
+fn below_reserved(on_hand: i64, reserved: i64, delta: i64) -> Explained<'static> {
+    let detail = format!(
+        "{reserved} of {on_hand} are reserved, so {delta} would leave less than is held; wait, or \
+         send force: true"
+    );
+    let values = Values {
+        on_hand: Some(on_hand),
+        reserved: Some(reserved),
+        delta: Some(delta),
+        ..Values::default()
+    };
+    (Code::BelowReserved, detail.into(), values)
 }
 
 fn quarantined(stream: &StreamKey, quarantine: Quarantine) -> Explained<'_> {

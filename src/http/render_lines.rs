@@ -10,6 +10,22 @@ use holdfast_core::{LineAt, Location, OverLimit, Refusal, ShortLine, Sku, Timest
 
 pub(super) type ExplainedLines<'a> = (Code, String, Vec<RefusedLine<'a>>);
 
+/// What a refusal of lines is called, and how its detail goes on behind how many there are.
+type Next = (Code, &'static str);
+
+const SHORTFALL: Next = (
+    Code::Shortfall,
+    "can be confirmed, since stock is missing; confirm less, or retry when it has come",
+);
+const OVER_CONFIRM: Next = (Code::OverConfirm, "are held and not sold; confirm less");
+const OVER_RELEASE: Next = (Code::OverRelease, "are open; release less");
+const OVER_CANCEL: Next = (Code::OverCancel, "are sold and not cancelled; cancel less");
+const ALREADY_SHIPPED: Next = (
+    Code::AlreadyShipped,
+    "have not left yet; cancel those, and book the rest as returned once back",
+);
+const OVER_MOVE: Next = (Code::OverMove, "are held there and not sold; move less");
+
 pub(super) fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> ExplainedLines<'a> {
     match refusal {
         Refusal::UnknownSku(skus) => {
@@ -31,31 +47,12 @@ pub(super) fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explai
         }
         Refusal::CustomerLimit(lines) => customer_limit(lines, made),
         Refusal::InsufficientStock(lines) => insufficient_stock(lines, made),
-        Refusal::Shortfall(lines) => {
-            let next = "can be confirmed, since stock is missing; confirm less, or retry when it \
-                        has come";
-            at_places(Code::Shortfall, lines, made, next, confirmable)
-        }
-        Refusal::OverConfirm(lines) => {
-            let next = "are held and not sold; confirm less";
-            at_places(Code::OverConfirm, lines, made, next, confirmable)
-        }
-        Refusal::OverRelease(lines) => {
-            let next = "are open; release less";
-            at_places(Code::OverRelease, lines, made, next, releasable)
-        }
-        Refusal::OverCancel(lines) => {
-            let next = "are sold and not cancelled; cancel less";
-            at_places(Code::OverCancel, lines, made, next, can_be)
-        }
-        Refusal::AlreadyShipped(lines) => {
-            let next = "have not left yet; cancel those, and book the rest as returned once back";
-            at_places(Code::AlreadyShipped, lines, made, next, can_be)
-        }
-        Refusal::OverMove(lines) => {
-            let next = "are held there and not sold; move less";
-            at_places(Code::OverMove, lines, made, next, can_be)
-        }
+        Refusal::Shortfall(lines) => at_places(SHORTFALL, lines, made, confirmable),
+        Refusal::OverConfirm(lines) => at_places(OVER_CONFIRM, lines, made, confirmable),
+        Refusal::OverRelease(lines) => at_places(OVER_RELEASE, lines, made, releasable),
+        Refusal::OverCancel(lines) => at_places(OVER_CANCEL, lines, made, can_be),
+        Refusal::AlreadyShipped(lines) => at_places(ALREADY_SHIPPED, lines, made, can_be),
+        Refusal::OverMove(lines) => at_places(OVER_MOVE, lines, made, can_be),
         Refusal::LocationClosed(places) => location_closed(places, made),
         Refusal::TtlLimit { .. }
         | Refusal::ReplaceMismatch(_)
@@ -224,10 +221,9 @@ fn can_be(line: &mut RefusedLine<'_>, possible: u64) {
 
 /// Lines of which fewer units are possible than were asked for; `put` says under which name.
 fn at_places<'a>(
-    code: Code,
+    (code, next): Next,
     lines: &'a [LineAt],
     made: &Made<'_>,
-    next: &str,
     put: fn(&mut RefusedLine<'_>, u64),
 ) -> ExplainedLines<'a> {
     let line = |at: &'a LineAt| {
