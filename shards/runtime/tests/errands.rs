@@ -5,11 +5,11 @@ mod common;
 
 use common::*;
 use holdfast_core::{
-    Answer, At, Command, Count, Counter, DecideDrift, DriftKind, DriftRecord, DriftState, FromHome,
-    Late, Location, Measure, Millis, MovementKind, MovementOutcome, OpenDrift, Proposal, Refusal,
-    ReservationId, Sale, SaleLines, Sku, Status, Then, Units, Verdict,
+    Answer, At, Command, Correct, Count, Counter, DecideDrift, DriftKind, DriftRecord, DriftState,
+    FromHome, KeyTag, Late, Location, Measure, Millis, MovementKind, MovementOutcome, OpenDrift,
+    Proposal, Refusal, ReservationId, Sale, SaleLines, Sku, Status, Then, Units, Verdict,
 };
-use holdfast_runtime::{Clock, Fate, NoPast, Router, ShardState, Unavailable};
+use holdfast_runtime::{Clock, Fate, NoPast, Operation, Router, ShardState, Unavailable};
 use tempfile::TempDir;
 
 fn ship(sku: &Sku, units: u32, id: ReservationId) -> Command {
@@ -368,6 +368,65 @@ async fn a_drift_about_a_reservation_of_another_shard_is_corrected_at_its_home()
     assert_eq!(corrected_by(told[0].clone()), held);
     let gone = view(router.reservation(held, soon()).await);
     assert_eq!(gone.status, Status::Released);
+    runtime.halt().await;
+}
+
+/// The key under which a drift's correction is recorded at another shard.
+fn key_of(drift: ReservationId) -> KeyTag {
+    let named = [&b"drift correction"[..], &drift.as_u128().to_le_bytes()].concat();
+    let hash = xxhash_rust::xxh3::xxh3_128(&named);
+    let hash = [(hash >> 64) as u64, hash as u64];
+    KeyTag {
+        hash,
+        content: hash[1],
+    }
+}
+
+#[tokio::test]
+async fn a_correction_whose_drift_heard_of_it_only_after_a_crash_is_done_once() {
+    let dir = TempDir::new().expect("a directory");
+    let (settings, runtime, [a, b, _]) = three(&dir).await;
+    let router = runtime.router();
+    let id = sold(&router, &[(&a, 1), (&b, 6)]).await;
+    let cancel = (DriftKind::CancelledConfirmed, Proposal::Cancel(2));
+    let wanted = drift(&router, &b, cancel, id).await;
+    let state = async |router: &Router| match router.drift(wanted).await {
+        Ok(Answer::Drift { view, .. }) => view.drift,
+        other => panic!("expected the drift, was told {other:?}"),
+    };
+    let cancelled = async |router: &Router| {
+        let told = view(router.reservation(id, soon()).await);
+        told.lines[1].cancelled
+    };
+    // Home has recorded it; before the drift's own shard is told, the server dies.
+    let Command::DecideDrift(decide) = approve(&b, wanted) else {
+        unreachable!("it is a decision")
+    };
+    let command = state(&router).await.correction(&decide);
+    let operation = Operation {
+        key: Some(key_of(wanted)),
+        command: Command::Correct(Box::new(Correct {
+            drift: wanted,
+            command: command.expect("it can be cancelled"),
+        })),
+    };
+    view(router.execute(operation, soon()).await);
+    assert_eq!(cancelled(&router).await, 2);
+    for shard in [0, 1] {
+        router.crash(shard);
+    }
+    runtime.halt().await;
+    let runtime = start(&settings).await;
+    let router = runtime.router();
+    assert_eq!(state(&router).await.state, DriftState::Open);
+    // Whoever approves it again ends it, and nothing is taken back twice.
+    assert_eq!(corrected_by(run(&router, approve(&b, wanted)).await), id);
+    assert_eq!(cancelled(&router).await, 2);
+    eventually("the part has heard of it", || {
+        let stock = router.sku(&b).expect("it is there");
+        stock.total(Counter::OnHand) == 10 - 6 + 2 && stock.total(Counter::Sold) == 4
+    })
+    .await;
     runtime.halt().await;
 }
 
