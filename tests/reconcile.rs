@@ -4,6 +4,7 @@
 #[path = "reconcile_world/mod.rs"]
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast::config::Config;
@@ -327,4 +328,83 @@ async fn of_orders_that_come_at_once_one_is_taken_and_its_end_makes_way() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// The folders of reconciliations that are left, by name.
+fn folders(world: &World) -> BTreeSet<String> {
+    let root = world.config.data.dir.join("reconciliations");
+    let entries = std::fs::read_dir(root).expect("it is there");
+    let names = entries.map(|entry| entry.expect("it is there").file_name());
+    let names = names.map(|name| name.into_string().expect("UTF-8"));
+    names.filter(|name| name != "agreed").collect()
+}
+
+/// Started again after so long, once the sweep of the start has left so many folders.
+async fn after_days(world: World, days: u64, left: usize) -> World {
+    world.hands.advance(Millis::new(days * 86_400_000));
+    let world = world.again().await;
+    for _ in 0..200 {
+        if folders(&world).len() == left {
+            // Nor does it take more.
+            sleep(Duration::from_millis(100)).await;
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(folders(&world).len(), left, "{:?}", folders(&world));
+    world
+}
+
+#[tokio::test]
+async fn a_reconciliation_is_removed_in_time_but_not_while_its_drifts_wait() {
+    let world = World::with(|config| {
+        config.reconcile.retention_ms = holdfast::config::Millis(10 * 86_400_000);
+    })
+    .await;
+    for name in ["A", "B"] {
+        world.stocks(name, "main", 10).await;
+    }
+    let agrees = world
+        .compares(Source::Warehouse, None, "sku,counted\nA,10\n")
+        .await;
+    assert_eq!(agrees.drifts.opened, 0, "{agrees:?}");
+    let (moment, file) = (
+        Some(AsOf::Time(world.router().now())),
+        "sku,counted\nA,9\nB,8\n",
+    );
+    let differs = world.compares(Source::Warehouse, moment, file).await;
+    assert_eq!(differs.drifts.waiting, 2, "{differs:?}");
+    let all = folders(&world);
+    let [gone, evidence] = [0, 1].map(|at| all.iter().nth(at).expect("two").clone());
+    // What a crash left of one that was being made or removed.
+    let root = world.config.data.dir.join("reconciliations");
+    std::fs::create_dir(root.join("0000000003e80000")).expect("ours");
+    std::fs::create_dir(root.join("notes")).expect("ours");
+
+    let world = after_days(world, 9, 3).await;
+    assert!(world.desk().report(&gone).is_ok(), "it is not old enough");
+    let world = after_days(world, 2, 2).await;
+    assert!(
+        matches!(world.desk().report(&gone), Err(Rejected::Unknown)),
+        "ten days have passed"
+    );
+    let (_, report) = world.desk().report(&evidence).expect("its drifts wait");
+    assert_eq!(report, differs);
+
+    let [a, b] = &differs.found[..] else {
+        panic!("{differs:?}")
+    };
+    world.decides(&a.drift, &a.sku, Verdict::Approve).await;
+    let world = after_days(world, 1, 2).await;
+    assert!(world.desk().report(&evidence).is_ok(), "one waits still");
+    world.decides(&b.drift, &b.sku, Verdict::Dismiss).await;
+    let world = after_days(world, 1, 1).await;
+    assert_eq!(folders(&world), lines(&["notes"]), "what is not ours stays");
+    // The drifts are the ledger's: the same file finds them.
+    let again = world.compares(Source::Warehouse, moment, file).await;
+    assert_eq!(
+        (again.drifts.known, again.drifts.opened),
+        (2, 0),
+        "{again:?}"
+    );
 }

@@ -296,6 +296,8 @@ section! {
         approve_units_max: u64 = 0, from 0 to 1_000_000_000;
         /// … and of at most this share of what the ledger expects, in percent.
         approve_share_max: u64 = 10, from 0 to 100;
+        /// Reconciliations are kept so long after they arrived, and while drifts of theirs wait.
+        retention_ms: Millis = Millis(30 * DAY), from 3_600_000 to 315_360_000_000;
         /// A folder whose files are taken.
         folder: Option<PathBuf> = None;
         /// How often it is looked at.

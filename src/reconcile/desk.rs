@@ -216,6 +216,15 @@ impl Desk {
         Ok((folder.order()?, folder.report()?))
     }
 
+    /// What arrived before a time and has ended, or was never complete.
+    pub(super) fn ended_before(&self, until: u64) -> io::Result<Vec<Folder>> {
+        let mut jobs = self.jobs();
+        jobs.retain(|_, job| !job.is_abandoned());
+        let mut old = Folder::older_than(&self.0.root, until)?;
+        old.retain(|folder| folder.id().is_none_or(|id| !jobs.contains_key(id)));
+        Ok(old)
+    }
+
     /// Ends what runs; it goes on at the next start.
     pub fn stop(&self) {
         for job in self.jobs().values() {

@@ -19,14 +19,16 @@ use tracing::{info, warn};
 
 use super::desk::{Desk, Rejected};
 use super::job::{AsOf, Source, Wanted};
+use super::retention::keep_house;
 use super::run::Limits;
 use crate::config::Config;
 use holdfast_runtime::Router;
 
-/// Reconciliations of a server: the desk, and the folder that is looked at.
+/// Reconciliations of a server: the desk, the folder that is looked at, and who clears up.
 pub struct Reconciler {
     desk: Desk,
     watch: Option<JoinHandle<()>>,
+    house: JoinHandle<()>,
 }
 
 /// How a file looked the last time.
@@ -56,7 +58,9 @@ impl Reconciler {
             let every = own.interval_ms.duration();
             tokio::spawn(async move { watch(&desk, &router, &folder, every).await })
         });
-        Ok(Self { desk, watch })
+        let kept = Millis::new(own.retention_ms.0);
+        let house = tokio::spawn(keep_house(desk.clone(), router.clone(), kept));
+        Ok(Self { desk, watch, house })
     }
 
     /// Where they are handed in.
@@ -69,6 +73,7 @@ impl Reconciler {
         if let Some(watch) = &self.watch {
             watch.abort();
         }
+        self.house.abort();
         self.desk.stop();
     }
 }

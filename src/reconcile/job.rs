@@ -112,16 +112,53 @@ impl Folder {
         let entries = fs::read_dir(root)?;
         let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
         let mut paths = paths?;
-        paths.retain(|path| path.join(ORDER).exists());
         paths.sort_unstable();
-        Ok(paths.into_iter().map(Self).collect())
+        let folders = paths.into_iter().map(Self);
+        Ok(folders.filter(Self::has_order).collect())
+    }
+
+    /// The folders of what arrived before a time, by their names, those included of which only
+    /// a part is left.
+    pub(super) fn older_than(root: &Path, until: u64) -> io::Result<Vec<Self>> {
+        if !root.exists() {
+            return Ok(Vec::new());
+        }
+        let mut old = Vec::new();
+        for entry in fs::read_dir(root)? {
+            let path = entry?.path();
+            let arrived = path.file_name().and_then(|name| arrival_of(name.to_str()?));
+            if arrived.is_some_and(|arrived| arrived < until) {
+                old.push(path);
+            }
+        }
+        old.sort_unstable();
+        Ok(old.into_iter().map(Self).collect())
+    }
+
+    /// Its name.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.0.file_name()?.to_str()
+    }
+
+    /// Whether it is one: its order comes last when it is made, and goes first.
+    pub(super) fn has_order(&self) -> bool {
+        self.0.join(ORDER).exists()
+    }
+
+    /// Removes it. What is left of it after a crash is none, and is removed the next time.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        if self.has_order() {
+            fs::remove_file(self.0.join(ORDER))?;
+            File::open(&self.0)?.sync_all()?;
+        }
+        fs::remove_dir_all(&self.0)
     }
 
     /// A new folder for what was asked; its id is free for ever. Fills in the id.
     pub(super) fn create(root: &Path, order: &mut Order, at: Timestamp) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         for number in 0_u32.. {
-            let id = format!("{:012x}{number:04x}", at.ms());
+            let id = format!("{:0ARRIVAL$x}{number:04x}", at.ms());
             let path = root.join(&id);
             match fs::create_dir(&path) {
                 Ok(()) => {
@@ -188,6 +225,15 @@ impl Folder {
         };
         Ok(Paper { by, document })
     }
+}
+
+/// Digits of an id that tell when it arrived.
+const ARRIVAL: usize = 12;
+
+fn arrival_of(id: &str) -> Option<u64> {
+    let (arrival, number) = id.split_at_checked(ARRIVAL)?;
+    u16::from_str_radix(number, 16).ok()?;
+    u64::from_str_radix(arrival, 16).ok()
 }
 
 const ORDER: &str = "order.json";

@@ -15,6 +15,7 @@ mod judge;
 mod orders;
 mod reader;
 mod report;
+mod retention;
 mod row;
 mod run;
 mod run_orders;
