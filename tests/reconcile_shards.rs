@@ -7,6 +7,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use holdfast::config::{Config, OrAuto};
 use holdfast::reconcile::{AsOf, Difference, Report, Source, State};
@@ -344,4 +345,41 @@ async fn a_comparison_stopped_midway_over_shards_goes_on_and_ends_the_same() {
         (0, 100),
         "{again:?}"
     );
+}
+
+#[tokio::test]
+async fn what_statements_lack_is_read_once_for_many_rows() {
+    let world = World::with(|config| {
+        three(config);
+        config.statement.events_per_second = 1;
+    })
+    .await;
+    let names = names(&world, 60);
+    world.stocks_all(&names, 10).await;
+    let moment = world.router().now();
+    world.hands.advance(Millis::from_secs(1));
+    let mut file = "sku,counted\n".to_owned();
+    for (at, name) in names.iter().enumerate() {
+        let units = Units::new(5).expect("some");
+        let later = MovementKind::Receive(units);
+        world.moves(name, "main", later).await;
+        writeln!(file, "{name},{}", if at % 3 == 0 { 9 } else { 10 }).expect("text");
+    }
+    let events: u64 = world.router().shards().iter().map(|shard| shard.seq).sum();
+    let report = world
+        .compares(Source::Warehouse, Some(AsOf::Time(moment)), &file)
+        .await;
+    assert_eq!(report.state, State::Done, "{report:?}");
+    assert_eq!((report.rows.compared, report.drifts.opened), (60, 20));
+    assert!(
+        told(&report)
+            .iter()
+            .all(|line| line.ends_with(" 10→9 adjust -1"))
+    );
+    let stats = world.router().stats();
+    let read = stats
+        .iter()
+        .map(|stats| stats.lag_read.load(Ordering::Relaxed));
+    let read: u64 = read.sum();
+    assert!(0 < read && read <= events, "{read} of {events} events read");
 }

@@ -63,8 +63,8 @@ pub(super) enum Ended {
 const BATCH: usize = 256;
 
 /// The pause before something is tried again, and how often it is.
-const PAUSE: Duration = Duration::from_millis(200);
-const TRIES: u32 = 1_500;
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const TRIES: u32 = 1_500;
 
 impl Run {
     pub(super) fn report(&self) -> MutexGuard<'_, Report> {
@@ -227,9 +227,19 @@ impl Pace {
 
     /// Waits until `rows` more may have been done.
     pub(super) async fn took(&mut self, rows: u64) {
+        let due = self.due(rows);
         self.done += rows;
-        let due = Duration::from_millis(self.done.saturating_mul(1_000) / self.per_s);
-        tokio::time::sleep_until(self.began + due).await;
+        tokio::time::sleep_until(due).await;
+    }
+
+    /// When it goes on after `rows` more: now at the earliest.
+    pub(super) fn next_after(&self, rows: u64) -> Instant {
+        self.due(rows).max(Instant::now())
+    }
+
+    fn due(&self, rows: u64) -> Instant {
+        let done = self.done + rows;
+        self.began + Duration::from_millis(done.saturating_mul(1_000) / self.per_s)
     }
 }
 

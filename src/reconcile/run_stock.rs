@@ -2,15 +2,17 @@
 //!
 //! The file is read twice: once to see that it is whole and which rows contradict each other, then
 //! to compare. The stock board answers for SKUs that have not changed since the moment the file
-//! tells of, and agree; all others are read from their statements.
+//! tells of, and agree; all others are read from their statements, many together, since what these
+//! have not taken yet is read anew each time.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use holdfast_core::{Location, SkuView, Timestamp};
-use holdfast_runtime::{At, NoPast, Router};
-use tokio::time::sleep;
+use holdfast_core::{DriftKind, Location, SkuView, Timestamp};
+use holdfast_runtime::{At, NoPast, Router, Taken, Unavailable};
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::agreed::{Known, Place, place_of};
@@ -18,14 +20,17 @@ use super::finding::Finding;
 use super::job::place_hash;
 use super::reader::{Fault, Rows, Unusable};
 use super::row::{Raw, StockRow};
-use super::run::{Ended, Limits, Pace, Run, blocking};
+use super::run::{Ended, Limits, PAUSE, Pace, Run, TRIES, blocking};
 use super::stock::{Then, compare, expected};
 
 /// Rows compared at a time.
 const CHUNK: usize = 4_096;
 
-/// Readers of the past at once.
-const READERS: usize = 2;
+/// Rows are compared with the past when so many are waiting for it …
+const TOGETHER: usize = 4_096;
+
+/// … or the first of them would wait longer than this.
+const AT_THE_LATEST: Duration = Duration::from_secs(1);
 
 /// What the first reading has found.
 #[derive(Default)]
@@ -45,8 +50,11 @@ struct Chunk {
     /// Places that agree, and up to which sequence.
     right: Vec<(Place, u64)>,
     faults: Vec<Fault>,
-    /// To be compared with the past, and what the board says.
-    others: Vec<(StockRow, SkuView)>,
+    /// To be compared with the past.
+    others: Vec<StockRow>,
+    /// Rows that were compared with the board for want of a past, and what they differ by.
+    settled: u64,
+    findings: Vec<Finding>,
     is_last: bool,
 }
 
@@ -63,26 +71,34 @@ impl Run {
                 .into_iter()
                 .for_each(|fault| report.fault(fault));
         }
-        let has_past = self.await_statements().await?;
+        let has_past = self.has_past()?;
         let mut rows = Rows::<R>::open(&self.folder.input())?;
         let mut left_out = screened.left_out;
         let mut pace = Pace::of(&self.limits);
         let agreed = Arc::clone(&self.agreed);
         let known = Arc::new(blocking(move || agreed.read()).await?);
-        let mut right = Vec::new();
+        let kind = self.order.source.kind();
+        let (mut right, mut others, mut since) = (Vec::new(), Vec::new(), Instant::now());
         loop {
             let (router, then) = (self.router.clone(), self.moment());
             let read = move || {
-                let chunk = next_chunk(&mut rows, &left_out, &router, then);
+                let by_board = (!has_past).then_some(kind);
+                let chunk = next_chunk(&mut rows, &left_out, (&router, then), by_board);
                 (rows, left_out, chunk)
             };
             let (own_rows, own_left_out, chunk) = blocking(read).await?;
             (rows, left_out) = (own_rows, own_left_out);
             let chunk = chunk?;
-            let compared = chunk.agreed + chunk.others.len() as u64;
+            let (mut compared, mut findings) = (chunk.agreed + chunk.settled, chunk.findings);
             right.extend(chunk.right);
-            let past = has_past.then(|| Arc::clone(&known));
-            let findings = self.compare(chunk.others, past, &mut right).await?;
+            others.extend(chunk.others);
+            let next = pace.next_after(chunk.rows);
+            if chunk.is_last || TOGETHER <= others.len() || AT_THE_LATEST <= next - since {
+                compared += others.len() as u64;
+                let others = std::mem::take(&mut others);
+                findings.extend(self.compare(others, &known, &mut right).await?);
+                since = Instant::now();
+            }
             {
                 let mut report = self.report();
                 report.rows.compared += compared;
@@ -115,8 +131,8 @@ impl Run {
         }
     }
 
-    /// Waits until statements tell of the moment of arrival; false where there are none.
-    async fn await_statements(&self) -> Result<bool, Ended> {
+    /// Whether there are statements, which a file that names a moment can't do without.
+    fn has_past(&self) -> Result<bool, Ended> {
         let shards = self.router.shards();
         let has_none = |shard: &holdfast_runtime::ShardStatus| {
             self.router.statement_lag(shard.index).is_none()
@@ -128,88 +144,86 @@ impl Run {
             }
             return Ok(false);
         }
-        let seen = || async {
-            let shards = self.router.shards();
-            let seen = shards.iter().map(|shard| {
-                let lag = self.router.statement_lag(shard.index).unwrap_or(u64::MAX);
-                (shard.index, shard.seq.saturating_sub(lag))
-            });
-            Ok(seen.collect())
-        };
-        self.caught_up(seen).await?;
         Ok(true)
     }
 
     /// What rows that the board does not answer for differ by; those that agree are `right`.
-    /// Without a past, the board is all there is to compare with.
     async fn compare(
         &self,
-        rows: Vec<(StockRow, SkuView)>,
-        known: Option<Arc<Known>>,
+        rows: Vec<StockRow>,
+        known: &Known,
         right: &mut Vec<(Place, u64)>,
     ) -> Result<Vec<Finding>, Ended> {
         let kind = self.order.source.kind();
-        let Some(known) = known else {
-            let now = rows.iter().filter_map(|(row, view)| {
-                let counters = counters_at(view, &row.location)
-                    .cloned()
-                    .unwrap_or_default();
-                let (since, seq) = (0, view.seq);
-                compare(
-                    row,
-                    kind,
-                    &Then {
-                        since,
-                        seq,
-                        counters,
-                    },
-                )
-            });
-            return Ok(now.collect());
-        };
-        let share = rows.len().div_ceil(READERS).max(1);
-        let mut rows = rows.into_iter().map(|(row, _)| row);
-        let mut readers = Vec::new();
-        for _ in 0..READERS {
-            let (router, then) = (self.router.clone(), self.moment());
-            let (own, known) = (rows.by_ref().take(share), Arc::clone(&known));
-            let own: Vec<StockRow> = own.collect();
-            readers.push(tokio::spawn(async move {
-                let mut pasts = Vec::with_capacity(own.len());
-                for row in own {
-                    let place = place_of(&row);
-                    let mut past = past(&router, &row, then).await;
-                    if let Ok(then) = &mut past {
-                        then.since = known.before(place, then.seq).unwrap_or(0);
-                    }
-                    pasts.push((row, place, past));
-                }
-                pasts
-            }));
-        }
+        let pasts = self.pasts(&rows).await?;
         let mut findings = Vec::new();
-        for reader in readers {
-            let pasts = reader
-                .await
-                .map_err(|error| Ended::Failed(error.to_string()))?;
-            for (row, place, past) in pasts {
-                match past {
-                    Ok(then) => match compare(&row, kind, &then) {
+        for (row, past) in rows.iter().zip(pasts) {
+            let place = place_of(row);
+            match past {
+                Ok(mut then) => {
+                    then.since = known.before(place, then.seq).unwrap_or(0);
+                    match compare(row, kind, &then) {
                         Some(finding) => findings.push(finding),
                         None => right.push((place, then.seq)),
-                    },
-                    Err(NoPast::Unavailable(holdfast_runtime::Unavailable::Draining)) => {
-                        return Err(Ended::Stopped);
                     }
-                    Err(why) => self.report().fault(Fault {
-                        line: row.line,
-                        reason: why.to_string(),
-                    }),
                 }
+                Err(why) => self.report().fault(Fault {
+                    line: row.line,
+                    reason: why.to_string(),
+                }),
             }
         }
         Ok(findings)
     }
+
+    /// The counters that rows tell of; asked again while a shard can't answer, or its statements
+    /// lack so much that they must catch up first.
+    async fn pasts(&self, rows: &[StockRow]) -> Result<Vec<Result<Then, NoPast>>, Ended> {
+        let moment = self.moment();
+        let mut pasts: Vec<Result<Then, NoPast>> = Vec::new();
+        pasts.resize(rows.len(), Err(NoPast::Behind));
+        for _ in 0..TRIES {
+            let open: Vec<usize> = (0..rows.len())
+                .filter(|place| is_for_later(&pasts[*place]))
+                .collect();
+            if open.is_empty() {
+                return Ok(pasts);
+            }
+            let taken = open.iter().map(|place| &rows[*place]).map(|row| Taken {
+                sku: row.sku.clone(),
+                location: row.location.clone(),
+                at: moment.of(row, &self.router),
+            });
+            let told = self.router.counts_then(taken.collect()).await;
+            let mut is_missing = false;
+            for (place, told) in open.into_iter().zip(told) {
+                pasts[place] = told.map(|then| Then {
+                    since: 0,
+                    seq: then.seq,
+                    counters: then.counters,
+                });
+                is_missing |= is_for_later(&pasts[place]);
+            }
+            let is_draining =
+                |past| matches!(past, &Err(NoPast::Unavailable(Unavailable::Draining)));
+            if pasts.iter().any(is_draining) {
+                return Err(Ended::Stopped);
+            }
+            if is_missing {
+                sleep(PAUSE).await;
+            }
+        }
+        if pasts.contains(&Err(NoPast::Behind)) {
+            let late = "what happened lately is not in the statements yet; try again later";
+            return Err(Ended::Failed(late.to_owned()));
+        }
+        Ok(pasts)
+    }
+}
+
+/// Whether the same question may be answered a little later.
+fn is_for_later(past: &Result<Then, NoPast>) -> bool {
+    matches!(past, Err(NoPast::Unavailable(_) | NoPast::Behind))
 }
 
 /// The moment a file tells of.
@@ -227,27 +241,6 @@ impl Moment {
             (Some(at), _) => At::Time(at),
             (None, Some((own, seq))) if own == shard => At::Sequence(seq),
             (None, _) => At::Time(self.at),
-        }
-    }
-}
-
-/// The counters that a row tells of; asked again while a shard can't answer.
-async fn past(router: &Router, row: &StockRow, then: Moment) -> Result<Then, NoPast> {
-    let at = then.of(row, router);
-    let mut tries = 0;
-    loop {
-        match router.count_then(&row.sku, &row.location, at).await {
-            Err(NoPast::Unavailable(_)) if tries < 300 => {
-                tries += 1;
-                sleep(std::time::Duration::from_millis(100)).await;
-            }
-            other => {
-                return other.map(|then| Then {
-                    since: 0,
-                    seq: then.seq,
-                    counters: then.counters,
-                });
-            }
         }
     }
 }
@@ -314,11 +307,13 @@ fn screen<R: Raw<Row = StockRow>>(
     }
 }
 
+/// Compares rows with the board, as far as it answers for the moment of which they tell; with
+/// `by_board`, which is the kind of what differs, it answers for all: there is no past.
 fn next_chunk<R: Raw<Row = StockRow>>(
     rows: &mut Rows<R>,
     left_out: &HashSet<u64>,
-    router: &Router,
-    then: Moment,
+    (router, then): (&Router, Moment),
+    by_board: Option<DriftKind>,
 ) -> Result<Chunk, Unusable> {
     let mut chunk = Chunk::default();
     let mut last: Option<SkuView> = None;
@@ -361,8 +356,16 @@ fn next_chunk<R: Raw<Row = StockRow>>(
         if is_unchanged && expected(&row, counters) == row.units as i64 {
             chunk.agreed += 1;
             chunk.right.push((place_of(&row), view.seq));
+        } else if let Some(kind) = by_board {
+            let now = Then {
+                since: 0,
+                seq: view.seq,
+                counters: counters.clone(),
+            };
+            chunk.settled += 1;
+            chunk.findings.extend(compare(&row, kind, &now));
         } else {
-            chunk.others.push((row, view.clone()));
+            chunk.others.push(row);
         }
     }
     Ok(chunk)

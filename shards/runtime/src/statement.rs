@@ -16,6 +16,7 @@ mod then;
 
 pub use self::details::{Details, event_name};
 use self::index::Index;
+pub use self::then::Taken;
 use crate::projection::{Desks, Effort};
 use crate::unavailable::Unavailable;
 pub use holdfast_core::At;
@@ -34,7 +35,7 @@ pub struct StatementSettings {
     /// Memory for cached pages, in bytes, per shard.
     pub cache_bytes: usize,
     /// Events that may lie between the projection and the end of the journal while counts are
-    /// compared with the past: these are read one by one, for each of them.
+    /// compared with the past: these are read once for all counts that are compared together.
     pub lag_max: u64,
 }
 

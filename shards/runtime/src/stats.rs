@@ -85,6 +85,8 @@ pub struct ShardStats {
     pub violations: AtomicU64,
     /// Sequence of its last commit.
     pub committed: AtomicU64,
+    /// Events read for counts of the past because statements had not taken them yet.
+    pub lag_read: AtomicU64,
     /// SKU and location pairs with lapsed holds at the last look: a lower bound of what is due.
     pub backlog: AtomicUsize,
     /// Commands waiting in the shard behind the one at its head.
@@ -114,6 +116,7 @@ impl ShardStats {
             restarts: AtomicU64::new(0),
             violations: AtomicU64::new(0),
             committed: AtomicU64::new(0),
+            lag_read: AtomicU64::new(0),
             backlog: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             undecided: AtomicUsize::new(0),

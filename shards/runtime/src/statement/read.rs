@@ -107,16 +107,21 @@ impl Router {
         &self,
         sku: &Sku,
     ) -> Result<(ShardIndex, Arc<Open<Index>>), NoPast> {
-        let statement = self.0.statement.as_ref().ok_or(NoPast::Disabled)?;
         let shard = self.0.placement.shard_of_sku(sku);
-        if self.sku(sku).is_none() {
+        if self.0.statement.is_some() && self.sku(sku).is_none() {
             self.refuse_if_closed(self.link(shard))?;
             return Err(NoPast::UnknownSku);
         }
+        Ok((shard, self.history(shard).await?))
+    }
+
+    /// The history of a shard.
+    pub(super) async fn history(&self, shard: ShardIndex) -> Result<Arc<Open<Index>>, NoPast> {
+        let statement = self.0.statement.as_ref().ok_or(NoPast::Disabled)?;
         // A shard serves a little before its statements are open.
         for _ in 0..OPENING_LOOKS {
             if let Some(open) = statement.of(shard) {
-                return Ok((shard, open));
+                return Ok(open);
             }
             tokio::time::sleep(OPENING_PAUSE).await;
         }
@@ -130,19 +135,22 @@ pub(super) async fn off_the_loop<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failed> + Send + 'static,
 ) -> Result<T, NoPast> {
     let done = tokio::task::spawn_blocking(work).await;
-    let failed = match done {
-        Ok(Ok(done)) => return Ok(done),
-        Ok(Err(failed)) => failed,
-        Err(_) => return Err(Unavailable::Recovering { shard }.into()),
-    };
+    match done {
+        Ok(done) => done.map_err(|failed| no_past(shard, failed)),
+        Err(_) => Err(Unavailable::Recovering { shard }.into()),
+    }
+}
+
+/// What a caller hears.
+pub(super) fn no_past(shard: ShardIndex, failed: Failed) -> NoPast {
     match failed {
-        Failed::No(no) => Err(no),
-        Failed::Index(Missing::Trimmed(seq)) => Err(NoPast::Trimmed { oldest: seq + 1 }),
-        Failed::Ledger(LedgerError::Trimmed { oldest, .. }) => Err(NoPast::Trimmed { oldest }),
-        Failed::Ledger(LedgerError::Closed { .. }) => Err(Unavailable::Recovering { shard }.into()),
+        Failed::No(no) => no,
+        Failed::Index(Missing::Trimmed(seq)) => NoPast::Trimmed { oldest: seq + 1 },
+        Failed::Ledger(LedgerError::Trimmed { oldest, .. }) => NoPast::Trimmed { oldest },
+        Failed::Ledger(LedgerError::Closed { .. }) => Unavailable::Recovering { shard }.into(),
         broken @ (Failed::Index(_) | Failed::Ledger(_) | Failed::Codec(_)) => {
             error!(shard, error = %broken, "a statement can't be read");
-            Err(Unavailable::Recovering { shard }.into())
+            Unavailable::Recovering { shard }.into()
         }
     }
 }
@@ -256,7 +264,7 @@ fn past(open: &Open<Index>, sku: &Sku, at: At) -> Result<Past, Failed> {
             if is_later {
                 return ControlFlow::Break(());
             }
-            if change(&mut levels, sku, event).is_some() {
+            if change(&mut levels, sku, event) {
                 (seq, time) = (event.seq, event.at.ms());
             }
             ControlFlow::Continue(())
@@ -281,10 +289,12 @@ fn is_beyond(now: &Moment, at: At) -> bool {
     }
 }
 
-/// Changes counters as an event says; what they were before, where it touches the SKU.
-pub(super) fn change(levels: &mut Levels, sku: &Sku, event: &Event) -> Option<Levels> {
-    let (_, touch) = touches_of(event).into_iter().find(|(own, _)| *own == sku)?;
-    let before = levels.clone();
+/// Changes counters as an event says; whether it touches the SKU.
+fn change(levels: &mut Levels, sku: &Sku, event: &Event) -> bool {
+    let touched = touches_of(event).into_iter().find(|(own, _)| *own == sku);
+    let Some((_, touch)) = touched else {
+        return false;
+    };
     for (location, values) in touch.changes {
         let place = levels.iter().position(|(own, _)| *own == location);
         let place = place.unwrap_or_else(|| {
@@ -295,7 +305,7 @@ pub(super) fn change(levels: &mut Levels, sku: &Sku, event: &Event) -> Option<Le
             levels[place].1.set(counter, value);
         }
     }
-    Some(before)
+    true
 }
 
 /// The events after `seen`, as many as there are, until `visit` has enough.
@@ -324,7 +334,7 @@ pub(super) fn tail(
 }
 
 /// Ledger time of an event, where the journal still has it.
-fn time_of(reader: &Reader, seq: u64) -> Result<Option<u64>, Failed> {
+pub(super) fn time_of(reader: &Reader, seq: u64) -> Result<Option<u64>, Failed> {
     match events_of(reader, &[seq]) {
         Ok(events) => Ok(events.first().map(|event| event.at.ms())),
         Err(Failed::Ledger(LedgerError::Trimmed { .. })) => Ok(None),
