@@ -346,6 +346,7 @@ impl Stock {
             ],
             invariant_violations: stats.violations.load(Ordering::Relaxed),
             sequence: status.seq,
+            statement_lag_read: stats.lag_read.load(Ordering::Relaxed),
             statement_lag: self.router.statement_lag(status.index),
         }
     }

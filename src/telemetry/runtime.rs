@@ -67,6 +67,8 @@ pub struct ShardSample {
     pub invariant_violations: u64,
     /// The sequence of its last durable event.
     pub sequence: u64,
+    /// Events read for the past because statements had not taken them yet.
+    pub statement_lag_read: u64,
     /// Events that its statements have not taken yet; absent where none are built.
     pub statement_lag: Option<u64>,
 }
@@ -184,12 +186,18 @@ impl RuntimeSample {
 
     fn expose_numbers(&self, out: &mut Exposition) {
         type Number = fn(&ShardSample) -> u64;
-        let families: [(&str, Kind, &str, Number); 5] = [
+        let families: [(&str, Kind, &str, Number); 6] = [
             (
                 "holdfast_restarts_total",
                 Kind::Counter,
                 "Rebuilds of a shard.",
                 |s| s.restarts,
+            ),
+            (
+                "holdfast_statement_lag_read_total",
+                Kind::Counter,
+                "Events read for the past because statements had not taken them yet.",
+                |s| s.statement_lag_read,
             ),
             (
                 "holdfast_expiry_backlog",

@@ -9,11 +9,10 @@ use holdfast_core::{
 };
 use holdfast_ledger::{Archive, DataDir, codec};
 use holdfast_runtime::{
-    ArchiveSettings, At, Clock, Entry, NoPast, Router, Runtime, Settings, StatementPage, Taken,
+    ArchiveSettings, At, Clock, Entry, NoPast, Router, Runtime, Settings, StatementPage,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 type Levels = BTreeMap<Location, Counters>;
@@ -344,81 +343,6 @@ async fn a_moment_that_was_counted_knows_what_was_recorded_of_it_later() {
         let now = router.sku(&tee).expect("it was made");
         assert_eq!(then.stock_version, now.versions.stock);
     }
-    runtime.halt().await;
-}
-
-#[tokio::test]
-async fn counts_of_many_skus_read_what_their_statements_lack_once() {
-    let dir = TempDir::new().expect("a directory");
-    let mut settings = settings(&dir, 1);
-    settings.statement.events_per_s_max = 1;
-    let (clock, hands) = Clock::manual(timestamp(0));
-    settings.clock = Some(clock);
-    let runtime = start(&settings).await;
-    let router = runtime.router();
-    let busy = morning(&router, &hands).await;
-    let names: Vec<Sku> = (0..30).map(|n| sku(&format!("SKU-{n}"))).collect();
-    for name in &names {
-        stock(&router, name, 10).await;
-    }
-    let (moment, position) = (router.now(), router.shards()[0].seq);
-    hands.advance(Millis::from_secs(10));
-    for name in &names {
-        let mut late = receive_at(name, 5, "main");
-        late.note.occurred_at = Some(moment);
-        run(&router, moved(late)).await.expect("it is recorded");
-        run(&router, receive(name, 7)).await.expect("the same");
-    }
-    let taken = |sku: &Sku, at| Taken {
-        sku: sku.clone(),
-        location: Location::main(),
-        at,
-    };
-    let moments = [At::Time(moment), At::Sequence(position)];
-    let of_names = names
-        .iter()
-        .flat_map(|name| moments.map(|at| taken(name, at)));
-    let mut asked: Vec<Taken> = of_names.collect();
-    let counted = asked.len();
-    for seq in (1..position).step_by(23) {
-        asked.extend(busy.iter().map(|sku| taken(sku, At::Sequence(seq))));
-    }
-    asked.push(taken(&sku("NOBODY"), moments[0]));
-    asked.push(taken(&names[0], At::Time(timestamp(u64::MAX / 2))));
-    let read = || router.stats()[0].lag_read.load(Ordering::Relaxed);
-    let then = router.counts_then(asked.clone()).await;
-    let (lag, events) = (read(), router.shards()[0].seq);
-    assert!(0 < lag && lag <= events, "{lag} of {events} events read");
-    let (then, refused) = then.split_at(then.len() - 2);
-    assert_eq!(refused, [Err(NoPast::UnknownSku), Err(NoPast::Future)]);
-    for (place, (asked, then)) in asked.iter().zip(then).enumerate() {
-        let alone = router
-            .count_then(&asked.sku, &asked.location, asked.at)
-            .await;
-        assert_eq!(then, &alone, "{asked:?}");
-        let then = then.as_ref().expect("known");
-        if place < counted {
-            assert_eq!(
-                then.counters.get(Counter::OnHand),
-                15,
-                "10, and 5 told late"
-            );
-            continue;
-        }
-        let past = router.past(&asked.sku, asked.at).await.expect("known");
-        let here = past
-            .levels
-            .iter()
-            .find(|(place, _)| *place == asked.location);
-        let here = here
-            .map(|(_, counters)| counters.clone())
-            .unwrap_or_default();
-        assert_eq!(
-            (then.seq, then.at, &then.counters),
-            (past.seq, past.at, &here)
-        );
-    }
-    assert!(read() > 10 * lag, "each alone reads it again");
     runtime.halt().await;
 }
 

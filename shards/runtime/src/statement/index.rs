@@ -13,7 +13,7 @@ use holdfast_ledger::{Identity, ReadLimit, Record, codec};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -27,10 +27,15 @@ const BLOCKS: TableDefinition<&Key, &[u8]> = TableDefinition::new("blocks");
 /// The last sequence of which nothing but its outcome is known; 0 where all history is.
 const META_HORIZON: u64 = 2;
 
+/// A SKU with at most so many blocks is read whole.
+const FEW: usize = 2;
+
 /// SKUs of one transaction while it is built from chunks.
 const SKUS_MAX: usize = 2_000;
 
 type Key = [u8; KEY_BYTES];
+type Blocks = redb::Range<'static, &'static Key, &'static [u8]>;
+type Few = Vec<(u64, Vec<u8>)>;
 
 /// What one transaction brings, by SKU.
 type Touches = BTreeMap<u128, Vec<Touch>>;
@@ -205,10 +210,7 @@ impl Moment {
         let sku = hash(sku);
         let from = self.block_at(sku, after)?;
         let from = from.map_or(0, |(first, _)| first);
-        let range = self
-            .blocks
-            .range::<&Key>(&key(sku, from)..=&key(sku, u64::MAX));
-        for row in range.map_err(redb::Error::from)? {
+        for row in self.blocks_in(sku, from..=u64::MAX)? {
             let (found, bytes) = row.map_err(redb::Error::from)?;
             let mut reader =
                 BlockReader::open(seq_of(found.value()), bytes.value()).ok_or(Senseless)?;
@@ -228,11 +230,10 @@ impl Moment {
     /// before it.
     pub(super) fn levels_at(&self, sku: &Sku, at: At) -> Result<(u64, u64, Levels), Missing> {
         let number = hash(sku);
-        let block = match at {
+        let Some((first, bytes)) = (match at {
             At::Sequence(seq) => self.block_at(number, seq)?,
             At::Time(time) => self.block_by_time(number, time.ms())?,
-        };
-        let Some((first, bytes)) = block else {
+        }) else {
             return self.before_the_first(number, at);
         };
         let mut reader = BlockReader::open(first, &bytes).ok_or(Senseless)?;
@@ -252,6 +253,58 @@ impl Moment {
         Ok((seq, time, levels))
     }
 
+    /// The same, and the SKU's entries after that moment: `visit` sees the counters after each.
+    pub(super) fn levels_then(
+        &self,
+        sku: &Sku,
+        at: At,
+        mut visit: impl FnMut(Line, &Levels),
+    ) -> Result<(u64, u64, Levels), Missing> {
+        let Some(blocks) = self.few_blocks(hash(sku))? else {
+            let then = self.levels_at(sku, at)?;
+            let after = match at {
+                At::Sequence(seq) => seq,
+                At::Time(_) => then.0,
+            };
+            self.walk(sku, after, |line, levels| {
+                visit(line, levels);
+                ControlFlow::Continue(())
+            })?;
+            return Ok(then);
+        };
+        let is_passed = |seq: u64, time: u64| match at {
+            At::Sequence(at) => seq <= at,
+            At::Time(at) => time <= at.ms(),
+        };
+        let mut then = None;
+        for (first, bytes) in &blocks {
+            let mut reader = BlockReader::open(*first, bytes).ok_or(Senseless)?;
+            if is_passed(reader.seq, reader.at) {
+                then = Some((reader.seq, reader.at, reader.levels.clone()));
+            } else if then.is_none() {
+                then = Some(self.before_the_first(hash(sku), at)?);
+            }
+            while let Some(line) = reader.next_line()? {
+                if is_passed(line.seq, line.at) {
+                    then = Some((line.seq, line.at, reader.levels.clone()));
+                } else {
+                    visit(line, &reader.levels);
+                }
+            }
+        }
+        then.map_or_else(|| self.before_the_first(hash(sku), at), Ok)
+    }
+
+    /// All blocks of a SKU, where these are few: looked up once, where a search does ten times.
+    fn few_blocks(&self, sku: u128) -> Result<Option<Few>, Missing> {
+        let mut few = Few::new();
+        for row in self.blocks_in(sku, 0..=u64::MAX)?.take(FEW + 1) {
+            let (key, bytes) = row.map_err(redb::Error::from)?;
+            few.push((seq_of(key.value()), bytes.value().to_vec()));
+        }
+        Ok((few.len() <= FEW).then_some(few))
+    }
+
     /// Before a SKU's first block nothing had happened, unless that is not known.
     fn before_the_first(&self, sku: u128, at: At) -> Result<(u64, u64, Levels), Missing> {
         if let Some((first, bytes)) = self.first_block(sku)? {
@@ -268,19 +321,21 @@ impl Moment {
         }
     }
 
+    fn blocks_in(&self, sku: u128, seqs: RangeInclusive<u64>) -> Result<Blocks, Missing> {
+        let (from, to) = (key(sku, *seqs.start()), key(sku, *seqs.end()));
+        let blocks = self.blocks.range::<&Key>(&from..=&to);
+        Ok(blocks.map_err(redb::Error::from)?)
+    }
+
     fn first_block(&self, sku: u128) -> Result<Option<(u64, Vec<u8>)>, Missing> {
-        let range = self
-            .blocks
-            .range::<&Key>(&key(sku, 0)..=&key(sku, u64::MAX));
-        let first = range.map_err(redb::Error::from)?.next();
+        let first = self.blocks_in(sku, 0..=u64::MAX)?.next();
         let row = first.transpose().map_err(redb::Error::from)?;
         Ok(row.map(|(key, bytes)| (seq_of(key.value()), bytes.value().to_vec())))
     }
 
     /// The last block that begins at or before this sequence.
     fn block_at(&self, sku: u128, seq: u64) -> Result<Option<(u64, Vec<u8>)>, Missing> {
-        let range = self.blocks.range::<&Key>(&key(sku, 0)..=&key(sku, seq));
-        let last = range.map_err(redb::Error::from)?.next_back();
+        let last = self.blocks_in(sku, 0..=seq)?.next_back();
         let row = last.transpose().map_err(redb::Error::from)?;
         Ok(row.map(|(key, bytes)| (seq_of(key.value()), bytes.value().to_vec())))
     }

@@ -175,7 +175,22 @@ impl Reading {
         if matches!(taken.at, At::Sequence(seq) if open.reader.head() < seq) {
             return Err(NoPast::Future.into());
         }
-        let (last, last_at, levels) = now.levels_at(&taken.sku, taken.at)?;
+        // What changed there later, of what may speak of the time before, and how it stands now.
+        let mut steps: Vec<(u64, Counters)> = Vec::new();
+        let mut latest: Option<Counters> = None;
+        let (last, last_at, levels) = now.levels_then(&taken.sku, taken.at, |line, after| {
+            let own = line
+                .changed
+                .iter()
+                .find(|(place, _)| after[*place].0 == taken.location);
+            if let Some((place, before)) = own {
+                let after = &after[*place].1;
+                if line.is_of_past {
+                    steps.push((line.seq, difference(after, before)));
+                }
+                latest = Some(after.clone());
+            }
+        })?;
         let moment = match taken.at {
             At::Time(at) => Moment {
                 seq: last,
@@ -194,28 +209,13 @@ impl Reading {
                 }
             }
         };
+        let then = counters_at(&levels, &taken.location);
         let mut reading = Self {
             moment,
-            then: counters_at(&levels, &taken.location),
-            now: counters_at(&levels, &taken.location),
+            now: latest.unwrap_or_else(|| then.clone()),
+            then,
             later: Counters::default(),
         };
-        // What changed there, of those that may speak of the time before.
-        let mut steps: Vec<(u64, Counters)> = Vec::new();
-        now.walk(&taken.sku, reading.moment.seq, |line, after| {
-            let own = line
-                .changed
-                .iter()
-                .find(|(place, _)| after[*place].0 == taken.location);
-            if let Some((place, before)) = own {
-                let after = &after[*place].1;
-                if line.is_of_past {
-                    steps.push((line.seq, difference(after, before)));
-                }
-                reading.now.clone_from(after);
-            }
-            ControlFlow::Continue(())
-        })?;
         let seqs: Vec<u64> = steps.iter().map(|(seq, _)| *seq).collect();
         for event in events_of(&open.reader, &seqs)? {
             if speaks_of(&event, &taken.location, reading.moment) {
