@@ -58,7 +58,8 @@ pub use router::Router;
 pub use runtime::{Drained, Runtime, StartError};
 pub use settings::{DataSettings, LedgerSource, RestartSettings, Settings};
 pub use statement::{
-    At, Change, Details, Entry, NoPast, Past, StatementPage, StatementSettings, Taken, event_name,
+    At, Change, Details, Entry, Follower, Happening, NoFollowing, NoPast, Past, StatementPage,
+    StatementSettings, Taken, event_name,
 };
 pub use stats::{BATCH_BOUNDS, Histogram, LATENCY_BOUNDS_US, ShardStats};
 pub use status::{Readiness, ShardState, ShardStatus};

@@ -271,6 +271,11 @@ impl Router {
         self.shard_position(shard, if seq == 0 { last() } else { seq })
     }
 
+    /// The first half of the id that all shards of this data directory share.
+    pub fn cluster(&self) -> u64 {
+        self.0.cluster
+    }
+
     /// The opaque text of a point in a shard's ledger: cluster, layout, shard, sequence.
     pub fn shard_position(&self, shard: ShardIndex, seq: u64) -> String {
         let layout = self.0.placement.shards();

@@ -10,11 +10,13 @@
 
 mod block;
 mod details;
+mod follow;
 mod index;
 mod read;
 mod then;
 
 pub use self::details::{Details, event_name};
+pub use self::follow::{Follower, Happening, NoFollowing};
 use self::index::Index;
 pub use self::then::Taken;
 use crate::projection::{Desks, Effort};

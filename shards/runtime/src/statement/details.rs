@@ -1,7 +1,7 @@
 //! Who and why: what an event says of one SKU besides its counters.
 
 use holdfast_core::{
-    Effect, Event, EventKind, KeyTarget, Note, ReservationId, Shorted, Sku, Text, Timestamp,
+    DriftRecord, Effect, Event, EventKind, KeyTarget, Note, ReservationId, Shorted, Sku, Text, Timestamp,
 };
 
 /// What an event says besides counters; most events say little.
@@ -30,6 +30,15 @@ pub struct Details {
 impl Details {
     /// What `event` says of `sku`.
     pub(super) fn of(event: &Event, sku: &Sku) -> Self {
+        Self::where_drift(event, |drift| drift.sku == *sku)
+    }
+
+    /// What `event` says that touches no SKU.
+    pub(super) fn of_none(event: &Event) -> Self {
+        Self::where_drift(event, |_| false)
+    }
+
+    fn where_drift(event: &Event, is_own: impl Fn(&DriftRecord) -> bool) -> Self {
         let mut details = Self::default();
         if let Some(note) = &event.note {
             details.note(note);
@@ -57,7 +66,7 @@ impl Details {
                 Effect::HoldCreated(hold) => {
                     details.reservation.get_or_insert(hold.id);
                 }
-                Effect::Drift(drift) if drift.sku == *sku => details.drift = Some(drift.id),
+                Effect::Drift(drift) if is_own(drift) => details.drift = Some(drift.id),
                 Effect::Drift(_)
                 | Effect::HomeForgotten(_)
                 | Effect::HoldChanged(_)

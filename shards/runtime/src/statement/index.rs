@@ -49,7 +49,7 @@ pub(crate) struct Index {
 pub(super) struct Moment {
     blocks: ReadOnlyTable<&'static Key, &'static [u8]>,
     pub(super) cursor: Cursor,
-    horizon: u64,
+    pub(super) horizon: u64,
 }
 
 /// Why a moment did not answer.
