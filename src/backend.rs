@@ -19,8 +19,9 @@ use tracing::warn;
 use crate::cli::Exit;
 use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
+use crate::events::{EventSettings, Events};
 use crate::http::probes::{Backend, Health};
-use crate::http::{Api, Bounds, Imports, Operator, Shards, admin_routes, data_routes};
+use crate::http::{Api, Bounds, EventBounds, Imports, Operator, Shards, admin_routes, data_routes};
 use crate::reconcile::Reconciler;
 use crate::telemetry::{
     HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
@@ -184,6 +185,15 @@ pub async fn open(
     let reconciler = Reconciler::open(&config, &router)
         .map_err(|error| (Exit::Failure, format!("reconciliations: {error}")))?;
     api.set_reconciliations(reconciler.desk());
+    let events = if config.statement.enabled {
+        let settings = EventSettings::of(&config.events);
+        let events = Events::start(router.clone(), &settings)
+            .map_err(|error| (Exit::Failure, format!("events: {error}")))?;
+        api.set_events(events.clone(), EventBounds::of(&config.events));
+        Some(events)
+    } else {
+        None
+    };
     shards.set(api.clone(), clock);
     let stock = Arc::new(Stock::new(router, &settings));
     let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
@@ -191,6 +201,9 @@ pub async fn open(
     let stop = async move {
         watch.abort();
         reconciler.stop();
+        if let Some(events) = events {
+            events.stop();
+        }
         runtime.drain(drain).await;
     };
     Ok(Opened {

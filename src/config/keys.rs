@@ -284,6 +284,24 @@ section! {
 }
 
 section! {
+    /// Events to the rest of the business.
+    Events {
+        /// How often the newest are looked for while anybody listens.
+        tick_ms: Millis = Millis(5), from 1 to 1_000;
+        /// What is kept in memory of the newest, per shard.
+        ring_bytes: Bytes = Bytes(16 * MIB), from 65_536 to 4_294_967_296;
+        /// Streams at once.
+        streams_max: u64 = 256, from 1 to 100_000;
+        /// Streams that read from the journal at once.
+        catch_up_max: u64 = 4, from 1 to 1_000;
+        /// Events of one message of a stream, and of a page, at most.
+        batch_max: u64 = 1_000, from 1 to 10_000;
+        /// How often a stream that has nothing to say says so.
+        heartbeat_ms: Millis = Millis(15 * SECOND), from 100 to 3_600_000;
+    }
+}
+
+section! {
     /// Comparing the ledger with files of warehouses, orders and sellers.
     Reconcile {
         /// Rows compared a second, at most.

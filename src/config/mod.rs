@@ -16,8 +16,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use keys::{
-    Archive, Carts, Data, Feeds, Http, Imports, Log, Lookup, Reconcile, Reservations, Shards,
-    Statement, Stock,
+    Archive, Carts, Data, Events, Feeds, Http, Imports, Log, Lookup, Reconcile, Reservations,
+    Shards, Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown, Texts};
@@ -49,6 +49,8 @@ pub struct Config {
     pub archive: Archive,
     /// `[statement]`
     pub statement: Statement,
+    /// `[events]`
+    pub events: Events,
     /// `[reconcile]`
     pub reconcile: Reconcile,
     /// `[imports]`
@@ -149,7 +151,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 13] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 14] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -161,6 +163,7 @@ impl Config {
             ("lookup", &self.lookup),
             ("archive", &self.archive),
             ("statement", &self.statement),
+            ("events", &self.events),
             ("reconcile", &self.reconcile),
             ("imports", &self.imports),
             ("log", &self.log),
@@ -179,6 +182,7 @@ impl Config {
             "lookup" => &mut self.lookup,
             "archive" => &mut self.archive,
             "statement" => &mut self.statement,
+            "events" => &mut self.events,
             "reconcile" => &mut self.reconcile,
             "imports" => &mut self.imports,
             "log" => &mut self.log,

@@ -16,8 +16,8 @@ use memchr::memmem;
 
 use super::problem::Code;
 use super::render;
-use super::wire::scalar::TimeText;
 use super::wire::view::PositionOf;
+use crate::rfc3339::TimeText;
 
 /// What one server says; others in this process have other positions.
 pub(crate) struct Echo {

@@ -29,6 +29,10 @@ use super::request_id::{self, RequestId};
 use super::routes::{Lane, Mounted};
 use crate::telemetry::{Cut, HttpMetrics};
 
+/// Marks an answer whose body goes on for as long as its listener wants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Endless;
+
 /// A listener's calls with everything around them; shared by all its connections.
 pub struct Edge {
     routes: Mounted,
@@ -112,7 +116,13 @@ impl Edge {
 
         std::mem::forget(presence);
         let finished = Instant::now();
-        clock.enter(Stage::Idle, finished);
+        let is_endless = response.extensions().get::<Endless>().is_some();
+        let stage = if is_endless {
+            Stage::Endless
+        } else {
+            Stage::Idle
+        };
+        clock.enter(stage, finished);
         let status = response.status();
         let code = response.extensions().get::<Code>().copied();
         let took = finished - arrived;

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::{debug, warn};
 
 use super::edge::Edge;
-use super::listener_clock::{Clock, Verdict};
+use super::listener_clock::{Clock, Stage, Verdict};
 use super::listener_guard::{Guarded, raw_answer};
 use super::listener_socket::{Socket, Stream};
 use super::problem::{Code, Problem};
@@ -157,6 +157,9 @@ async fn connection<S>(
                 }
             },
             () = reached(&mut phase, awaited) => {
+                if clock.stage() == Stage::Endless {
+                    break End::Dropped;
+                }
                 if awaited == Phase::Closed {
                     metrics.cut(Cut::DrainTimeout);
                     break End::Dropped;

@@ -24,6 +24,8 @@ pub(crate) enum Stage {
     Handler,
     /// A handler is at work on a body that is still arriving; it bounds its own time.
     Stream,
+    /// An answer goes out that has no end; who takes nothing of it is cut off by the guard.
+    Endless,
 }
 
 /// What the timer should do.
@@ -93,7 +95,7 @@ impl Clock {
             Stage::Head => (limits.header_timeout, Cut::HeadTimeout),
             Stage::Body => (limits.body_timeout, Cut::BodyTimeout),
             Stage::Handler => (limits.request_timeout, Cut::HandlerTimeout),
-            Stage::Stream => return Verdict::Fine(limits.shortest()),
+            Stage::Stream | Stage::Endless => return Verdict::Fine(limits.shortest()),
         };
         let since = self.since_micros.load(Ordering::Relaxed);
         let spent = Duration::from_micros(self.micros(now).saturating_sub(since));
@@ -114,7 +116,8 @@ impl Clock {
             1 => Stage::Head,
             2 => Stage::Body,
             3 => Stage::Handler,
-            _ => Stage::Stream,
+            4 => Stage::Stream,
+            _ => Stage::Endless,
         }
     }
 

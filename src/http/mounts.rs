@@ -6,8 +6,8 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, batch, drifts, feeds, imports, locations, lookup,
-    probes, reconciliations, reservations, skus, statement, stock,
+    admin_clock, admin_refusals, aftersale, batch, drifts, events, feeds, imports, locations,
+    lookup, probes, reconciliations, reservations, skus, statement, stock,
 };
 
 /// The data listener's calls.
@@ -40,6 +40,7 @@ pub fn data_routes(api: Api) -> Mounted {
         .config_route("/v1/drifts/{id}/approve", post(drifts::approve))
         .config_route("/v1/drifts/{id}/dismiss", post(drifts::dismiss))
         .route("/v1/skus/{sku}/ledger", get(statement::ledger))
+        .route("/v1/events", get(events::read))
         .config_route("/v1/reconciliations", post(reconciliations::begin))
         .route("/v1/reconciliations/{id}", get(reconciliations::read))
         .config_route(

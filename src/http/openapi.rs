@@ -25,6 +25,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::imports::Report as ImportReport;
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
+use super::openapi_events::EVENTS;
 use super::openapi_imports::IMPORTS;
 use super::openapi_locations::LOCATIONS;
 use super::openapi_reconcile::RECONCILE;
@@ -41,8 +42,8 @@ use super::wire::drift::{DecisionBody, DriftKindWord, LiftBody, StateWord};
 use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{
-    admin, admin_clock, admin_refusals, drifts, feeds, locations, lookup, reconciliations, skus,
-    statement,
+    admin, admin_clock, admin_refusals, drifts, events, feeds, locations, lookup, reconciliations,
+    skus, statement,
 };
 
 /// The document as text.
@@ -61,6 +62,7 @@ fn table() -> impl Iterator<Item = &'static Call> {
     let facts = STOCK
         .iter()
         .chain(PAST)
+        .chain(EVENTS)
         .chain(LOCATIONS)
         .chain(RECONCILE)
         .chain(IMPORTS);
@@ -267,6 +269,7 @@ fn schemas() -> ComponentsBuilder {
     add::<skus::PageShape<'_>>(&mut found);
     add::<skus::AvailabilityAnswer<'_>>(&mut found);
     add::<lookup::PageShape<'_>>(&mut found);
+    add::<events::PageShape>(&mut found);
     add::<statement::PageShape<'_>>(&mut found);
     add::<statement::PastShape<'_>>(&mut found);
     add::<reconciliations::ReconciliationShape>(&mut found);

@@ -141,6 +141,8 @@ codes! {
     ReservationForgotten 410 "reservation-forgotten" "The reservation is forgotten"
     /// That part of the ledger was trimmed.
     HistoryTrimmed 410 "history-trimmed" "That part of the history was trimmed"
+    /// What follows a cursor of events is not kept any more.
+    CursorExpired 410 "cursor-expired" "What follows the cursor is not kept any more"
     /// `If-Match` or `expected_version` is not the current version.
     VersionChanged 412 "version-changed" "The version has changed"
     /// The body is longer than the server takes.
@@ -177,6 +179,8 @@ codes! {
     ServerOverloaded 503 "server-overloaded" "The server is overloaded"
     /// The server has as many connections as it takes.
     TooManyConnections 503 "too-many-connections" "The server has too many connections"
+    /// As many streams as there may be are open.
+    TooManyStreams 503 "too-many-streams" "The server has too many streams"
     /// The server is stopping.
     Draining 503 "draining" "The server is stopping"
     /// The server is starting, stopping, or no shard can write.
@@ -214,6 +218,7 @@ impl Code {
             | Code::HistoryUnavailable
             | Code::ServerOverloaded
             | Code::TooManyConnections
+            | Code::TooManyStreams
             | Code::TooManyRequests
             | Code::Draining
             | Code::NotReady => Some(1),

@@ -17,6 +17,7 @@ use super::render;
 use super::wire::movement::Asked;
 use super::wire::operation::OpWord;
 use crate::config;
+use crate::events::Events;
 use crate::reconcile::Desk;
 use crate::telemetry::Operations;
 
@@ -46,6 +47,15 @@ pub struct Bounds {
     pub refusals_per_shard: usize,
 }
 
+/// Bounds of streams of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventBounds {
+    /// Events of one message.
+    pub batch_max: usize,
+    /// How often a stream that has nothing to say says so.
+    pub heartbeat: Duration,
+}
+
 /// The handlers' state; cheap to clone.
 #[derive(Clone)]
 pub struct Api(Arc<Shared>);
@@ -57,6 +67,7 @@ struct Shared {
     refusals: Refusals,
     echo: Echo,
     reconciliations: OnceLock<Desk>,
+    events: OnceLock<(Events, EventBounds)>,
     imports: Imports,
 }
 
@@ -80,6 +91,22 @@ impl Bounds {
     }
 }
 
+impl Default for EventBounds {
+    fn default() -> Self {
+        Self::of(&config::Events::default())
+    }
+}
+
+impl EventBounds {
+    /// Those of the configuration.
+    pub fn of(events: &config::Events) -> Self {
+        Self {
+            batch_max: events.batch_max as usize,
+            heartbeat: events.heartbeat_ms.duration(),
+        }
+    }
+}
+
 impl Api {
     /// Handlers that send to `router`.
     pub fn new(router: Router, bounds: Bounds, imports: Imports) -> Self {
@@ -92,6 +119,7 @@ impl Api {
             refusals: Refusals::new(shards, bounds.refusals_per_shard),
             echo: Echo::new(),
             reconciliations: OnceLock::new(),
+            events: OnceLock::new(),
             imports,
         }))
     }
@@ -109,6 +137,21 @@ impl Api {
 
     pub(crate) fn reconciliations(&self) -> Option<&Desk> {
         self.0.reconciliations.get()
+    }
+
+    /// What is told of events, from now on, and within which bounds.
+    pub fn set_events(&self, events: Events, bounds: EventBounds) {
+        // A second one would tell the same.
+        let _ = self.0.events.set((events, bounds));
+    }
+
+    pub(crate) fn events(&self) -> Option<&Events> {
+        self.0.events.get().map(|(events, _)| events)
+    }
+
+    pub(crate) fn event_bounds(&self) -> EventBounds {
+        let bounds = self.0.events.get().map(|(_, bounds)| *bounds);
+        bounds.unwrap_or_default()
     }
 
     pub(crate) fn router(&self) -> &Router {

@@ -20,7 +20,10 @@ async fn sell(router: &Router, hands: &holdfast_runtime::clock::Hands, rounds: u
         hands.advance(Millis::new(u64::from(round % 5) * 900));
         let own = &skus[(round % 7) as usize];
         match round % 11 {
-            0 => run(router, receive(own, 3)).await.map(drop).expect("it is taken"),
+            0 => run(router, receive(own, 3))
+                .await
+                .map(drop)
+                .expect("it is taken"),
             1 => {
                 let other = &skus[((round + 1) % 7) as usize];
                 cart(router, &[(own, 1), (other, 2)]).await;
@@ -183,7 +186,9 @@ async fn a_follower_of_a_shard_that_was_rebuilt_says_so_and_goes_on_from_where_i
     readable(&router, 0).await;
     let mut follower = router.follow(0, 0).expect("it can be followed");
     let mut told = Vec::new();
-    follower.next(30, |one| told.push(one)).expect("it is whole");
+    follower
+        .next(30, |one| told.push(one))
+        .expect("it is whole");
     router.crash(0);
     let refused = loop {
         match all(&mut follower, 30) {
@@ -215,9 +220,9 @@ async fn a_follower_of_a_shard_that_was_rebuilt_says_so_and_goes_on_from_where_i
             }
             Err(other) => panic!("{other}"),
         }
-        if told.iter().any(|one| one.entry.kind == holdfast_core::EventKind::ShardResumed
-            && 1 < one.entry.seq)
-        {
+        if told.iter().any(|one| {
+            one.entry.kind == holdfast_core::EventKind::ShardResumed && 1 < one.entry.seq
+        }) {
             break;
         }
         tokio::task::yield_now().await;

@@ -1,7 +1,8 @@
 //! Who and why: what an event says of one SKU besides its counters.
 
 use holdfast_core::{
-    DriftRecord, Effect, Event, EventKind, KeyTarget, Note, ReservationId, Shorted, Sku, Text, Timestamp,
+    DriftRecord, Effect, Event, EventKind, KeyTarget, Note, ReservationId, Shorted, Sku, Text,
+    Timestamp,
 };
 
 /// What an event says besides counters; most events say little.

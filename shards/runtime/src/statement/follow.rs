@@ -33,8 +33,6 @@ pub struct Happening {
     pub sku: Option<Sku>,
     /// Its place among those of the same event.
     pub part: u16,
-    /// Whether it is the last of its event.
-    pub is_last: bool,
     /// Sequence, time, what happened, what changed, who and why.
     pub entry: Entry,
     /// Units that could be promised before and after: the sums of the locations' own.
@@ -116,11 +114,7 @@ fn opened(statements: &Statements, shard: ShardIndex) -> Result<Arc<Open<Index>>
 }
 
 impl Follower {
-    fn begin(
-        statements: &Statements,
-        shard: ShardIndex,
-        after: u64,
-    ) -> Result<Self, NoFollowing> {
+    fn begin(statements: &Statements, shard: ShardIndex, after: u64) -> Result<Self, NoFollowing> {
         let open = opened(statements, shard)?;
         let indexed = open.projection.now()?.cursor.seq;
         let sure_from = indexed.min(after);
@@ -138,6 +132,11 @@ impl Follower {
     /// Which shard's.
     pub fn shard(&self) -> ShardIndex {
         self.shard
+    }
+
+    /// The last event that was told, or is not to be.
+    pub fn told(&self) -> u64 {
+        self.seq.max(self.after)
     }
 
     /// The last event that was read.
@@ -242,7 +241,6 @@ impl Follower {
             tell(Happening {
                 sku: Some(sku.clone()),
                 part: part as u16,
-                is_last: part + 1 == parts,
                 available: [was, available(&held.levels)],
                 config: config_of(event, sku),
                 payment_ref: payment_of(event),
@@ -284,7 +282,10 @@ fn at(now: &Moment, sku: &Sku, seq: u64) -> Result<Levels, NoFollowing> {
 }
 
 fn available(levels: &Levels) -> i64 {
-    levels.iter().map(|(_, counters)| counters.available()).sum()
+    levels
+        .iter()
+        .map(|(_, counters)| counters.available())
+        .sum()
 }
 
 /// Books the new values; what changed, location by location.
@@ -333,7 +334,6 @@ fn without_sku(event: &Event) -> Happening {
     Happening {
         sku: None,
         part: 0,
-        is_last: true,
         available: [0; 2],
         config: None,
         payment_ref: payment_of(event),
