@@ -9,6 +9,7 @@ mod ask;
 pub mod config;
 pub mod demo;
 pub mod drifts;
+pub mod events;
 pub mod feeds;
 pub mod import;
 pub mod ledger;
@@ -63,6 +64,8 @@ enum Command {
     Drifts(drifts::Args),
     /// Look at the streams of a source's messages, or let a quarantined one go on
     Feeds(feeds::Args),
+    /// Follow what happens: every event as it is recorded, resumed after a break
+    Events(events::Args),
     /// Print a SKU's statement: every event with running balances; or its counters in the past
     Ledger(ledger::Args),
     /// Compare a running server's ledger with a warehouse's count, with orders or a seller's feed
@@ -80,6 +83,7 @@ Examples:
   holdfast serve --data-dir ./data
   holdfast sku pause TEE-RED-M --reason \"wrong price\"
   holdfast ledger TEE-RED-M --as-of 2026-11-27T08:00:00Z
+  holdfast events tail --types stock.received,stock.shipped --sku TEE-RED-M
   holdfast replay baskets.csv.gz --locations one --json
   holdfast import stock.csv --create --report report.json
   holdfast load flash-sale --out ./results
@@ -101,6 +105,7 @@ pub fn main() -> Exit {
         Command::Sku(args) => on_this_thread(sku::run(args)),
         Command::Drifts(args) => on_this_thread(drifts::run(args)),
         Command::Feeds(args) => on_this_thread(feeds::run(args)),
+        Command::Events(args) => on_this_thread(events::run(args)),
         Command::Ledger(args) => on_this_thread(ledger::run(args)),
         Command::Reconcile(args) => on_this_thread(reconcile::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),

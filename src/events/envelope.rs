@@ -235,7 +235,7 @@ impl Serialize for IdText {
 }
 
 /// All counters, summed over locations, and what could be promised.
-struct Stock<'a>(&'a Counters, i64);
+pub(super) struct Stock<'a>(pub(super) &'a Counters, pub(super) i64);
 
 impl Serialize for Stock<'_> {
     fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
@@ -308,7 +308,7 @@ impl Serialize for Affected<'_> {
 }
 
 /// How a SKU sells from now on.
-struct Config<'a>(&'a SkuConfig);
+pub(super) struct Config<'a>(pub(super) &'a SkuConfig);
 
 impl Serialize for Config<'_> {
     fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {

@@ -1,8 +1,9 @@
 //! What is told outside, by name.
 //!
 //! What a part of a cart over several shards records is told as what became of the reservation, by
-//! the counters it changed. Not told: steps that concern the ledgers alone (an end that both
-//! shards know of, what was forgotten), and how locations are configured.
+//! the counters it changed. Not told: steps that change nothing a listener could see (that a part's
+//! cart was created, an end that both shards know of, what was forgotten), and how locations are
+//! configured.
 
 use holdfast_core::{Counter, EventKind};
 use holdfast_runtime::Happening;
@@ -121,7 +122,7 @@ impl EventType {
     /// As what a happening is told; nothing where it is not.
     pub fn of(happening: &Happening) -> Option<Self> {
         Some(match happening.entry.kind {
-            EventKind::ReservationCreated | EventKind::CartBound => Self::ReservationCreated,
+            EventKind::ReservationCreated => Self::ReservationCreated,
             EventKind::ReservationExtended => Self::ReservationExtended,
             EventKind::ReservationPinned => Self::ReservationPinned,
             EventKind::ReservationConfirmed => Self::ReservationConfirmed,
@@ -132,7 +133,7 @@ impl EventType {
             EventKind::ReservationMoved => Self::ReservationMoved,
             EventKind::CartHeld => Self::ReservationHeld,
             EventKind::CartDropped => Self::ReservationDropped,
-            EventKind::CartSettled => settled(happening),
+            EventKind::CartSettled => settled(happening)?,
             EventKind::StockReceived => Self::StockReceived,
             EventKind::StockAdjusted => Self::StockAdjusted,
             EventKind::StockShortfall => Self::StockShortfall,
@@ -154,7 +155,8 @@ impl EventType {
             EventKind::FeedQuarantined => Self::FeedQuarantined,
             EventKind::FeedLifted => Self::FeedLifted,
             EventKind::ShardResumed => Self::ShardResumed,
-            EventKind::ReservationShipped
+            EventKind::CartBound
+            | EventKind::ReservationShipped
             | EventKind::CartClosed
             | EventKind::CartTold
             | EventKind::LocationConfigured
@@ -163,20 +165,22 @@ impl EventType {
     }
 }
 
-/// What a part was brought to: told by what most changes a customer's order.
-fn settled(happening: &Happening) -> EventType {
+/// What a part was brought to: told by what most changes a customer's order; nothing where no
+/// counter changed.
+fn settled(happening: &Happening) -> Option<EventType> {
     let entry = &happening.entry;
     let step = |counter| entry.after.get(counter) - entry.before.get(counter);
     if 0 < step(Counter::Sold) {
-        EventType::ReservationConfirmed
+        Some(EventType::ReservationConfirmed)
     } else if step(Counter::Sold) < 0 {
-        EventType::ReservationCancelled
+        Some(EventType::ReservationCancelled)
     } else if 0 < step(Counter::Expired) {
-        EventType::ReservationExpired
+        Some(EventType::ReservationExpired)
     } else if 0 < step(Counter::Released) {
-        EventType::ReservationReleased
+        Some(EventType::ReservationReleased)
     } else {
-        EventType::ReservationExtended
+        // A deadline that moved: home tells of it.
+        None
     }
 }
 

@@ -12,6 +12,8 @@ mod cursor;
 mod envelope;
 mod filter;
 mod kind;
+pub mod schema;
+mod snapshot;
 mod stream;
 mod tail;
 
@@ -19,6 +21,7 @@ pub use self::cursor::{Cursor, NotHere};
 pub use self::envelope::{Block, Published, Writer};
 pub use self::filter::Filter;
 pub use self::kind::EventType;
+pub use self::snapshot::{Cut, Snapshot};
 pub use self::stream::{Batch, Ended, Stream};
 
 use self::tail::Tail;
@@ -26,7 +29,7 @@ use crate::config;
 use holdfast_runtime::{NoFollowing, Router};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// The most events that are written in one go.
 const BLOCK_EVENTS: usize = 2_048;
@@ -69,6 +72,11 @@ struct Inner {
     catching_up: Arc<Semaphore>,
     tick: Duration,
 }
+
+/// A place among those that are told something for as long as they listen.
+pub struct Place(
+    #[expect(dead_code, reason = "it is given back when it is dropped")] OwnedSemaphorePermit,
+);
 
 /// As many listen as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +147,14 @@ impl Events {
         ))
     }
 
+    /// A place for a listener that needs no events.
+    pub fn place(&self) -> Result<Place, Crowded> {
+        let place = Arc::clone(&self.0.streams).try_acquire_owned();
+        place.map(Place).map_err(|_| Crowded)
+    }
+
     /// The same for those that are always served: the service's own deliveries.
-    pub(crate) fn own_stream(&self, from: Cursor, filter: Filter) -> Stream {
+    pub fn own_stream(&self, from: Cursor, filter: Filter) -> Stream {
         Stream::new(self.clone(), from, filter, None)
     }
 

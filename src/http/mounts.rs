@@ -6,8 +6,9 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, batch, drifts, events, feeds, imports, locations,
-    lookup, probes, reconciliations, reservations, skus, statement, stock,
+    admin_clock, admin_refusals, aftersale, availability_stream, batch, drifts, events, feeds,
+    imports, locations, lookup, probes, reconciliations, reservations, skus, snapshot, statement,
+    stock,
 };
 
 /// The data listener's calls.
@@ -41,6 +42,10 @@ pub fn data_routes(api: Api) -> Mounted {
         .config_route("/v1/drifts/{id}/dismiss", post(drifts::dismiss))
         .route("/v1/skus/{sku}/ledger", get(statement::ledger))
         .route("/v1/events", get(events::read))
+        .route("/v1/events/schemas", get(snapshot::schemas))
+        .route("/v1/events/schemas/{type}", get(snapshot::schema))
+        .route("/v1/snapshot", get(snapshot::read))
+        .route("/v1/availability/stream", get(availability_stream::read))
         .config_route("/v1/reconciliations", post(reconciliations::begin))
         .route("/v1/reconciliations/{id}", get(reconciliations::read))
         .config_route(

@@ -43,7 +43,7 @@ use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{
     admin, admin_clock, admin_refusals, drifts, events, feeds, locations, lookup, reconciliations,
-    skus, statement,
+    skus, snapshot, statement,
 };
 
 /// The document as text.
@@ -270,6 +270,7 @@ fn schemas() -> ComponentsBuilder {
     add::<skus::AvailabilityAnswer<'_>>(&mut found);
     add::<lookup::PageShape<'_>>(&mut found);
     add::<events::PageShape>(&mut found);
+    add::<snapshot::SchemasShape>(&mut found);
     add::<statement::PageShape<'_>>(&mut found);
     add::<statement::PastShape<'_>>(&mut found);
     add::<reconciliations::ReconciliationShape>(&mut found);

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use holdfast::backend::{Stock, settings};
 use holdfast::config::{Config, FileMode, OrAuto};
+use holdfast::events::{EventSettings, Events};
 use holdfast::http::probes::{Health, Stage};
 use holdfast::http::{
-    Api, Bounds, Edge, Imports, Limits, Operator, Phase, Shards, Socket, admin_routes, data_routes,
-    serve,
+    Api, Bounds, Edge, EventBounds, Imports, Limits, Operator, Phase, Shards, Socket, admin_routes,
+    data_routes, serve,
 };
 use holdfast_core::{Millis, Timestamp};
 use holdfast_runtime::clock::Hands;
@@ -36,6 +37,7 @@ pub(crate) struct Service {
     templates: Vec<&'static str>,
     phase: watch::Sender<Phase>,
     listening: Vec<JoinHandle<()>>,
+    events: Events,
     pub(crate) directory: TempDir,
 }
 
@@ -97,6 +99,9 @@ impl Service {
             Bounds::of(&config.http),
             Imports::new(&config),
         );
+        let events = EventSettings::of(&config.events);
+        let events = Events::start(runtime.router(), &events).expect("threads can be started");
+        api.set_events(events.clone(), EventBounds::of(&config.events));
         health.set_backend(stock);
         health.set_operations(Arc::clone(api.operations()));
         shards.set(api.clone(), None);
@@ -126,6 +131,7 @@ impl Service {
             templates,
             phase,
             listening,
+            events,
             directory,
         }
     }
@@ -167,6 +173,7 @@ impl Service {
         for task in self.listening {
             task.await.expect("a listener ends by itself");
         }
+        self.events.stop();
         self.runtime.drain(Duration::from_secs(10)).await;
         self.directory
     }

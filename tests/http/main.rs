@@ -10,6 +10,7 @@ mod batch;
 mod confirm;
 mod contract;
 mod drifts;
+mod events;
 mod facts;
 mod feeds;
 mod harness;

@@ -83,6 +83,38 @@ fn item_of(path: &str) -> Option<&'static Value> {
     })
 }
 
+/// Whether a value is as a schema of its own says, with nothing in it that is not listed.
+pub(crate) fn holds(schema: &Value, value: &Value) -> Result<(), String> {
+    fn inlined(part: &Value, whole: &Value) -> Value {
+        if let Some(name) = part["$ref"].as_str() {
+            let name = name.trim_start_matches("#/$defs/");
+            return inlined(&whole["$defs"][name], whole);
+        }
+        match part {
+            Value::Object(map) => {
+                let parts = map.iter();
+                let parts = parts.map(|(name, part)| (name.clone(), inlined(part, whole)));
+                let mut parts: serde_json::Map<String, Value> = parts.collect();
+                // Listeners must take more; what is not listed is still a mistake.
+                if map
+                    .get("properties")
+                    .is_some_and(|own| own.get("type").is_none())
+                {
+                    parts
+                        .entry("additionalProperties")
+                        .or_insert(Value::Bool(false));
+                }
+                Value::Object(parts)
+            }
+            Value::Array(parts) => parts.iter().map(|part| inlined(part, whole)).collect(),
+            other => other.clone(),
+        }
+    }
+    let mut outer = schema.clone();
+    outer["$defs"] = Value::Null;
+    matches(value, &inlined(&outer, schema), "data")
+}
+
 fn matches(value: &Value, schema: &Value, at: &str) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.trim_start_matches("#/components/schemas/");

@@ -162,6 +162,15 @@ impl Talk {
             .to_owned()
     }
 
+    /// The answer's body as it is, of what is no JSON.
+    pub(crate) async fn text(mut self, path: &str) -> String {
+        let request = Request::get(path).header("host", "holdfast");
+        let request = request.body(Full::default()).expect("a good request");
+        let (status, _, body) = self.send(request).await;
+        assert!(status.is_success(), "{path}: {status}");
+        String::from_utf8(body.to_vec()).expect("it is text")
+    }
+
     async fn send(&mut self, request: Request<Full<Bytes>>) -> (StatusCode, HeaderMap, Bytes) {
         self.connection
             .ready()
