@@ -5,9 +5,9 @@
 
 use super::kind::EventType;
 use crate::rfc3339::TimeText;
-use axum::body::Bytes;
 use holdfast_core::{Counter, Counters, Location, ReservationId, Sku, SkuConfig, Text, Timestamp};
 use holdfast_runtime::{Change, Happening, ShardIndex};
+use hyper::body::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::ops::Range;
 

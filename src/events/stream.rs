@@ -9,8 +9,8 @@ use super::envelope::{Block, Published, Writer};
 use super::filter::Filter;
 use super::tail::{Found, read_block};
 use super::{BLOCK_EVENTS, Events};
-use axum::body::Bytes;
 use holdfast_runtime::{Follower, NoFollowing, ShardIndex, Unavailable};
+use hyper::body::Bytes;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 

@@ -113,8 +113,16 @@ const IF_MATCH: Parameter = header(
 const CREATE_ONLY: Parameter = header("If-None-Match", "`*`: create, don't change.");
 const IF_NONE_MATCH: Parameter = header(
     "If-None-Match",
-    "The `ETag`s known; 304 if the SKU's is among them.",
+    "The `ETag`s known; 304 if the answer's is among them.",
 );
+
+/// Nothing has changed since the caller asked last.
+const UNCHANGED: Success = Success {
+    status: 304,
+    description: "It is as the caller knows it.",
+    schema: None,
+    media_type: "",
+};
 
 pub(super) const fn query(name: &'static str, description: &'static str, form: Form) -> Parameter {
     Parameter {
@@ -422,12 +430,7 @@ pub(super) const CALLS: &[Call] = &[
                 "SkuNowOrThen",
                 "The SKU as it stands, or its counters then.",
             ),
-            Success {
-                status: 304,
-                description: "It is as the caller knows it.",
-                schema: None,
-                media_type: "",
-            },
+            UNCHANGED,
         ],
         // The last two where the past is asked for.
         problems: &[
@@ -442,9 +445,9 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/skus",
         id: "listSkus",
         summary: "SKUs by name, from the stock board",
-        parameters: &[&PREFIX, &LIMIT, &CURSOR],
+        parameters: &[&PREFIX, &LIMIT, &CURSOR, &IF_NONE_MATCH],
         body: None,
-        answers: &[json(200, "SkuPage", "A page.")],
+        answers: &[json(200, "SkuPage", "A page."), UNCHANGED],
         problems: &[ANY],
     },
     Call {
@@ -453,13 +456,16 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/availability",
         id: "availability",
         summary: "Many SKUs at once, for product pages",
-        parameters: &[],
+        parameters: &[&IF_NONE_MATCH],
         body: Some(("AvailabilityRequest", true)),
-        answers: &[json(
-            200,
-            "AvailabilityAnswer",
-            "Those that exist, those that don't, and those of shards that do not serve.",
-        )],
+        answers: &[
+            json(
+                200,
+                "AvailabilityAnswer",
+                "Those that exist, those that don't, and those of shards that do not serve.",
+            ),
+            UNCHANGED,
+        ],
         problems: &[ANY, BODY],
     },
 ];

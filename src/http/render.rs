@@ -215,6 +215,21 @@ pub(crate) fn ok(body: &impl Serialize) -> Response {
     json(StatusCode::OK, JSON, body, 4 * BODY_BYTES)
 }
 
+/// An answer with a weak tag, or that the caller has it already.
+pub(crate) fn tagged<T: Serialize>(
+    tag: &HeaderValue,
+    is_known: bool,
+    body: impl FnOnce() -> T,
+) -> Response {
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ok(&body())
+    };
+    response.headers_mut().insert(header::ETAG, tag.clone());
+    response
+}
+
 /// What was taken, and is done behind.
 pub(crate) fn accepted(body: &impl Serialize) -> Response {
     json(StatusCode::ACCEPTED, JSON, body, 4 * BODY_BYTES)

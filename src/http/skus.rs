@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use holdfast_core::{Refusal, Sku, SkuView};
 use holdfast_runtime::ShardIndex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::call::Call;
 use super::json::{Path, Query};
@@ -130,6 +131,7 @@ pub(crate) fn unknown(api: &Api, sku: Sku) -> Response {
 pub(crate) async fn list(
     State(api): State<Api>,
     Query(query): Query<ListQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let limit = limit_of(query.limit, api.bounds().page_max)?;
     let after = query.cursor.as_deref().map(cursor_of).transpose()?;
@@ -139,12 +141,17 @@ pub(crate) async fn list(
     views.truncate(limit);
     let last = views.last().filter(|_| has_more);
     let next_cursor = last.map(|view| to_cursor(view.sku.as_str().as_bytes()));
+    let missing_shards = api.router().unseen_shards();
+    let seen = views.iter().map(|view| (&view.sku, Some(view)));
+    let besides = format!("{missing_shards:?} {next_cursor:?}");
+    let tag = tag_of(seen, besides.as_bytes());
     let shape = |view| SkuShape::of(view, position(&api, view));
-    Ok(render::ok(&PageShape {
+    let page = || PageShape {
         items: views.iter().map(shape).collect(),
-        next_cursor,
-        missing_shards: api.router().unseen_shards(),
-    }))
+        next_cursor: next_cursor.clone(),
+        missing_shards: missing_shards.clone(),
+    };
+    Ok(render::tagged(&tag, is_tag_known(&headers, &tag), page))
 }
 
 /// `POST /v1/availability`
@@ -159,18 +166,49 @@ pub(crate) async fn availability(State(api): State<Api>, call: Call) -> Result<R
         .iter()
         .map(|SkuName(sku)| api.router().sku(sku))
         .collect();
-    let items = views.iter().flatten();
+    let seen = skus.iter().zip(&views);
+    let seen = seen.map(|(SkuName(sku), view)| (sku, view.as_ref()));
     let absent = skus.iter().zip(&views).filter(|(_, view)| view.is_none());
     let absent = absent.map(|(SkuName(sku), _)| sku);
     let (unavailable, unknown): (Vec<&Sku>, Vec<&Sku>) =
         absent.partition(|sku| api.router().why_unseen(sku).is_some());
-    Ok(render::ok(&AvailabilityAnswer {
-        items: items
+    let tag = tag_of(seen, &unavailable.len().to_le_bytes());
+    let answer = || AvailabilityAnswer {
+        items: views
+            .iter()
+            .flatten()
             .map(|view| AvailabilityShape::of(view, position(&api, view)))
             .collect(),
-        unknown: unknown.into_iter().map(Sku::as_str).collect(),
-        unavailable: unavailable.into_iter().map(Sku::as_str).collect(),
-    }))
+        unknown: unknown.iter().map(|sku| sku.as_str()).collect(),
+        unavailable: unavailable.iter().map(|sku| sku.as_str()).collect(),
+    };
+    let is_known = is_tag_known(call.headers(), &tag);
+    Ok(render::tagged(&tag, is_known, answer))
+}
+
+/// The weak tag of an answer about several SKUs: their names and versions, and what else it says.
+fn tag_of<'a>(
+    seen: impl Iterator<Item = (&'a Sku, Option<&'a SkuView>)>,
+    besides: &[u8],
+) -> HeaderValue {
+    let mut hash = Xxh3::new();
+    hash.update(besides);
+    for (sku, view) in seen {
+        let version = view.map_or(u64::MAX, |view| view.versions.all);
+        hash.update(sku.as_str().as_bytes());
+        hash.update(&version.to_le_bytes());
+    }
+    let hash = hash.digest();
+    HeaderValue::from_str(&format!("W/\"{hash:016x}\"")).expect("digits and quotes are ASCII")
+}
+
+/// Whether the caller has what this weak tag stands for (`If-None-Match`).
+fn is_tag_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let sent = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut sent = sent
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    sent.any(|sent| sent.trim() == "*" || sent.trim().as_bytes() == tag.as_bytes())
 }
 
 /// Of a shard that does not serve the board may show nothing, so that absent is not unknown.

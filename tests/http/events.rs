@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast::client::Target;
 use holdfast::client::listen::{Listening, Message, Silent};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::Service;
@@ -415,4 +415,30 @@ async fn a_product_page_hears_the_latest_availability_and_not_every_event() {
         }
     }
     assert!(messages < 50, "{messages} messages for 100 reserves");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_skus_and_availability_have_a_tag_until_something_changes() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.stocked("TEE", 5).await;
+    let body = r#"{"skus":["TEE","NONE"]}"#;
+    for path in ["/v1/skus?prefix=T", "/v1/availability"] {
+        let (method, body) = if path.contains('?') {
+            (Method::GET, "")
+        } else {
+            (Method::POST, body)
+        };
+        let first = talk.ask(method.clone(), path).json(body).quietly().await;
+        let tag = first.headers["etag"].to_str().expect("a text").to_owned();
+        assert!(tag.starts_with("W/"), "{tag}");
+        let again = talk.ask(method.clone(), path).json(body);
+        let again = again.header("if-none-match", &tag).quietly().await;
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+        talk.reserved(path, r#"{"lines":[{"sku":"TEE","qty":1}]}"#)
+            .await;
+        let later = talk.ask(method, path).json(body);
+        let later = later.header("if-none-match", &tag).quietly().await;
+        assert_eq!(later.status, StatusCode::OK, "{path}");
+    }
 }

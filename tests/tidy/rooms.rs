@@ -131,6 +131,14 @@ pub(crate) const ROOMS: &[Room] = &[
         because: "what compares asks the runtime as any caller does, and knows no transport",
     },
     Room {
+        name: "src/events",
+        at: "src/events/",
+        except: "src/events/store.rs",
+        never: "axum redb crate::http holdfast_core::Decision holdfast_core::Effect \
+            holdfast_core::Engine holdfast_core::Event holdfast_core::Request holdfast_ledger",
+        because: "what is told is read as any caller reads it, and knows nothing of calls",
+    },
+    Room {
         name: "src/load",
         at: "src/load/",
         except: "src/load/targets/in_process.rs",
