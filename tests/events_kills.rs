@@ -102,6 +102,7 @@ fn start(server: &Server, file: &Path, pages: bool) -> Child {
     let mut consumer = Command::new(this);
     consumer
         .args([
+            "--nocapture",
             "--exact",
             "what_a_consumer_has_folded_is_the_state_after_fifty_kills",
         ])

@@ -65,7 +65,7 @@ pub(crate) async fn answer(
     filter: Filter,
     batch: Option<usize>,
 ) -> Result<Response, Problem> {
-    let stream = events.stream(from, filter);
+    let stream = events.stream(from.clone(), filter);
     let mut stream = stream.map_err(|no| crowded(events, no))?;
     // A cursor that has expired is an answer, not a stream.
     let first = stream.try_next().await.map_err(ended)?;
@@ -77,7 +77,7 @@ pub(crate) async fn answer(
     };
     tokio::spawn(async move {
         // Whoever listened has gone; there is nobody to tell.
-        let Err(Gone) = listener.tell(stream, first).await;
+        let Err(Gone) = listener.tell(stream, &from, first).await;
     });
     Ok(streaming(body))
 }
@@ -98,10 +98,12 @@ impl Listener {
     async fn tell(
         &self,
         mut stream: Stream,
+        from: &Cursor,
         first: Option<Batch>,
     ) -> Result<std::convert::Infallible, Gone> {
-        // Said at once, so that the listener knows its place before anything happens.
-        self.send(heartbeat(stream.cursor())).await?;
+        // Said at once, so that the listener knows its place before anything happens. It is the
+        // place before the first events: one that breaks off now has not seen them.
+        self.send(heartbeat(from)).await?;
         if let Some(batch) = first {
             self.pass_on(&batch).await?;
         }

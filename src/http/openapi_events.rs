@@ -97,7 +97,7 @@ pub(super) const EVENTS: &[Call] = &[
             schema: None,
             media_type: "application/schema+json",
         }],
-        problems: &[ANY, &[Code::NotFound]],
+        problems: &[ANY],
     },
     Call {
         listener: "data",

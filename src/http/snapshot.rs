@@ -105,7 +105,7 @@ pub(crate) async fn schemas() -> Response {
 pub(crate) async fn schema(Path(name): Path<String>) -> Result<Response, Problem> {
     let kind = EventType::parse(&name).ok_or_else(|| {
         let detail = format!("{name:?} is no type of event; /v1/events/schemas lists them");
-        Problem::new(Code::NotFound, detail)
+        Problem::invalid("type", detail)
     })?;
     let mut response = render::ok(&schema::of(kind));
     let json_schema = HeaderValue::from_static("application/schema+json");

@@ -190,6 +190,10 @@ impl Follower {
                     if event.seq <= self.seq {
                         continue;
                     }
+                    if event.seq != self.seq + 1 {
+                        let (from, to) = (self.seq, event.seq);
+                        return Err(failed(format!("after event {from} comes {to} (INV-7)")));
+                    }
                     told += self.take(&event, &now, &mut tell)?;
                     self.seq = event.seq;
                     if limit <= told || last <= event.seq {
