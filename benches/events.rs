@@ -156,6 +156,10 @@ fn delays(server: &Server, report: &mut Report, turns: &mut Turns) {
     );
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an event names the wall clock's time, and so must who hears it"
+)]
 fn listen_for_delays(
     server: &Server,
     is_over: &Arc<AtomicBool>,

@@ -55,7 +55,7 @@ struct Tail {
     /// End after so many events
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Print each event as the CloudEvent it is, one a line
+    /// Print each event as JSON, as the server tells it, one a line
     #[arg(long)]
     json: bool,
     /// End at the first break instead of coming back
@@ -123,7 +123,7 @@ impl Tail {
         let mut path = format!("/v1/events?batch={BATCH}&after={}", escaped(&self.after));
         for (name, value) in [("types", &self.types), ("sku", &self.sku)] {
             if let Some(value) = value {
-                path.push_str(&format!("&{name}={}", escaped(value)));
+                path.extend(["&", name, "=", &escaped(value)]);
             }
         }
         path
@@ -177,7 +177,7 @@ fn line(event: &Value) -> String {
     let mut line = format!("{time}  {name:<22} {sku:<20}");
     if let Some(qty) = data["qty"].as_i64() {
         let left = data["after"]["available"].as_i64().unwrap_or_default();
-        line.push_str(&format!(" {qty:>6}  available {left}"));
+        line = format!("{line} {qty:>6}  available {left}");
     }
     let said = [
         ("at", "location"),
@@ -190,8 +190,8 @@ fn line(event: &Value) -> String {
     ];
     for (what, field) in said {
         if let Some(value) = word(&data[field]) {
-            line.push_str(&format!("  {what} {value}"));
+            line.extend(["  ", what, " ", &value]);
         }
     }
-    line
+    line.trim_end().to_owned()
 }

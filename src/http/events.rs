@@ -82,13 +82,11 @@ async fn page(
     let mut items = Vec::new();
     let mut next = stream.cursor().clone();
     while items.len() < limit {
-        match stream.try_next().await.map_err(ended)? {
-            Some(batch) => next = take(&mut items, &batch, limit),
-            None => {
-                next = stream.cursor().clone();
-                break;
-            }
-        }
+        let Some(batch) = stream.try_next().await.map_err(ended)? else {
+            next = stream.cursor().clone();
+            break;
+        };
+        next = take(&mut items, &batch, limit);
     }
     let lag = events.lag(&next);
     Ok(render::ok(&PageShape {

@@ -178,9 +178,9 @@ impl Listener {
                 self.send(Bytes::from_static(b"]\n\n")).await?;
             } else {
                 let mut text = head.into_bytes();
-                pieces
-                    .iter()
-                    .for_each(|piece| text.extend_from_slice(piece));
+                for piece in pieces {
+                    text.extend_from_slice(&piece);
+                }
                 text.extend_from_slice(b"]\n\n");
                 self.send(text.into()).await?;
             }
