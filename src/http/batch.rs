@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use holdfast_core::Sku;
+use holdfast_core::{Answer, Sku};
 use holdfast_runtime::Operation;
 
 use super::call::{Call, checked, missing};
@@ -45,7 +45,9 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     let told = if operations.is_empty() {
         Vec::new()
     } else {
-        api.router().batch(operations, api.deadline()).await
+        api.router()
+            .batch_in_short(operations, api.deadline())
+            .await
     };
     let position_of = |sku: &Sku, seq| api.position(sku, seq);
     let mut next = told.iter();
@@ -56,6 +58,10 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
             Fate::Malformed(problem) => Rendered::problem(problem.clone()),
             Fate::Sent(asked) => {
                 let told = next.next().expect("the runtime answers every operation");
+                if let Ok(Answer::Made { made, now }) = told {
+                    tally.success(slot.op, results.made(made, *now));
+                    continue;
+                }
                 if let Some(held) = render::held(told) {
                     tally.success(slot.op, held.status);
                     results.held(&held);
@@ -95,7 +101,7 @@ fn slot(
         }
     };
     let op = Some(operation.op);
-    let past = operation.past.as_ref();
+    let past = operation.past.as_deref();
     if let Err(problem) = stock::dated(&mut operation.command, past, api.router()) {
         let state = Fate::Malformed(problem);
         return Slot { op, state };

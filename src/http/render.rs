@@ -151,6 +151,7 @@ fn answer<'a>(
         Answer::Location { .. } => {
             unreachable!("nothing asks for these over HTTP yet")
         }
+        Answer::Made { .. } => unreachable!("only a batch asks for answers in short"),
         Answer::Part(_) => unreachable!("shards tell this to each other, not to callers"),
     }
 }
@@ -296,7 +297,7 @@ fn sku_shape<'a>(view: &'a SkuView, position_of: PositionOf<'_>) -> SkuShape<'a>
     SkuShape::of(view, position_of(&view.sku, view.seq))
 }
 
-const fn success(created: bool) -> StatusCode {
+pub(crate) const fn success(created: bool) -> StatusCode {
     if created {
         StatusCode::CREATED
     } else {

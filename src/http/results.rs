@@ -7,9 +7,11 @@
 
 use std::ops::Range;
 
+use axum::http::StatusCode;
 use axum::response::Response;
-use holdfast_core::{ReservationView, Text};
-use memchr::memchr2;
+use holdfast_core::{
+    Location, ReservationId, ReservationView, Reserved, Sku, Status, Text, Timestamp,
+};
 use serde::Serialize;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
@@ -26,6 +28,21 @@ pub(crate) struct Results<'a> {
     opening: Last<Opening>,
     terms: Last<Terms<'a>>,
     goods: Last<Goods<'a>>,
+    /// What the last one that was told in short had in common with others, and where all that
+    /// follows from it lies.
+    sale: Option<(Sale<'a>, Range<usize>)>,
+}
+
+/// What those have in common who bought the same at one time. The times are compared first: most
+/// that differ do so there.
+#[derive(PartialEq)]
+struct Sale<'a> {
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    now: Timestamp,
+    units: u32,
+    sku: &'a Sku,
+    location: &'a Location,
 }
 
 /// The last part of a kind, and where its fields lie in the text.
@@ -49,6 +66,7 @@ impl<'a> Results<'a> {
             opening: Last(None),
             terms: Last(None),
             goods: Last(None),
+            sale: None,
         }
     }
 
@@ -67,11 +85,52 @@ impl<'a> Results<'a> {
         };
         let rest = b",\"reservation\":{\"id\":\"";
         self.opening.write(&mut self.text, b'{', opening, rest);
-        self.own(held.view);
+        let ReservationView {
+            id,
+            status,
+            order_ref,
+            customer,
+            ..
+        } = held.view;
+        self.own(*id, *status, order_ref.as_ref(), customer.as_ref());
         self.terms
             .write(&mut self.text, b',', Terms::of(held.view), b"");
         self.goods
             .write(&mut self.text, b',', Goods::of(held.view), b"}}");
+    }
+
+    /// The next result, a plain reservation that was just made; its status.
+    pub(crate) fn made(&mut self, made: &'a Reserved, now: Timestamp) -> StatusCode {
+        self.begin();
+        let status = render::success(true);
+        let opening = Opening {
+            status: status.as_u16(),
+            replayed: false,
+        };
+        let rest = b",\"reservation\":{\"id\":\"";
+        self.opening.write(&mut self.text, b'{', opening, rest);
+        let (order_ref, customer) = (made.order_ref.as_ref(), made.customer.as_ref());
+        self.own(made.id, Status::Open, order_ref, customer);
+        let sale = Sale {
+            created_at: made.id.at(),
+            expires_at: made.expires_at,
+            now,
+            units: made.units,
+            sku: &made.sku,
+            location: &made.location,
+        };
+        if let Some((last, place)) = &self.sale
+            && *last == sale
+        {
+            self.text.extend_from_within(place.clone());
+            return status;
+        }
+        let (view, start) = (made.view(now), self.text.len());
+        let text = &mut self.text;
+        Last(None).write(text, b',', Terms::of(&view), b"");
+        Last(None).write(text, b',', Goods::of(&view), b"}}");
+        self.sale = Some((sale, start..text.len()));
+        status
     }
 
     fn begin(&mut self) {
@@ -81,17 +140,23 @@ impl<'a> Results<'a> {
     }
 
     /// What a reservation has for itself, from its id on.
-    fn own(&mut self, view: &ReservationView) {
-        let mut id = [0; Hyphenated::LENGTH];
-        let uuid = Uuid::from_u128(view.id.as_u128()).hyphenated();
+    fn own(
+        &mut self,
+        id: ReservationId,
+        status: Status,
+        order_ref: Option<&Text>,
+        customer: Option<&Text>,
+    ) {
+        let mut hyphenated = [0; Hyphenated::LENGTH];
+        let uuid = Uuid::from_u128(id.as_u128()).hyphenated();
         let text = &mut self.text;
-        text.extend_from_slice(uuid.encode_lower(&mut id).as_bytes());
+        text.extend_from_slice(uuid.encode_lower(&mut hyphenated).as_bytes());
         text.extend_from_slice(b"\",\"status\":\"");
-        text.extend_from_slice(view.status.as_str().as_bytes());
+        text.extend_from_slice(status.as_str().as_bytes());
         text.extend_from_slice(b"\",\"order_ref\":");
-        free_text(text, view.order_ref.as_ref());
+        free_text(text, order_ref);
         text.extend_from_slice(b",\"customer\":");
-        free_text(text, view.customer.as_ref());
+        free_text(text, customer);
     }
 
     /// The whole answer.
@@ -122,13 +187,29 @@ impl<T: PartialEq + Serialize> Last<T> {
 /// A caller's text. It has no control characters, and most have nothing else to be escaped.
 fn free_text(text: &mut Vec<u8>, value: Option<&Text>) {
     match value.map(Text::as_str) {
-        Some(value) if memchr2(b'"', b'\\', value.as_bytes()).is_none() => {
+        Some(value) if !has_escapes(value.as_bytes()) => {
             text.push(b'"');
             text.extend_from_slice(value.as_bytes());
             text.push(b'"');
         }
         value => write(text, &value),
     }
+}
+
+/// Whether a quote or a backslash is among them; eight are looked at in one go.
+fn has_escapes(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // Not 0 if the first byte of those that are 0 is any.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let is_either = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) != 0
+    };
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().any(|byte| matches!(byte, b'"' | b'\\'));
+    };
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().any(is_either) || is_either(last)
 }
 
 fn write(text: &mut Vec<u8>, part: &impl Serialize) {
@@ -226,6 +307,63 @@ mod tests {
             .map(|result| serde_json::to_string(&result).expect("it can be written"))
             .collect();
         assert_eq!(text, format!("{{\"results\":[{}]}}", one_by_one.join(",")));
+    }
+
+    #[test]
+    fn what_is_told_in_short_reads_as_what_is_told_whole() {
+        let base = Timestamp::from_ms(1_795_361_400_000);
+        let made = |number: u64| {
+            let at = |ms| Timestamp::from_ms(base.ms() + ms);
+            let id = u128::from(at(number / 5).ms()) << 80
+                | ReservationId::UNMINTED.as_u128() & (u128::MAX >> 48)
+                | u128::from(number);
+            let text = |text: &str| Text::parse(text).expect("a text");
+            let made = Reserved {
+                id: ReservationId::from_u128(id).expect("an id"),
+                order_ref: (number != 3).then(|| text("o\"1")),
+                customer: (number != 4).then(|| text("customer")),
+                expires_at: at(900_000 + number / 7),
+                sku: Sku::parse(&format!("S{}", number / 9)).expect("a name"),
+                location: Location::main(),
+                hold: number,
+                units: 1 + number as u32 / 11,
+                reserved: 1,
+                versions: holdfast_core::Versions::default(),
+            };
+            let now = at(number / 5 + number / 13);
+            Ok(Answer::Made {
+                made: Box::new(made),
+                now,
+            })
+        };
+        let all: Vec<Result<Answer, holdfast_runtime::Unavailable>> = (0..40).map(made).collect();
+        let mut short = Results::new(all.len());
+        let wholes: Vec<_> = all
+            .iter()
+            .cloned()
+            .map(|told| told.map(Answer::whole))
+            .collect();
+        let mut whole = Results::new(all.len());
+        for (told, spelled) in all.iter().zip(&wholes) {
+            if let Ok(Answer::Made { made, now }) = told {
+                short.made(made, *now);
+            }
+            whole.held(&render::held(spelled).expect("it is a reservation"));
+        }
+        let text = |results: Results<'_>| String::from_utf8(results.text).expect("UTF-8");
+        assert_eq!(text(short), text(whole));
+    }
+
+    #[test]
+    fn what_has_to_be_escaped_is_seen_wherever_it_stands() {
+        for length in 1..=20 {
+            assert!(!has_escapes(&vec![b'#'; length]));
+            for (at, byte) in (0..length).flat_map(|at| [(at, b'"'), (at, b'\\')]) {
+                let mut bytes = vec![b'#'; length];
+                bytes[at] = byte;
+                assert!(has_escapes(&bytes), "{bytes:?}");
+            }
+        }
     }
 
     #[test]

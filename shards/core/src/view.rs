@@ -1,7 +1,7 @@
 //! Views: what answers show, built from state and owned by the caller.
 
 use crate::drift::DriftRecord;
-use crate::event::{KeyOutcome, Quarantine, StreamKey, Versions};
+use crate::event::{KeyOutcome, Quarantine, Reserved, StreamKey, Versions};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
@@ -21,6 +21,14 @@ pub enum Answer {
         created: bool,
         /// Whether this repeats an earlier outcome.
         replayed: bool,
+    },
+    /// A plain reservation that this command has just made, in short: [`Self::whole`] has it as it
+    /// stands. Only told to those who take many answers at once, and ask for it.
+    Made {
+        /// What entered.
+        made: Box<Reserved>,
+        /// The time of this answer.
+        now: Timestamp,
     },
     /// A SKU, as it stands.
     Sku {
@@ -68,6 +76,56 @@ pub enum Answer {
     Full(&'static str),
     /// A step of a cart between shards.
     Part(crate::engine::PartHold),
+}
+
+impl Answer {
+    /// The same, with nothing told in short.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        match self {
+            Self::Made { made, now } => Self::Reservation {
+                view: Box::new(made.view(now)),
+                created: true,
+                replayed: false,
+            },
+            other => other,
+        }
+    }
+}
+
+impl Reserved {
+    /// The reservation, as long as nothing else has happened to it.
+    pub fn view(&self, now: Timestamp) -> ReservationView {
+        let line = LineView {
+            sku: self.sku.clone(),
+            location: self.location.clone(),
+            requested: self.units,
+            units: self.units,
+            open: self.units,
+            confirmed: 0,
+            released: 0,
+            expired: 0,
+            cancelled: 0,
+            shipped: 0,
+        };
+        ReservationView {
+            id: self.id,
+            status: Status::Open,
+            order_ref: self.order_ref.clone(),
+            customer: self.customer.clone(),
+            created_at: self.id.at(),
+            expires_at: self.expires_at,
+            now,
+            pinned_until: None,
+            late: false,
+            payment_ref: None,
+            replaces: None,
+            replaced_by: None,
+            lines: vec![line],
+            shortages: Vec::new(),
+            version: 1,
+        }
+    }
 }
 
 /// A reservation's status, derived from its units.

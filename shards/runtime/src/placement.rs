@@ -69,6 +69,38 @@ pub fn reserve_slot(reserve: &Reserve) -> Slot {
     }
 }
 
+/// Slots of what comes one after another: most are of the SKU before, which is compared faster than
+/// it is hashed.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    last: Option<(Sku, Slot)>,
+}
+
+impl Slots {
+    /// The slot of a SKU.
+    pub(crate) fn of_sku(&mut self, sku: &Sku) -> Slot {
+        match &self.last {
+            Some((last, slot)) if last == sku => *slot,
+            _ => {
+                let slot = sku.slot();
+                self.last = Some((sku.clone(), slot));
+                slot
+            }
+        }
+    }
+
+    /// The slot that a caller's command is for.
+    pub(crate) fn of(&mut self, command: &Command) -> Slot {
+        match command {
+            Command::Reserve(reserve) if reserve.replace.is_none() => match reserve.lines.first() {
+                Some(first) => self.of_sku(&first.sku),
+                None => reserve_slot(reserve),
+            },
+            other => slot_of(other),
+        }
+    }
+}
+
 /// The slot that a caller's command is for.
 pub fn slot_of(command: &Command) -> Slot {
     match command {

@@ -11,7 +11,7 @@ use crate::directory::{Directory, KeyGuard, KeyGuards, KeyRefused};
 use crate::group::{Class, Group, class_of};
 use crate::links::{Link, Links, Phase};
 use crate::message::{AskKey, Deadline, Input, Job, Jobs, Operation, Read};
-use crate::placement::{Placement, ShardIndex, slot_of};
+use crate::placement::{Placement, ShardIndex, Slots, slot_of};
 use crate::reply::{KeyTo, ReplyTo, Told};
 use crate::statement::Statements;
 use crate::stats::{ShardStats, count};
@@ -101,7 +101,18 @@ impl Router {
 
     /// Does many operations, each on its own, with one message per home shard. The answers come
     /// in the order of the operations.
-    pub async fn batch(&self, mut operations: Vec<Operation>, deadline: Deadline) -> Vec<Told> {
+    pub async fn batch(&self, operations: Vec<Operation>, deadline: Deadline) -> Vec<Told> {
+        let told = self.batch_in_short(operations, deadline).await;
+        told.into_iter().map(whole).collect()
+    }
+
+    /// The same, with plain reservations that were just made told in short ([`Answer::Made`]): who
+    /// writes thousands of answers need not have each of them spelled out.
+    pub async fn batch_in_short(
+        &self,
+        mut operations: Vec<Operation>,
+        deadline: Deadline,
+    ) -> Vec<Told> {
         let mut is_marked = false;
         for operation in &mut operations {
             is_marked |= self.mark(&mut operation.command);
@@ -109,7 +120,7 @@ impl Router {
         if is_marked {
             return Box::pin(self.batch_marked(operations, deadline)).await;
         }
-        self.send_all(operations, deadline).await
+        self.send_in_short(operations, deadline).await
     }
 
     /// Does operations that lean on nothing that their shards do not know, or say so.
@@ -118,6 +129,11 @@ impl Router {
         operations: Vec<Operation>,
         deadline: Deadline,
     ) -> Vec<Told> {
+        let told = self.send_in_short(operations, deadline).await;
+        told.into_iter().map(whole).collect()
+    }
+
+    async fn send_in_short(&self, operations: Vec<Operation>, deadline: Deadline) -> Vec<Told> {
         let mut told: Vec<Option<Told>> = Vec::new();
         told.resize_with(operations.len(), || None);
         let mut strays = Vec::new();
@@ -163,8 +179,9 @@ impl Router {
     ) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         let count = operations.len();
+        let mut slots = Slots::default();
         for (place, operation) in operations.into_iter().enumerate() {
-            let slot = slot_of(&operation.command);
+            let slot = slots.of(&operation.command);
             let shard = self.0.placement.shard_of(slot);
             let group = Group::of(&mut groups, shard, count);
             if let Some(tag) = &operation.key {
@@ -431,6 +448,10 @@ impl Link {
     pub(crate) fn take_read(&self) -> Result<Permit, Unavailable> {
         self.take(Class::Checkout, 1)
     }
+}
+
+fn whole(told: Told) -> Told {
+    told.map(Answer::whole)
 }
 
 /// In lower case. Every refusal names a position, and formatting takes ten times as long.

@@ -27,7 +27,7 @@ use crate::reply::{Found, Told};
 use crate::stats::count;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Command, Engine, Fill, LineUnits, Millis, Opening, Outcome, Reply, Reserve, Timestamp,
+    Answer, Command, Engine, Fill, LineUnits, Millis, Opening, Outcome, Reply, Reserve, Timestamp,
 };
 use holdfast_ledger::Batch;
 use std::collections::VecDeque;
@@ -337,7 +337,10 @@ impl Shard {
         }
         job.reply.begin();
         match self.decide(&mut job.request, now, out) {
-            Decided::Told { told, wait, key } => self.core.tell(job.reply, told, wait, key),
+            Decided::Told { told, wait, key } => {
+                let told = told.map(Answer::whole);
+                self.core.tell(job.reply, told, wait, key);
+            }
             Decided::Again => return Some(job),
             Decided::Spread => {
                 let turn = &mut self.core.turn(now, out);
@@ -355,7 +358,7 @@ impl Shard {
     fn decide(&mut self, operation: &mut Operation, now: Now, out: &mut Outbox) -> Decided {
         let mut turn = self.core.turn(now, out);
         if let Command::Reserve(reserve) = &operation.command
-            && !is_whole(reserve, &turn)
+            && !is_whole(reserve, &mut turn)
         {
             return Decided::Spread;
         }
@@ -383,7 +386,7 @@ impl Shard {
             Outcome::Done(ref reply) if minted.is_some() && id_of(reply) == minted => {
                 turn.core.take_id();
                 if let Some(made) = made {
-                    let told = Ok(turn.made(*made));
+                    let told = Ok(turn.made(made));
                     return Decided::Told { told, wait, key };
                 }
             }
@@ -484,9 +487,14 @@ impl Shard {
 }
 
 /// Whether all lines of a reserve are this shard's.
-fn is_whole(reserve: &Reserve, turn: &Turn<'_>) -> bool {
+fn is_whole(reserve: &Reserve, turn: &mut Turn<'_>) -> bool {
     if turn.placement().shards() == 1 {
         return true;
     }
-    reserve.lines.iter().all(|line| turn.is_local(&line.sku))
+    let core = &mut *turn.core;
+    let mut lines = reserve.lines.iter();
+    lines.all(|line| {
+        let slot = core.slots.of_sku(&line.sku);
+        core.setting.placement.shard_of(slot) == core.setting.index
+    })
 }

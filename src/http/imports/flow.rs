@@ -425,6 +425,7 @@ fn done(answer: &Answer, api: &Api) -> Done {
         } => Done::Bad(Box::new(refused(refusal, (*at, *seq), api))),
         Answer::Full(_)
         | Answer::Reservation { .. }
+        | Answer::Made { .. }
         | Answer::Drift { .. }
         | Answer::Location { .. }
         | Answer::Part(_) => unreachable!("movements and settings are answered otherwise"),

@@ -101,7 +101,7 @@ pub(crate) struct Operation<'a> {
     /// Its command.
     pub(crate) command: Command,
     /// The past that a count speaks of.
-    pub(crate) past: Option<Past>,
+    pub(crate) past: Option<Box<Past>>,
 }
 
 /// About what a short operation takes.
@@ -261,7 +261,7 @@ impl<'a> OperationBody<'a> {
             op,
             key,
             command,
-            past,
+            past: past.map(Box::new),
         })
     }
 

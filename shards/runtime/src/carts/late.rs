@@ -258,6 +258,10 @@ pub(super) fn replayed(answer: Answer) -> Answer {
             view,
             replayed: true,
         },
-        other @ (Answer::Refused { .. } | Answer::Full(_) | Answer::Part(_)) => other,
+        // What was just made is no repeat.
+        other @ (Answer::Made { .. }
+        | Answer::Refused { .. }
+        | Answer::Full(_)
+        | Answer::Part(_)) => other,
     }
 }

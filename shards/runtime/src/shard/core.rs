@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::directory::Directory;
 use crate::lists::{ListTo, Listed};
 use crate::peer::PeerMessage;
-use crate::placement::{Placement, ShardIndex};
+use crate::placement::{Placement, ShardIndex, Slots};
 use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
 use holdfast_core::{
@@ -67,6 +67,7 @@ pub(crate) struct Core {
     pub(super) staged: Waiting,
     touched: HashSet<Sku, BuildHasherDefault<XxHasher>>,
     last_touched: Option<Sku>,
+    pub(super) slots: Slots,
     flight: Option<Flight>,
     opening: Opening,
     /// The counter of the next id.
@@ -132,6 +133,7 @@ impl Core {
             staged: Waiting::default(),
             touched: HashSet::default(),
             last_touched: None,
+            slots: Slots::default(),
             flight: None,
             opening,
             counter: 0,

@@ -1,12 +1,11 @@
 //! The ids of what commands make: a candidate before the decision, taken if something was made.
 
 use super::Turn;
-use crate::placement::slot_of;
 use holdfast_core::{Command, Reply, ReservationId};
 
 /// Gives a command that makes something the id it would have.
 pub(super) fn mint(command: &mut Command, turn: &mut Turn<'_>) -> Option<ReservationId> {
-    let slot = slot_of(command);
+    let slot = turn.core.slots.of(command);
     let id = match command {
         Command::Reserve(reserve) => &mut reserve.id,
         Command::Movement(movement) => &mut movement.id,

@@ -11,8 +11,7 @@ use crate::placement::{Placement, ShardIndex};
 use crate::reply::{ReplyTo, Told};
 use crate::stats::ShardStats;
 use holdfast_core::{
-    Answer, Engine, Event, LineView, Outcome, Refusal, Request, ReservationId, ReservationView,
-    Reserved, Sku, Slot, Status, Timestamp,
+    Answer, Engine, Event, Outcome, Refusal, Request, ReservationId, Reserved, Sku, Slot, Timestamp,
 };
 
 /// One turn of a shard.
@@ -125,57 +124,14 @@ impl Turn<'_> {
     }
 
     /// A plain reservation that was just made, as an answer.
-    pub(super) fn made(&self, made: Reserved) -> Answer {
-        let Reserved {
-            id,
-            order_ref,
-            customer,
-            expires_at,
-            sku,
-            location,
-            units,
-            ..
-        } = made;
+    pub(super) fn made(&self, made: Box<Reserved>) -> Answer {
         let now = self.now();
-        let line = LineView {
-            sku,
-            location,
-            requested: units,
-            units,
-            open: units,
-            confirmed: 0,
-            released: 0,
-            expired: 0,
-            cancelled: 0,
-            shipped: 0,
-        };
-        let view = Box::new(ReservationView {
-            id,
-            status: Status::Open,
-            order_ref,
-            customer,
-            created_at: id.at(),
-            expires_at,
-            now,
-            pinned_until: None,
-            late: false,
-            payment_ref: None,
-            replaces: None,
-            replaced_by: None,
-            lines: vec![line],
-            shortages: Vec::new(),
-            version: 1,
-        });
         debug_assert_eq!(
-            Some(&*view),
-            self.engine().reservation(id, now).as_ref(),
+            Some(made.view(now)),
+            self.engine().reservation(made.id, now),
             "it stands as it was made"
         );
-        Answer::Reservation {
-            view,
-            created: true,
-            replayed: false,
-        }
+        Answer::Made { made, now }
     }
 
     /// A refusal as an answer.

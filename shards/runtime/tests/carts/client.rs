@@ -236,7 +236,7 @@ impl World {
 
     fn heard(&mut self, at: usize, told: Told) -> Result<(), Fault> {
         let ask = &mut self.clients.asks[at];
-        match told {
+        match told.map(Answer::whole) {
             Ok(Answer::Reservation { view, .. }) => {
                 ask.is_without_effect = false;
                 if ask.made.is_some_and(|made| made != view.id) {
@@ -253,7 +253,8 @@ impl World {
                 Answer::Sku { .. }
                 | Answer::Movement { .. }
                 | Answer::Drift { .. }
-                | Answer::Location { .. },
+                | Answer::Location { .. }
+                | Answer::Made { .. },
             ) => {
                 ask.is_without_effect = false;
                 Ok(())

@@ -143,7 +143,11 @@ impl Account {
                 _ => return Ok(()),
             },
             // The clerk asks for no drift and no location.
-            Answer::Drift { .. } | Answer::Location { .. } | Answer::Full(_) | Answer::Part(_) => {
+            Answer::Drift { .. }
+            | Answer::Location { .. }
+            | Answer::Made { .. }
+            | Answer::Full(_)
+            | Answer::Part(_) => {
                 return Ok(());
             }
         };
