@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const KILLS: u64 = 50;
 const BUYERS: u64 = 4;
 const SKUS: [&str; 6] = ["HOT-1", "TEE-2", "MUG-3", "CAP-4", "SOCK-5", "HAT-6"];
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where a consumer keeps what it knows; set where this test plays the consumer.
 const FILE: &str = "HOLDFAST_TEST_CONSUMER_FILE";
