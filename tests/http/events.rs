@@ -81,10 +81,8 @@ async fn all(service: &Service, query: &str, limit: usize) -> (Vec<Value>, Strin
         let page = talk.get(&path).quietly().await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         let items = page.body["items"].as_array().expect("a list").clone();
-        after = page.body["next_cursor"]
-            .as_str()
-            .expect("a cursor")
-            .to_owned();
+        let next = page.body["next_cursor"].as_str().expect("a cursor");
+        next.clone_into(&mut after);
         let is_end = items.is_empty();
         events.extend(items);
         if is_end && page.body["lag"] == 0 {
