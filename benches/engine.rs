@@ -122,7 +122,7 @@ impl Bench {
             let movement = ReservationId::mint(time(0), sku.slot(), opening(), n, 0);
             let commands = [payload::configure(sku), payload::receive(sku, movement)];
             for command in commands.into_iter().take(1 + usize::from(stocked)) {
-                bench.apply(&Request { key: None, command }, time(0), Wanted::Done);
+                bench.apply(&Request::of(command), time(0), Wanted::Done);
             }
         }
         bench
@@ -166,10 +166,7 @@ impl Bench {
             let requests: Vec<Request> = (first..next)
                 .map(|n| {
                     let (key, command) = make(n);
-                    Request {
-                        key: Some(key),
-                        command,
-                    }
+                    Request::keyed(Some(key), command)
                 })
                 .collect();
             let start = Instant::now();

@@ -152,10 +152,8 @@ async fn call(
     let mut latencies = [(); 2].map(|()| histogram());
     loop {
         let n = next.fetch_add(1, Ordering::Relaxed);
-        let operation = Operation {
-            key: Some(payload::key(n)),
-            command: Command::Reserve(payload::reserve(n, &skus, None)),
-        };
+        let command = Command::Reserve(payload::reserve(n, &skus, None));
+        let operation = Operation::keyed(Some(payload::key(n)), command);
         let began = phase.load(Ordering::Relaxed);
         let start = Instant::now();
         let told = router

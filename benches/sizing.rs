@@ -214,10 +214,8 @@ fn confirm((n, id): (u64, ReservationId)) -> Operation {
         late: Late::Reacquire,
         payment_ref: Text::parse(&format!("payment-{n:010}")).ok(),
     };
-    Operation {
-        key: Some(payload::key(COUNT + n)),
-        command: Command::Confirm(Box::new(confirm)),
-    }
+    let key = payload::key(COUNT + n);
+    Operation::keyed(Some(key), Command::Confirm(Box::new(confirm)))
 }
 
 async fn is_caught_up(router: &Router) -> bool {

@@ -279,7 +279,7 @@ fn write(path: &Path, lie: impl Fn(&mut Event)) {
     let mut encoder = RecordEncoder::new();
     for (at, command) in commands().into_iter().enumerate() {
         let now = Timestamp::from_ms(1_795_361_400_000 + at as u64);
-        let decision = engine.decide(&Request { key: None, command }, now);
+        let decision = engine.decide(&Request::of(command), now);
         for event in &decision.events {
             let effects = event.spelled_out().into_owned().into();
             let mut written = Event {

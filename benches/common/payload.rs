@@ -54,10 +54,7 @@ pub(crate) fn reserve(n: u64, skus: &[Sku], ttl: Option<Millis>) -> Box<Reserve>
 
 /// A message of `count` reserves.
 pub(crate) fn message(first: u64, count: u64, skus: &[Sku], ttl: Option<Millis>) -> Vec<Operation> {
-    let operation = |n| Operation {
-        key: Some(key(n)),
-        command: Command::Reserve(reserve(n, skus, ttl)),
-    };
+    let operation = |n| Operation::keyed(Some(key(n)), Command::Reserve(reserve(n, skus, ttl)));
     (first..first + count).map(operation).collect()
 }
 
@@ -82,9 +79,7 @@ pub(crate) fn stocking(skus: &[Sku]) -> Vec<Operation> {
     let commands = skus
         .iter()
         .flat_map(|sku| [configure(sku), receive(sku, ReservationId::UNMINTED)]);
-    commands
-        .map(|command| Operation { key: None, command })
-        .collect()
+    commands.map(Operation::of).collect()
 }
 
 const fn mixed(n: u64) -> u64 {

@@ -209,7 +209,14 @@ fn in_lines(sku: &Value, mut rows: Vec<Row<9>>, mut columns: Columns<9>) -> Stri
     if sku["paused"].as_bool() == Some(true) {
         lines.push("paused: new reservations are refused".to_owned());
     }
-    let shown = ["opens_at", "closes_at", "customer_limit", "shortfall"];
+    let shown = [
+        "opens_at",
+        "closes_at",
+        "customer_limit",
+        "shortfall",
+        "depleted_at",
+        "sold_out_at",
+    ];
     for name in shown {
         match &sku[name] {
             Value::Null => {}

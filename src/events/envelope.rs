@@ -159,6 +159,9 @@ impl Serialize for Envelope<'_> {
             (None, None) => map.serialize_entry("partitionkey", &format_args!("{shard:04x}"))?,
         }
         map.serialize_entry("sequence", &format_args!("{:020}", entry.seq))?;
+        if let Some(trace) = entry.details.trace {
+            map.serialize_entry("traceparent", &format_args!("{trace}"))?;
+        }
         map.serialize_entry("data", &Data(self.happening))?;
         map.end()
     }

@@ -88,6 +88,12 @@ types! {
     StockCounted "stock.counted"
     /// Units went to another location.
     StockTransferred "stock.transferred"
+    /// What is available fell to the low-stock threshold.
+    StockLow "stock.low"
+    /// Nothing is available any more.
+    StockDepleted "stock.depleted"
+    /// What is available is above the low-stock threshold again.
+    StockReplenished "stock.replenished"
     /// Fewer units are there than are held.
     StockShortfall "stock.shortfall"
     /// A SKU was created or configured.
@@ -145,6 +151,9 @@ impl EventType {
             EventKind::StockWrittenOff => Self::StockWrittenOff,
             EventKind::StockCounted => Self::StockCounted,
             EventKind::StockTransferred => Self::StockTransferred,
+            EventKind::StockLow => Self::StockLow,
+            EventKind::StockDepleted => Self::StockDepleted,
+            EventKind::StockReplenished => Self::StockReplenished,
             EventKind::SkuConfigured => Self::SkuConfigured,
             EventKind::DriftOpened => Self::DriftOpened,
             EventKind::DriftCorrected => Self::DriftCorrected,

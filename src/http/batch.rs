@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use holdfast_core::{Answer, Sku};
+use holdfast_core::{Answer, Sku, TraceParent};
 use holdfast_runtime::Operation;
 
 use super::call::{Call, checked, missing};
@@ -34,10 +34,13 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
     let bounds = *api.bounds();
     let parsed = operation::parse_batch(call.bytes()?, bounds.batch_max, bounds.lines_max)?;
     let mut operations = Vec::with_capacity(parsed.len());
-    let mut tagger = Tagger::default();
+    let (mut tagger, trace) = (Tagger::default(), call.trace());
     let slots: Vec<Slot> = parsed
         .into_iter()
-        .map(|parsed| slot(&api, parsed, &mut tagger, &mut operations))
+        .map(|parsed| {
+            let marks = (&mut tagger, trace.as_ref());
+            slot(&api, parsed, marks, &mut operations)
+        })
         .collect();
     let refusals = api.refusals();
     let commands = operations.iter().map(|operation| &operation.command);
@@ -88,7 +91,7 @@ pub(crate) async fn batch(State(api): State<Api>, call: Call) -> Result<Response
 fn slot(
     api: &Api,
     parsed: Parsed<'_>,
-    tagger: &mut Tagger,
+    (tagger, trace): (&mut Tagger, Option<&TraceParent>),
     operations: &mut Vec<Operation>,
 ) -> Slot {
     let mut operation = match parsed {
@@ -129,6 +132,7 @@ fn slot(
     operations.push(Operation {
         key,
         command: operation.command,
+        trace: trace.map(|trace| Box::new(*trace)),
     });
     Slot {
         op,

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use holdfast_core::Text;
+use holdfast_core::{Text, TraceParent};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
@@ -91,6 +91,16 @@ impl Call {
         }
     }
 
+    /// Where the caller's trace stands, if it says so well.
+    pub(crate) fn trace(&self) -> Option<TraceParent> {
+        let mut sent = self.headers().get_all(TRACE).iter();
+        let trace = sent.next()?;
+        // Of two, neither is the caller's for certain.
+        sent.next()
+            .is_none()
+            .then(|| TraceParent::parse(trace.as_bytes()))?
+    }
+
     /// The idempotency key, if there is one.
     pub(crate) fn key(&self, rule: KeyRule) -> Result<Option<&[u8]>, Problem> {
         let mut sent = self.headers().get_all(keys::HEADER).iter();
@@ -106,6 +116,9 @@ impl Call {
         checked(KEY_FIELD, key.as_bytes()).map(Some)
     }
 }
+
+/// W3C Trace Context.
+const TRACE: &str = "traceparent";
 
 const KEY_FIELD: &str = "Idempotency-Key";
 

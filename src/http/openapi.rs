@@ -24,7 +24,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::imports::Report as ImportReport;
 use super::openapi_admin::ADMIN;
-use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success};
+use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success, TRACE};
 use super::openapi_events::EVENTS;
 use super::openapi_imports::IMPORTS;
 use super::openapi_locations::LOCATIONS;
@@ -129,6 +129,9 @@ fn operation(call: &Call) -> OperationBuilder {
         .summary(Some(call.summary));
     for parameter in call.parameters {
         operation = operation.parameter(self::parameter(parameter));
+        if parameter.form == Form::Key {
+            operation = operation.parameter(self::parameter(&TRACE));
+        }
     }
     if let Some((schema, required)) = call.body {
         let content = Content::new(Some(Ref::from_schema_name(schema)));

@@ -93,6 +93,12 @@ const KEY_OPTIONAL: Parameter = Parameter {
     required: false,
     ..KEY
 };
+/// What changes something takes it with the key.
+pub(super) const TRACE: Parameter = header(
+    "traceparent",
+    "Where the caller's trace stands (W3C Trace Context); kept with what changes, ignored where it \
+     is not well formed.",
+);
 pub(super) const LIMIT: Parameter = query(
     "limit",
     "Items of a page, up to 1000; 100 if absent.",
@@ -387,7 +393,7 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/batch",
         id: "batch",
         summary: "Many operations in one call, each on its own",
-        parameters: &[],
+        parameters: &[&TRACE],
         body: Some(("Batch", true)),
         answers: &[json(
             200,

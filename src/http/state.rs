@@ -244,7 +244,14 @@ impl Api {
         let told = self
             .0
             .router
-            .execute(Operation { key, command }, self.deadline())
+            .execute(
+                Operation {
+                    key,
+                    command,
+                    trace: call.trace().map(Box::new),
+                },
+                self.deadline(),
+            )
             .await;
         let position_of = |sku: &Sku, seq| self.position(sku, seq);
         let common = self.0.echo.answer(&told, &position_of);

@@ -90,6 +90,9 @@ struct EntryShape<'a> {
     /// Of `stock.shortfall`: how many older reservations there are beside those.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected_more: Option<u64>,
+    /// Where the request that caused it stood in its caller's trace (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 /// A reservation that a shortfall leaves without units.
@@ -278,6 +281,7 @@ impl<'a> EntryShape<'a> {
                 named.map(shape).collect()
             }),
             affected_more: details.shorted.as_ref().map(|shorted| shorted.more),
+            traceparent: details.trace.map(|trace| trace.to_string()),
         }
     }
 }

@@ -133,10 +133,9 @@ impl Run {
             if open.is_empty() {
                 return Ok(answers.into_iter().flatten().collect());
             }
-            let operations = open.iter().map(|place| Operation {
-                key: None,
-                command: commands[*place].clone(),
-            });
+            let operations = open
+                .iter()
+                .map(|place| Operation::of(commands[*place].clone()));
             let deadline = Deadline::within(Duration::from_secs(10));
             let told = self.router.batch(operations.collect(), deadline).await;
             let mut is_busy = false;

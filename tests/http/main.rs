@@ -29,3 +29,4 @@ mod skus;
 mod statement;
 mod stock;
 mod talk;
+mod thresholds;

@@ -129,7 +129,7 @@ async fn the_record_of_a_shortfall_names_whom_it_leaves_without() {
     talk.post("/v1/skus/TEE/movements", "count", count)
         .quietly()
         .await;
-    let page = entries(&mut talk, "/v1/skus/TEE/ledger?limit=100", 44).await;
+    let page = entries(&mut talk, "/v1/skus/TEE/ledger?limit=100", 45).await;
     let told = page["items"].as_array().and_then(|items| items.last());
     let told = told.expect("the last entry");
     assert_eq!(told["type"], "stock.shortfall");

@@ -86,7 +86,7 @@ impl World {
     pub(crate) async fn does(&self, command: Command) -> Answer {
         self.hands.advance(Millis::new(10));
         let deadline = Deadline::within(Duration::from_secs(10));
-        let operation = Operation { key: None, command };
+        let operation = Operation::of(command);
         let told = self.router().execute(operation, deadline).await;
         told.expect("the runtime answers")
     }
@@ -118,7 +118,7 @@ impl World {
                     0 => Command::Configure(Box::new(plain(name))),
                     _ => Command::Movement(Box::new(receive)),
                 };
-                Operation { key: None, command }
+                Operation::of(command)
             });
             let told = self.router().batch(operations.collect(), deadline).await;
             assert!(told.iter().all(Result::is_ok), "a shard is busy");

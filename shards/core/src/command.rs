@@ -9,6 +9,7 @@ use crate::name::{Location, Sku, Text};
 use crate::snapshot::Shortage;
 use crate::stock::{CustomerLimit, OnShortfall, Sourcing};
 use crate::time::{Millis, Timestamp};
+use crate::trace::TraceParent;
 use crate::units::Units;
 use smallvec::SmallVec;
 
@@ -24,6 +25,24 @@ pub struct Request {
     pub key: Option<KeyTag>,
     /// What to do.
     pub command: Command,
+    /// Where the request stands in its caller's trace, for the record.
+    pub trace: Option<Box<TraceParent>>,
+}
+
+impl Request {
+    /// A command that nobody will repeat or trace.
+    pub const fn of(command: Command) -> Self {
+        Self::keyed(None, command)
+    }
+
+    /// A command with the key it came with.
+    pub const fn keyed(key: Option<KeyTag>, command: Command) -> Self {
+        Self {
+            key,
+            command,
+            trace: None,
+        }
+    }
 }
 
 /// Everything an engine can be asked.

@@ -9,17 +9,22 @@ use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::snapshot::{HoldPhase, HoldRecord, HomeRecord, LateHold, LineRecord, LocationRecord};
 use crate::stock::{Counter, SkuConfig};
+use crate::supply::SupplyEffect;
 use crate::time::{Millis, Timestamp};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 
 pub use crate::key::{KeyEffect, KeyOutcome, KeyTag, KeyTarget};
+pub use crate::note::{Note, Shorted};
 pub use crate::stream::{
     CountedEffect, FeedMark, MessageEffect, Quarantine, QuarantineCause, StreamEffect, StreamKey,
 };
 
 /// The effects of an event; most have few.
 pub type Effects = SmallVec<[Effect; 3]>;
+
+/// The events of one decision, in order; most have one.
+pub type EventList = SmallVec<[Event; 1]>;
 
 /// One recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +101,12 @@ pub enum EventKind {
     StockCounted = 41,
     /// Units went to another location.
     StockTransferred = 42,
+    /// What is available fell to the low-stock threshold.
+    StockLow = 43,
+    /// Nothing is available any more.
+    StockDepleted = 44,
+    /// What is available is above the low-stock threshold again.
+    StockReplenished = 45,
     /// A SKU was created or configured.
     SkuConfigured = 48,
     /// A location was declared or configured, on this shard.
@@ -124,7 +135,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds in the order of their numbers.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::ReservationCreated,
         Self::ReservationExtended,
         Self::ReservationPinned,
@@ -152,6 +163,9 @@ impl EventKind {
         Self::StockWrittenOff,
         Self::StockCounted,
         Self::StockTransferred,
+        Self::StockLow,
+        Self::StockDepleted,
+        Self::StockReplenished,
         Self::SkuConfigured,
         Self::LocationConfigured,
         Self::ShardResumed,
@@ -235,6 +249,8 @@ pub enum Effect {
     Message(Box<MessageEffect>),
     /// Messages of this SKU's sources seen before this time are forgotten.
     MessagesForgotten(Box<(Sku, Timestamp)>),
+    /// A SKU crossed a threshold, or what is known of when it was depleted changed.
+    Supply(Box<SupplyEffect>),
 }
 
 /// What became of a hold's confirmed units, on the shard of the SKU.
@@ -460,40 +476,4 @@ pub struct Resumed {
     pub start: Timestamp,
     /// Deadlines after `last` and up to `start` become `start` + this.
     pub grace: Millis,
-}
-
-/// What a caller said about a change, for the record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Note {
-    /// Why.
-    pub reason: Option<Text>,
-    /// The paper it stands on.
-    pub document: Option<Text>,
-    /// Who sent it.
-    pub source: Option<Text>,
-    /// When it happened out there.
-    pub occurred_at: Option<Timestamp>,
-    /// The id under which a movement was answered.
-    pub movement: Option<ReservationId>,
-    /// The payment of a confirm.
-    pub payment: Option<Text>,
-    /// The reservation that a movement is about.
-    pub reservation: Option<ReservationId>,
-    /// The drift that this opened, corrects or dismisses.
-    pub drift: Option<ReservationId>,
-    /// Its place in its source's stream.
-    pub feed: Option<FeedMark>,
-    /// The source's own id of the message.
-    pub message: Option<Text>,
-    /// Whom a shortfall leaves without units.
-    pub shorted: Option<Box<Shorted>>,
-}
-
-/// Whom a shortfall leaves without units, or with fewer than they hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shorted {
-    /// The newest reservations, the newest last, with the units they lack.
-    pub named: Vec<(ReservationId, u32)>,
-    /// How many older ones there are.
-    pub more: u64,
 }

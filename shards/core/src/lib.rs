@@ -17,12 +17,15 @@ mod id;
 mod key;
 mod movement;
 mod name;
+mod note;
 mod policy;
 mod refusal;
 mod snapshot;
 mod stock;
 mod stream;
+mod supply;
 mod time;
+mod trace;
 mod units;
 mod view;
 
@@ -40,10 +43,10 @@ pub use engine::{
     Reply, Seen, ShortRelease, StreamPlace,
 };
 pub use event::{
-    CountedEffect, Effect, Effects, Event, EventKind, FeedMark, HoldAfter, HoldChange, HomeChange,
-    HomeExtra, HomeLines, KeyEffect, KeyOutcome, KeyTag, KeyTarget, MessageEffect, Note,
-    Quarantine, QuarantineCause, Reserved, Resumed, Shorted, SkuEffect, StockEffect, StreamEffect,
-    StreamKey, Versions,
+    CountedEffect, Effect, Effects, Event, EventKind, EventList, FeedMark, HoldAfter, HoldChange,
+    HomeChange, HomeExtra, HomeLines, KeyEffect, KeyOutcome, KeyTag, KeyTarget, MessageEffect,
+    Note, Quarantine, QuarantineCause, Reserved, Resumed, Shorted, SkuEffect, StockEffect,
+    StreamEffect, StreamKey, Versions,
 };
 pub use id::{Opening, ReservationId};
 pub use name::{Location, Malformed, Sku, Slot, Text};
@@ -55,7 +58,9 @@ pub use snapshot::{
     SkuRecord, StreamRecord,
 };
 pub use stock::{Counter, Counters, CustomerLimit, OnShortfall, SkuConfig, Sourcing};
+pub use supply::{Band, Stocked, Supply, SupplyEffect};
 pub use time::{Millis, Timestamp};
+pub use trace::TraceParent;
 pub use units::{UNITS_MAX, Units};
 pub use view::{
     AffectedView, Answer, DriftView, LineView, LocationView, MovementView,

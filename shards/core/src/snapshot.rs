@@ -9,6 +9,7 @@ use crate::event::{HomeExtra, KeyOutcome, KeyTag, KeyTarget, Quarantine, Version
 use crate::id::{Opening, ReservationId};
 use crate::name::{Location, Sku, Slot, Text};
 use crate::stock::{Counters, SkuConfig};
+use crate::supply::Supply;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 
@@ -122,6 +123,8 @@ pub struct SkuRecord {
     pub config: SkuConfig,
     /// Its versions.
     pub versions: Versions,
+    /// How much of it there is, and since when.
+    pub supply: Supply,
     /// Its locations, by name.
     pub levels: Vec<LevelRecord>,
     /// What its sources have sent, by location and source.

@@ -7,6 +7,7 @@ use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
 use crate::snapshot::{LocationRecord, Shortage};
 use crate::stock::{Counter, Counters, SkuConfig};
+use crate::supply::Supply;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -222,6 +223,8 @@ pub struct SkuView {
     pub config: Arc<SkuConfig>,
     /// Its versions.
     pub versions: Versions,
+    /// How much of it there is, and since when.
+    pub supply: Supply,
     /// Counters per location, by name.
     pub levels: Vec<(Location, Counters)>,
     /// Sequence of the shard's ledger this stands for.

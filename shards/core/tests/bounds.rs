@@ -20,7 +20,7 @@ fn id(counter: u64) -> ReservationId {
 }
 
 fn ask(engine: &mut Engine, command: Command) -> Outcome {
-    let request = Request { key: None, command };
+    let request = Request::of(command);
     let decision = engine.decide(&request, Timestamp::from_ms(2000));
     for event in &decision.events {
         engine.evolve(event);

@@ -17,7 +17,7 @@ fn source() -> Text {
 }
 
 fn ask(engine: &mut Engine, command: Command) {
-    let request = Request { key: None, command };
+    let request = Request::of(command);
     let decision = engine.decide(&request, Timestamp::from_ms(2000));
     for event in &decision.events {
         engine.evolve(event);

@@ -21,7 +21,7 @@ fn tee() -> Sku {
 }
 
 fn ask(engine: &mut Engine, at: u64, command: Command) -> Vec<Event> {
-    let request = Request { key: None, command };
+    let request = Request::of(command);
     let decision = engine.decide(&request, Timestamp::from_ms(at));
     for event in &decision.events {
         engine.evolve(event);

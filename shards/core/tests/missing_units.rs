@@ -18,7 +18,7 @@ fn tee() -> Sku {
 }
 
 fn ask(engine: &mut Engine, command: Command) -> Vec<Event> {
-    let request = Request { key: None, command };
+    let request = Request::of(command);
     let decision = engine.decide(&request, Timestamp::from_ms(2000));
     for event in &decision.events {
         engine.evolve(event);

@@ -11,14 +11,16 @@
 
 mod arena;
 mod model;
+mod planted;
 mod script;
 mod world;
 
 use arena::{Duel, Fault, Theme, Watch, history};
 use holdfast_core::{
-    Command, Counter, Counters, Decision, DriftState, Effect, Engine, Event, EventKind, HomeChange,
-    Millis, Outcome, Policy, Refusal, Request, Reserve, StockEffect, Timestamp, Units,
+    Command, Counter, Counters, Decision, DriftState, Effect, Engine, Event, EventKind, EventList,
+    Millis, Policy, Request, StockEffect, Timestamp,
 };
+use planted::{cancel_one_more, cross_twice, one_less, release_quietly};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use world::{Plain, Subject};
@@ -64,6 +66,12 @@ enum Planted {
     LosesDrifts,
     /// A drift stays open whatever was decided.
     LosesDecisions,
+    /// A crossing is told twice.
+    CrossesTwice,
+    /// What is released crosses nothing.
+    ReleasesQuietly,
+    /// What a crossing came to is not kept.
+    LosesSupplies,
     /// A chunk claims to have seen one event more than it has.
     ChunkClaimsMore,
 }
@@ -112,12 +120,21 @@ impl Subject for Mutant {
             | Planted::LosesDecisions
             | Planted::SweepsEarly
             | Planted::ForgetsEarly
+            | Planted::CrossesTwice
+            | Planted::ReleasesQuietly
+            | Planted::LosesSupplies
             | Planted::ChunkClaimsMore => {}
         }
-        self.engine.decide(&request, now)
+        let mut decision = self.engine.decide(&request, now);
+        match self.planted {
+            Planted::CrossesTwice => cross_twice(&mut decision),
+            Planted::ReleasesQuietly => release_quietly(&mut decision),
+            _ => {}
+        }
+        decision
     }
 
-    fn due(&self, now: Timestamp) -> Option<Event> {
+    fn due(&self, now: Timestamp) -> Option<EventList> {
         match self.planted {
             Planted::SweepsEarly => self.engine.due(early(now)),
             _ => self.engine.due(now),
@@ -178,16 +195,8 @@ fn is_lost(planted: Planted, kind: EventKind, effect: &Effect) -> bool {
         Planted::LosesStreams => matches!(effect, Effect::Stream(_)),
         Planted::LosesCounts => matches!(effect, Effect::Counted(_)),
         Planted::LosesDrifts => matches!(effect, Effect::Drift(_)),
+        Planted::LosesSupplies => matches!(effect, Effect::Supply(_)),
         _ => false,
-    }
-}
-
-fn cancel_one_more(change: &mut HomeChange) {
-    let Some(extra) = &mut change.extra else {
-        return;
-    };
-    for (after, [confirmed, ..]) in extra.after.iter_mut().zip(&change.totals) {
-        after[0] += u32::from(after[0] > 0 && after[0] + after[1] == *confirmed);
     }
 }
 
@@ -272,34 +281,6 @@ impl Mutant {
         }
         decision
     }
-}
-
-/// The same reserve with a unit less, if one unit of one line at one location was missing.
-fn one_less(request: &Request, honest: &Decision) -> Option<Request> {
-    let Outcome::Refused {
-        refusal: Refusal::InsufficientStock(short),
-        ..
-    } = &honest.outcome
-    else {
-        return None;
-    };
-    let Command::Reserve(reserve) = &request.command else {
-        return None;
-    };
-    let ([short], [line], None) = (&short[..], &reserve.lines[..], reserve.replace) else {
-        return None;
-    };
-    let units = Units::new(line.units.get() - 1)?;
-    line.location
-        .as_ref()
-        .filter(|_| short.available == u64::from(units.get()))?;
-    let mut less = Reserve::clone(reserve);
-    less.lines[0].units = units;
-    let command = Command::Reserve(Box::new(less));
-    Some(Request {
-        key: request.key,
-        command,
-    })
 }
 
 /// How many histories a fault may take to be noticed.
@@ -449,6 +430,13 @@ fn streams_counts_and_drifts_that_are_not_kept_are_noticed() {
     is_missed(Planted::LosesCounts);
     is_missed(Planted::LosesDrifts);
     is_missed(Planted::LosesDecisions);
+}
+
+#[test]
+fn a_threshold_told_twice_or_not_when_units_are_released_is_noticed() {
+    is_seen_by(Planted::CrossesTwice, Watch::Outcomes, differs);
+    is_seen_by(Planted::ReleasesQuietly, Watch::Outcomes, differs);
+    is_missed(Planted::LosesSupplies);
 }
 
 #[test]

@@ -9,13 +9,18 @@
 mod names;
 
 use hashbrown::HashTable;
-use holdfast_core::{Counter, Counters, Location, Sku, SkuConfig, SkuView, Timestamp, Versions};
+use holdfast_core::{
+    Band, Counter, Counters, Location, Sku, SkuConfig, SkuView, Supply, Timestamp, Versions,
+};
 use names::Names;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::hash::Hasher;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use xxhash_rust::xxh3::xxh3_64;
+
+/// Bits beside the number of configurations: the band, and which moments there are.
+const SUPPLY_BITS: u32 = 4;
 
 /// Sub-tables; no table may grow in one go. A power of two.
 const TABLES: usize = 256;
@@ -212,9 +217,20 @@ impl Board {
     /// Packs a copy of a SKU's state.
     pub fn copy(&self, view: &SkuView) -> Copied {
         let mut packer = Packer::default();
-        let versions = [view.versions.all, view.versions.stock, view.versions.config];
+        let Supply {
+            band,
+            depleted_at,
+            sold_out_at,
+        } = view.supply;
+        // Configurations are few, so what there is of the supply costs them no byte.
+        let moments = u64::from(depleted_at.is_some()) | u64::from(sold_out_at.is_some()) << 1;
+        let config = view.versions.config << SUPPLY_BITS | moments << 2 | band as u64;
+        let versions = [view.versions.all, view.versions.stock, config];
         for number in [view.seq, view.at.ms()].into_iter().chain(versions) {
             packer.put(number);
+        }
+        for at in [depleted_at, sold_out_at].into_iter().flatten() {
+            packer.put(at.ms());
         }
         for (location, counters) in &view.levels {
             packer.flush();
@@ -242,10 +258,18 @@ impl Board {
         let mut rest = &*copied.packed;
         let mut next = || take(&mut rest).expect("the board reads what it packed");
         let (seq, at) = (next(), Timestamp::from_ms(next()));
+        let (all, stock, config) = (next(), next(), next());
         let versions = Versions {
-            all: next(),
-            stock: next(),
-            config: next(),
+            all,
+            stock,
+            config: config >> SUPPLY_BITS,
+        };
+        let band = usize::try_from(config & 0b11).unwrap_or(0);
+        let mut moment = |bit| (config & bit != 0).then(|| Timestamp::from_ms(next()));
+        let supply = Supply {
+            band: *Band::ALL.get(band).expect("the board reads what it packed"),
+            depleted_at: moment(1 << 2),
+            sold_out_at: moment(1 << 3),
         };
         let mut levels = Vec::new();
         while !rest.is_empty() {
@@ -266,6 +290,7 @@ impl Board {
             sku,
             config,
             versions,
+            supply,
             levels,
             seq,
             at,
@@ -395,6 +420,11 @@ mod tests {
                 all: 300,
                 stock: 2,
                 config: 1,
+            },
+            supply: Supply {
+                band: Band::Depleted,
+                depleted_at: Some(Timestamp::from_ms(1_799_999_999_999)),
+                sold_out_at: None,
             },
             levels: vec![
                 (Location::main(), main),

@@ -125,10 +125,7 @@ impl Bundle {
     /// The operation that was begun goes on by itself.
     pub(crate) fn detach(&mut self) -> (Operation, ReplyTo) {
         let at = self.answers.len();
-        let empty = Operation {
-            key: None,
-            command: Command::CloseCart(ReservationId::UNMINTED),
-        };
+        let empty = Operation::of(Command::CloseCart(ReservationId::UNMINTED));
         let operation = std::mem::replace(&mut self.operations[at], empty);
         let key = self.keys.as_mut().and_then(|keys| keys.take(at as u32));
         let shard = self.collector.shard;
@@ -217,10 +214,7 @@ mod tests {
     const DONE: Told = Err(Unavailable::Undecided);
 
     fn bundle(count: usize) -> (Bundle, oneshot::Receiver<Answered>) {
-        let operation = || Operation {
-            key: None,
-            command: Command::CloseCart(ReservationId::UNMINTED),
-        };
+        let operation = || Operation::of(Command::CloseCart(ReservationId::UNMINTED));
         let operations = std::iter::repeat_with(operation).take(count).collect();
         Bundle::new(1, operations, None, [None, None])
     }

@@ -14,7 +14,7 @@ use crate::statement::NoPast;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
     Answer, At, Command, Correct, DecideDrift, DriftRecord, DriftState, FromHome, KeyTag, Location,
-    MovementKind, Refusal, ReservationId, SaleLine, SaleLines, Sku, Then, Verdict,
+    MovementKind, Refusal, ReservationId, SaleLine, SaleLines, Sku, Then, TraceParent, Verdict,
 };
 use std::collections::{HashMap, HashSet};
 use tokio::task::JoinSet;
@@ -180,6 +180,7 @@ impl Router {
     /// Reads what a command leans on; its answer, where that can't be.
     async fn inform(&self, pending: &mut Pending, deadline: Deadline) -> Option<Told> {
         let placement = self.placement();
+        let trace = pending.operation.trace.clone();
         pending.tries += 1;
         let informed = match &mut pending.operation.command {
             Command::Movement(movement) => {
@@ -203,7 +204,7 @@ impl Router {
                     _ => unreachable!("it leans on nothing"),
                 }
             }
-            Command::DecideDrift(decide) => match self.correct(decide, deadline).await {
+            Command::DecideDrift(decide) => match self.correct(decide, trace, deadline).await {
                 Ok(home) => {
                     decide.home = home;
                     Ok(())
@@ -323,6 +324,7 @@ impl Router {
     async fn correct(
         &self,
         decide: &DecideDrift,
+        trace: Option<Box<TraceParent>>,
         deadline: Deadline,
     ) -> Result<FromHome, Box<Told>> {
         let own = self.placement().shard_of_sku(&decide.sku);
@@ -351,6 +353,7 @@ impl Router {
                 drift: drift.id,
                 command,
             })),
+            trace,
         };
         match self.enter(operation, deadline).await {
             Ok(Answer::Reservation { .. }) => Ok(FromHome::Done),

@@ -244,10 +244,7 @@ impl Router {
             version: Some(record.version),
             reason: reason.cloned(),
         };
-        let request = Request {
-            key: None,
-            command: Command::Location(Box::new(command)),
-        };
+        let request = Request::of(Command::Location(Box::new(command)));
         link.send(Input::One(Job {
             request,
             deadline,

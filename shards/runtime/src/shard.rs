@@ -128,10 +128,10 @@ impl Shard {
         let room = limit.min(EXPIRIES_PER_COMMIT.saturating_sub(self.swept));
         let mut swept = 0;
         while !now.paused && !self.core.is_full() && swept < room {
-            let Some(event) = self.core.engine.due(now.time) else {
+            let Some(events) = self.core.engine.due(now.time) else {
                 break;
             };
-            self.core.record(&event);
+            self.core.record_all(&events);
             swept += 1;
         }
         self.swept += swept;

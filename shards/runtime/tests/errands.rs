@@ -409,6 +409,7 @@ async fn a_correction_whose_drift_heard_of_it_only_after_a_crash_is_done_once() 
             drift: wanted,
             command: command.expect("it can be cancelled"),
         })),
+        trace: None,
     };
     view(router.execute(operation, soon()).await);
     assert_eq!(cancelled(&router).await, 2);

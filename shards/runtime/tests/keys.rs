@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// A key and its content.
 fn tagged(hash: [u64; 2], content: u64, command: Command) -> Operation {
     let key = Some(KeyTag { hash, content });
-    Operation { key, command }
+    Operation::keyed(key, command)
 }
 
 /// Two shards with a SKU of each.

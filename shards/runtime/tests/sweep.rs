@@ -50,7 +50,7 @@ impl World {
     fn run(&mut self, command: holdfast_core::Command) -> Told {
         let (reply, mut told) = ReplyTo::one(0, None, None);
         let job = Job {
-            request: Request { key: None, command },
+            request: Request::of(command),
             deadline: soon(),
             reply,
         };
@@ -105,7 +105,7 @@ fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
         .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
         .expect("it is made");
     world
-        .run(receive(&tee, SHARE as u32 + 200))
+        .run(receive(&tee, SHARE as u32 + 201)) // one is left, so that no threshold is crossed
         .expect("it is stocked");
     for _ in 0..SHARE + 200 {
         view(world.run(reserve_ttl(&tee, 1, TTL)));

@@ -385,7 +385,7 @@ fn operation(identity: &[u8], at: Place, what: &[u8], command: Command) -> Opera
     let line = at.line.to_string();
     let key = [b"import", identity, line.as_bytes(), what].join(&0);
     let key = Some(keys::tag(&key, &command));
-    Operation { key, command }
+    Operation::keyed(key, command)
 }
 
 /// Makes a SKU known, with nothing set.

@@ -146,6 +146,7 @@ impl Canonical {
             feed: _,
             message: _,
             shorted: _,
+            trace: _,
         } = note;
         self.optional_text(reason.as_ref());
         self.optional_text(document.as_ref());

@@ -138,6 +138,12 @@ pub(crate) struct SkuShape<'a> {
     available: i64,
     /// Units held that are not there: the sum of the locations' own.
     shortfall: i64,
+    /// Since when nothing is available; `null` while something is, and before anything was.
+    #[schema(required)]
+    depleted_at: Option<Time>,
+    /// Since when nothing is available and nothing reserved: all is sold.
+    #[schema(required)]
+    sold_out_at: Option<Time>,
     #[schema(value_type = std::collections::BTreeMap<String, LevelShape>)]
     locations: Levels<'a>,
     #[schema(required)]
@@ -194,6 +200,12 @@ pub(crate) struct AvailabilityShape<'a> {
     sku: &'a str,
     /// Units that may be promised.
     available: i64,
+    /// Since when nothing is available; `null` while something is, and before anything was.
+    #[schema(required)]
+    depleted_at: Option<Time>,
+    /// Since when nothing is available and nothing reserved: all is sold.
+    #[schema(required)]
+    sold_out_at: Option<Time>,
     /// Whether reserves are refused for now.
     paused: bool,
     /// Reserves before this are refused.
@@ -331,6 +343,8 @@ impl<'a> SkuShape<'a> {
             counters: CountersShape(std::borrow::Cow::Owned(view.totals())),
             available: view.available(),
             shortfall: view.shortfall(),
+            depleted_at: view.supply.depleted_at.map(Time),
+            sold_out_at: view.supply.sold_out_at.map(Time),
             locations: Levels(&view.levels),
             customer_limit: limit,
             opens_at: config.opens_at.map(Time),
@@ -350,6 +364,8 @@ impl<'a> AvailabilityShape<'a> {
         Self {
             sku: view.sku.as_str(),
             available: view.available(),
+            depleted_at: view.supply.depleted_at.map(Time),
+            sold_out_at: view.supply.sold_out_at.map(Time),
             paused: view.config.paused,
             opens_at: view.config.opens_at.map(Time),
             closes_at: view.config.closes_at.map(Time),

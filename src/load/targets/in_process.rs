@@ -100,8 +100,7 @@ impl Engine {
     }
 
     async fn all_done(&self, commands: Vec<Command>) -> Result<(), Trouble> {
-        let operation = |command| Operation { key: None, command };
-        let operations = commands.into_iter().map(operation).collect();
+        let operations = commands.into_iter().map(Operation::of).collect();
         let failed = |why: String| Trouble::Refused {
             what: "stock a SKU",
             why,
@@ -185,10 +184,7 @@ impl Direct {
             hash: [(hash >> 64) as u64, hash as u64],
             content: u64::from(ask.number),
         };
-        Some(Operation {
-            key: Some(key),
-            command,
-        })
+        Some(Operation::keyed(Some(key), command))
     }
 
     fn reserve(&self, ask: &Ask<'_>) -> Command {

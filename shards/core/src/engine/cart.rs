@@ -91,11 +91,24 @@ impl Engine {
         let now = now.max(self.at);
         match self.cart_terms(command, now) {
             Ok(_) => {}
-            Err(decision) => return own_check(*decision),
+            Err(decision) => return self.own_check(*decision),
         }
         match self.source_own(command, now) {
             Ok(_) => OwnCheck::Free,
-            Err(miss) => own_check(self.miss(miss, now)),
+            Err(miss) => self.own_check(self.miss(miss, now)),
+        }
+    }
+
+    fn own_check(&self, mut decision: Decision) -> OwnCheck {
+        self.add_crossings(&mut decision);
+        match decision.outcome {
+            Outcome::Again => OwnCheck::Again(decision.events.into_vec()),
+            Outcome::Refused { refusal, .. } => OwnCheck::Refused(refusal),
+            Outcome::Done(_)
+            | Outcome::Full(_)
+            | Outcome::Undecided
+            | Outcome::Unread
+            | Outcome::AskParts { .. } => OwnCheck::Free,
         }
     }
 
@@ -436,23 +449,6 @@ fn reason_of(rest: &Rest, id: ReservationId) -> Option<Text> {
         format!("{units} cancelled units of {id} had left before")
     };
     Text::parse(&reason).ok()
-}
-
-fn own_check(decision: Decision) -> OwnCheck {
-    let Decision {
-        mut events,
-        outcome,
-        ..
-    } = decision;
-    match outcome {
-        Outcome::Again => OwnCheck::Again(Box::new(events.remove(0))),
-        Outcome::Refused { refusal, .. } => OwnCheck::Refused(refusal),
-        Outcome::Done(_)
-        | Outcome::Full(_)
-        | Outcome::Undecided
-        | Outcome::Unread
-        | Outcome::AskParts { .. } => OwnCheck::Free,
-    }
 }
 
 /// A line of which best effort could grant nothing.

@@ -141,7 +141,9 @@ impl Engine {
         let sku = self.skus.intern(&record.sku);
         self.skus.make_known(sku);
         self.skus.set_config(sku, &record.config);
-        self.skus.get_mut(sku).versions = record.versions;
+        let entry = self.skus.get_mut(sku);
+        entry.versions = record.versions;
+        entry.set_supply(record.supply);
         for level in &record.levels {
             let location = self.skus.intern_location(&level.location);
             self.skus.level_mut(sku, location).counters = (&level.counters).into();
@@ -185,6 +187,7 @@ impl Engine {
                     sku: entry.sku.clone(),
                     config: (*entry.config).clone(),
                     versions: entry.versions,
+                    supply: entry.supply(),
                     levels,
                     streams: life.map_or_else(Vec::new, |life| self.stream_records(life)),
                     messages: messages.map(|(hash, at)| (*hash, *at)).collect(),

@@ -11,7 +11,7 @@ use super::skus::{LevelKey, SkuEntry};
 use super::{Decision, Engine, Outcome, Reply};
 use crate::command::{
     Cancel, Command, Confirm, Correct, DecideDrift, FromHome, Late, LineUnits, Movement,
-    MovementKind, OpenDrift, Release, Request, Sale, SaleLines, Settle, Verdict,
+    MovementKind, OpenDrift, Release, Sale, SaleLines, Settle, Verdict,
 };
 use crate::drift::{DriftKind, DriftRecord, DriftState, Proposal};
 use crate::event::{
@@ -171,13 +171,7 @@ impl Engine {
         let Some(correction) = drift.correction(command).filter(|_| is_known) else {
             return refused();
         };
-        let decision = self.decide(
-            &Request {
-                key: None,
-                command: correction,
-            },
-            now,
-        );
+        let decision = self.decide_command(&correction, None, now);
         match &decision.outcome {
             // Goods that have left meanwhile can't leave again.
             Outcome::Done(reply) if is_partly(reply) => refused(),

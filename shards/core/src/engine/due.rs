@@ -6,7 +6,7 @@
 use super::draft::Edit;
 use super::homes::{Home, HomeRef};
 use super::{Decision, Engine};
-use crate::event::{Effect, Event, EventKind, Resumed, StreamKey};
+use crate::event::{Effect, Event, EventKind, EventList, Resumed, StreamKey};
 use crate::time::{Millis, Timestamp};
 
 /// How full the tables are.
@@ -46,9 +46,9 @@ impl Engine {
         held.into_iter().chain(lone).min()
     }
 
-    /// The expiry of the earliest lapsed reservation, if one has lapsed. Evolve it and ask
-    /// again, a bounded number of times a turn.
-    pub fn due(&self, now: Timestamp) -> Option<Event> {
+    /// The expiry of the earliest lapsed reservation, if one has lapsed, with what it crosses.
+    /// Evolve all of it and ask again, a bounded number of times a turn.
+    pub fn due(&self, now: Timestamp) -> Option<EventList> {
         let now = now.max(self.at);
         let held = self.lapses.first().filter(|(deadline, _)| *deadline <= now);
         let lone = self
@@ -73,7 +73,7 @@ impl Engine {
             }
             (None, None) => return None,
         };
-        Some(self.expiry(place, now))
+        Some(self.crossed(self.expiry(place, now)))
     }
 
     /// How many levels hold lapsed units: a lower bound of the expiry backlog.

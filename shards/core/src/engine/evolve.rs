@@ -115,6 +115,7 @@ impl Engine {
             Effect::DriftForgotten(which) => self.drift_forgotten(&which.0, which.1),
             Effect::Message(effect) => self.message_seen(effect),
             Effect::MessagesForgotten(which) => self.messages_forgotten(&which.0, which.1),
+            Effect::Supply(effect) => self.supply_changed(effect, event.seq),
         }
     }
 
@@ -467,6 +468,7 @@ fn chunk_of(effect: &Effect) -> Option<ChunkId> {
         Effect::DriftForgotten(which) => ChunkId::Skus(which.0.slot()),
         Effect::Message(effect) => ChunkId::Skus(effect.sku.slot()),
         Effect::MessagesForgotten(which) => ChunkId::Skus(which.0.slot()),
+        Effect::Supply(effect) => ChunkId::Skus(effect.sku.slot()),
         // A plain reserve belongs to three, and is spelled out before this is asked.
         Effect::Reserved(_) | Effect::Resumed(_) | Effect::KeysForgotten(_) => return None,
     })

@@ -49,6 +49,7 @@ mod skus;
 mod slab;
 mod source;
 mod subtables;
+mod supply;
 mod take;
 
 pub use cart_told::ForeignHold;
@@ -60,13 +61,14 @@ pub use seen::Seen;
 pub use shortfall::ShortRelease;
 
 use crate::command::{Command, HeldLine, LineUnits, Patch, Request};
-use crate::event::{Effect, Event, KeyOutcome, KeyTag, KeyTarget};
+use crate::event::{Effect, Event, EventList, KeyOutcome, KeyTag, KeyTarget};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku};
 use crate::policy::Policy;
 use crate::refusal::{ExpiredReason, Refusal};
 use crate::snapshot::{ChunkId, Shortage};
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use crate::view::Outcome as MovementOutcome;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -99,7 +101,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub struct Decision {
     /// Events to evolve and record, in order.
-    pub events: SmallVec<[Event; 1]>,
+    pub events: EventList,
     /// What to answer.
     pub outcome: Outcome,
     /// The highest sequence the outcome leans on; it may be told once that is durable.
@@ -198,7 +200,7 @@ pub enum OwnCheck {
     /// They can't.
     Refused(Refusal),
     /// Evolve this expiry, then check again.
-    Again(Box<Event>),
+    Again(Vec<Event>),
 }
 
 impl Engine {
@@ -247,7 +249,19 @@ impl Engine {
                 return Decision::outcome(Outcome::Full("keys"), self.seq);
             }
         }
-        self.decide_command(&request.command, request.key.as_ref(), now)
+        let is_reserve = matches!(request.command, Command::Reserve(_));
+        if is_reserve && request.trace.is_none() {
+            return self.decide_command(&request.command, request.key.as_ref(), now);
+        }
+        let mut decision = self.decide_command(&request.command, request.key.as_ref(), now);
+        // A reserve has looked by itself: most know at once that they cross nothing.
+        if !is_reserve {
+            self.add_crossings(&mut decision);
+        }
+        if let Some(trace) = request.trace.as_deref() {
+            decision.traced(*trace);
+        }
+        decision
     }
 
     /// Decides a command whose key is no repeat.
@@ -459,6 +473,16 @@ impl Decision {
             events: SmallVec::from_buf([event]),
             outcome,
             read,
+        }
+    }
+
+    /// Notes in its events where the request stood in its caller's trace. What was met on the way
+    /// is not the request's.
+    fn traced(&mut self, trace: TraceParent) {
+        if !self.is_again() {
+            for event in &mut self.events {
+                event.note.get_or_insert_default().trace = Some(trace);
+            }
         }
     }
 

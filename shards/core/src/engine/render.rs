@@ -184,6 +184,7 @@ impl Engine {
             sku: entry.sku.clone(),
             config: entry.config.clone(),
             versions: entry.versions,
+            supply: entry.supply(),
             levels,
             seq: entry.seq,
             at: self.at,

@@ -22,6 +22,12 @@ pub(super) struct Terms<'a> {
     pub(super) replaced: Option<(HomeRef, &'a Home)>,
 }
 
+/// A plain reserve, and whether it is worth a look at its SKU's thresholds.
+struct Plain {
+    event: Event,
+    may_cross: bool,
+}
+
 /// A hold on its way into a draft.
 pub(super) struct NewHold<'a> {
     pub(super) id: crate::id::ReservationId,
@@ -38,9 +44,18 @@ impl Engine {
         key: Option<&KeyTag>,
         now: Timestamp,
     ) -> Decision {
-        if let Some(event) = self.reserve_plain(command, key, now) {
-            return Decision::reservation(event, command.id, true);
-        }
+        let mut decision = match self.reserve_plain(command, key, now) {
+            Some(plain) if !plain.may_cross => {
+                return Decision::reservation(plain.event, command.id, true);
+            }
+            Some(plain) => Decision::reservation(plain.event, command.id, true),
+            None => self.reserve_whole(command, key, now),
+        };
+        self.add_crossings(&mut decision);
+        decision
+    }
+
+    fn reserve_whole(&self, command: &Reserve, key: Option<&KeyTag>, now: Timestamp) -> Decision {
         let terms = match self.reserve_terms(command, now) {
             Ok(terms) => terms,
             Err(decision) => return *decision,
@@ -72,7 +87,7 @@ impl Engine {
         command: &Reserve,
         key: Option<&KeyTag>,
         now: Timestamp,
-    ) -> Option<Event> {
+    ) -> Option<Plain> {
         let [line] = &command.lines[..] else {
             return None;
         };
@@ -86,7 +101,8 @@ impl Engine {
             && self.homes.len() < self.policy.reservations_max;
         let level = entry.levels.first().filter(|_| is_plain)?;
         let units = line.units.get();
-        if level.counters.free() < i64::from(units) || !self.skus.is_selling(level.location) {
+        let left = level.counters.free() - i64::from(units);
+        if left < 0 || !self.skus.is_selling(level.location) {
             return None;
         }
         let reserved = Reserved {
@@ -112,14 +128,16 @@ impl Engine {
         });
         let mut effects = Effects::new();
         effects.push(Effect::Reserved(Box::new(reserved)));
-        Some(Event {
+        let event = Event {
             seq: self.seq + 1,
             at: now,
             kind: EventKind::ReservationCreated,
             key,
             effects,
             note: None,
-        })
+        };
+        let may_cross = entry.may_cross(left);
+        Some(Plain { event, may_cross })
     }
 
     /// Checks what a reserve asks of its own life and of the reservation it replaces.

@@ -11,7 +11,7 @@ use super::homes::{Home, HomeRef, Line};
 use super::skus::{Level, LevelKey};
 use super::{Decision, Engine, Outcome, PartHold, Reply};
 use crate::command::ReleaseShort;
-use crate::event::{Event, EventKind, Note, Shorted};
+use crate::event::{Event, EventKind, EventList, Note, Shorted};
 use crate::id::ReservationId;
 use crate::name::{Location, Sku, Text};
 use crate::refusal::Refusal;
@@ -173,8 +173,9 @@ impl Engine {
         let now = now.max(self.at);
         let mut release = ShortRelease::default();
         for (key, _) in self.short.iter().filter(|(_, releases)| **releases) {
-            release.event = self.release_at(*key, now, limit, (&is_kept, &mut release.ask));
-            if release.event.is_some() || limit <= release.ask.len() {
+            let event = self.release_at(*key, now, limit, (&is_kept, &mut release.ask));
+            release.events = event.map(|event| self.crossed(event)).unwrap_or_default();
+            if !release.events.is_empty() || limit <= release.ask.len() {
                 break;
             }
         }
@@ -298,8 +299,8 @@ fn short_note() -> Option<Box<Note>> {
 /// What is to be done about holds without units.
 #[derive(Debug, Default)]
 pub struct ShortRelease {
-    /// The release of those that are homed here.
-    pub event: Option<Event>,
+    /// The release of those that are homed here, with what it crosses; empty where there is none.
+    pub events: EventList,
     /// Holds of carts homed elsewhere, whose homes are to be asked to release them.
     pub ask: Vec<u64>,
 }

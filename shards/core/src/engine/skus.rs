@@ -13,6 +13,7 @@ use crate::event::Versions;
 use crate::name::{Location, Sku, Slot};
 use crate::snapshot::LocationRecord;
 use crate::stock::{SkuConfig, Sourcing};
+use crate::supply::Supply;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ pub(super) struct SkuEntry {
     pub(super) levels: SmallVec<[Level; 1]>,
     /// Streams, counts and drifts, where it has any.
     pub(super) life: Option<Box<Life>>,
+    /// Unless it is enough, as it mostly is.
+    pub(super) supply: Option<Box<Supply>>,
     /// Whether it was created here, not just named by a cart.
     pub(super) known: bool,
 }
@@ -142,6 +145,7 @@ impl Skus {
             config,
             levels: SmallVec::new(),
             life: None,
+            supply: None,
             known: false,
         };
         self.entries.insert(u64::from(index), |_| entry);

@@ -17,7 +17,8 @@ use crate::model::{Model, Told};
 use crate::script::Line;
 use crate::world::{Plain, Subject, Turn, World};
 use holdfast_core::{
-    DriftRecord, DriftState, Policy, Refusal, ReservationView, SkuView, StreamRecord, Timestamp,
+    DriftRecord, DriftState, Effect, Event, EventKind, Policy, Refusal, ReservationView, SkuView,
+    StreamRecord, Timestamp,
 };
 use recover::Memory;
 use std::fmt;
@@ -100,7 +101,9 @@ impl<S: Subject> Duel<S> {
     }
 
     fn compare(&mut self, turn: &Turn) -> Result<(), Fault> {
-        for event in &turn.met {
+        let (told, heard): (Vec<&Event>, Vec<&Event>) =
+            turn.met.iter().partition(|event| is_crossing(event));
+        for event in heard {
             self.model.hear(event, self.world.now);
         }
         for event in &turn.own {
@@ -135,6 +138,12 @@ impl<S: Subject> Duel<S> {
             }
         }
         if self.is_watched(Watch::Outcomes) {
+            let own = turn.own.iter().filter(|event| is_crossing(event));
+            let mut came: Vec<_> = told.into_iter().chain(own).map(crossing).collect();
+            let mut expected = self.model.crossed();
+            came.sort();
+            expected.sort();
+            same("what was crossed", &expected, &came)?;
             self.compare_views()?;
         }
         if self.is_watched(Watch::Invariants) {
@@ -253,6 +262,23 @@ impl<S: Subject> Duel<S> {
         }
         self.recover(&mut |count| count - 1)
     }
+}
+
+/// Whether an event tells that a threshold was crossed.
+pub(crate) fn is_crossing(event: &Event) -> bool {
+    matches!(
+        event.kind,
+        EventKind::StockLow | EventKind::StockDepleted | EventKind::StockReplenished
+    )
+}
+
+/// When which SKU crossed what.
+fn crossing(event: &Event) -> (Timestamp, String, u8) {
+    let sku = match &event.effects[..] {
+        [Effect::Supply(supply)] => supply.sku.to_string(),
+        other => format!("{other:?}"),
+    };
+    (event.at, sku, event.kind as u8)
 }
 
 /// Plays a history on a fresh engine.

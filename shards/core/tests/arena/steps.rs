@@ -408,9 +408,8 @@ fn basket() -> impl Strategy<Value = Basket> {
 
 /// Around the bounds of [`crate::bounds`]: 1 s to 30 s, 10 s if not said.
 fn ttl() -> impl Strategy<Value = u64> {
-    select(vec![
-        999, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 30_001,
-    ])
+    let around = [999, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 30_001];
+    select(around.to_vec())
 }
 
 fn on() -> impl Strategy<Value = On> {
@@ -465,6 +464,7 @@ fn configure() -> impl Strategy<Value = Verb> {
         1 => patch(offset()).prop_map(|opens| Setting { opens, ..Setting::default() }),
         1 => patch(offset()).prop_map(|closes| Setting { closes, ..Setting::default() }),
         2 => patch(any::<bool>()).prop_map(|paused| Setting { paused, ..Setting::default() }),
+        3 => patch(0_u32..5).prop_map(|low| Setting { low, ..Setting::default() }),
         2 => patch(order).prop_map(|order| Setting { order, ..Setting::default() }),
         3 => patch(select(Sourcing::ALL.to_vec()))
             .prop_map(|sourcing| Setting { sourcing, ..Setting::default() }),

@@ -23,6 +23,7 @@ impl Model {
             EventKind::ShardResumed => self.hear_resumed(event),
             other => self.complain(format!("nobody asked for {other:?}")),
         }
+        self.cross(event.at);
     }
 
     fn hear_expired(&mut self, event: &Event) {

@@ -23,6 +23,7 @@ mod set_aside;
 mod shortfall;
 mod sourcing;
 mod stock;
+mod supply;
 mod told;
 mod views;
 
@@ -51,6 +52,8 @@ pub(crate) struct Model {
     keys: BTreeMap<[u64; 2], Remembered>,
     next_key: u64,
     complaints: Vec<String>,
+    /// When which SKU crossed what, since that was last asked.
+    crossed: Vec<(Timestamp, String, u8)>,
 }
 
 /// A SKU.
@@ -65,6 +68,7 @@ struct Shelf {
     messages: BTreeMap<(Text, Text), Timestamp>,
     /// The newest count: when it was taken, and the last record before.
     counts: BTreeMap<Location, (Timestamp, u64, Count)>,
+    supply: supply::Known,
 }
 
 /// A reservation.
@@ -173,6 +177,7 @@ impl Model {
             keys: BTreeMap::new(),
             next_key: 0,
             complaints: Vec::new(),
+            crossed: Vec::new(),
         }
     }
 
@@ -190,6 +195,9 @@ impl Model {
         }
         let outcome = self.act(&request.command, now);
         let is_recorded = outcome.recorded.is_some() || outcome.is_noted;
+        if is_recorded {
+            self.cross(now);
+        }
         if let Some((kind, target)) = outcome.recorded {
             self.clock = now;
             if let Some(tag) = request.key {

@@ -30,6 +30,7 @@ impl Model {
             sku: sku.clone(),
             config: Arc::new(shelf.config.clone()),
             versions: shelf.versions,
+            supply: shelf.supply.shown(),
             levels,
             seq: 0,
             at: Timestamp::ZERO,

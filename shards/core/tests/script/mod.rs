@@ -37,6 +37,8 @@ pub(crate) enum Line {
     Chunks(u64),
     /// How a reservation or a SKU stands.
     Show(String),
+    /// What was told of a SKU's supply since this was last asked, and how it stands.
+    Supply(String),
 }
 
 /// A command, by the names the story gives.
@@ -143,6 +145,8 @@ pub(crate) struct Setting {
     pub(crate) closes: Patch<u64>,
     /// Pause.
     pub(crate) paused: Patch<bool>,
+    /// Low-stock threshold.
+    pub(crate) low: Patch<u32>,
     /// Where it sells.
     pub(crate) order: Patch<Vec<String>>,
     /// How unnamed lines choose.

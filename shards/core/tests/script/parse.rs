@@ -52,6 +52,7 @@ impl Words {
             "down" => return Ok(Line::Down(self.duration()?)),
             "chunks" => return Ok(Line::Chunks(number(&self.next("a count")?)?)),
             "show" => return Ok(Line::Show(self.next("a name")?)),
+            "supply" => return Ok(Line::Supply(self.next("a SKU")?)),
             "configure" => self.configure()?,
             "location" => Verb::Location {
                 name: self.next("a location")?,
@@ -152,6 +153,7 @@ impl Words {
             opens: patch(self.take("opens").as_deref(), moment)?,
             closes: patch(self.take("closes").as_deref(), moment)?,
             paused: patch(self.take("paused").as_deref(), number)?,
+            low: patch(self.take("low").as_deref(), number)?,
             order: patch(self.take("order").as_deref(), |text| {
                 Ok(text.split(',').map(str::to_owned).collect())
             })?,

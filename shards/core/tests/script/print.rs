@@ -68,6 +68,7 @@ impl Display for Setting {
             format!("+{}", duration(*ms))
         })?;
         patch(f, "paused", &self.paused, ToString::to_string)?;
+        patch(f, "low", &self.low, ToString::to_string)?;
         patch(f, "order", &self.order, |order| order.join(","))?;
         patch(f, "sourcing", &self.sourcing, |way| way.as_str().to_owned())?;
         patch(f, "shortfall", &self.shortfall, |way| {
@@ -208,6 +209,7 @@ impl Display for Line {
             Self::Down(ms) => write!(f, "down {}", duration(*ms)),
             Self::Chunks(count) => write!(f, "chunks {count}"),
             Self::Show(name) => write!(f, "show {name}"),
+            Self::Supply(sku) => write!(f, "supply {sku}"),
         }
     }
 }

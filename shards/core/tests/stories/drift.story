@@ -66,11 +66,11 @@ configure PEN                                          -> created
 receive PEN 10                                         -> received on_hand=10
 drift PEN expected=10 found=9                          -> d13 warehouse PEN@main expected=10 found=9 propose: adjust -1; open
 dismiss d13 reason=miscounted                          -> d13 warehouse PEN@main expected=10 found=9 propose: adjust -1; dismissed: miscounted
-drift PEN expected=10 found=8                          -> d14 warehouse PEN@main expected=10 found=8 since=45 propose: adjust -2; open
+drift PEN expected=10 found=8                          -> d14 warehouse PEN@main expected=10 found=8 since=52 propose: adjust -2; open
 drift PEN expected=10 found=8 kind=seller              -> d15 seller PEN@main expected=10 found=8 propose: adjust -2; open
 receive PEN 10 at=store                                -> received on_hand=10
 drift PEN expected=10 found=8 at=store                 -> d16 warehouse PEN@store expected=10 found=8 propose: adjust -2; open
 count PEN 10                                           -> counted on_hand=10 adjusted=0
 receive PEN 1                                          -> received on_hand=11
-drift PEN expected=11 found=7                          -> d17 warehouse PEN@main expected=11 found=7 since=51 propose: adjust -4; open
+drift PEN expected=11 found=7                          -> d17 warehouse PEN@main expected=11 found=7 since=58 propose: adjust -4; open
 drift PEN expected=11 found=7 kind=seller              -> d18 seller PEN@main expected=11 found=7 propose: adjust -4; open

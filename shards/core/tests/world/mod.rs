@@ -5,6 +5,7 @@
 
 mod moves;
 mod restore;
+mod supply;
 mod tell;
 mod translate;
 
@@ -14,8 +15,8 @@ pub(crate) use tell::words;
 use crate::model::{Moved, Told};
 use crate::script::{Line, Verb};
 use holdfast_core::{
-    Decision, Engine, Event, Opening, Outcome, Policy, Reply, Request, ReservationId, Sku, SkuView,
-    Timestamp,
+    Decision, Engine, Event, EventList, Opening, Outcome, Policy, Reply, Request, ReservationId,
+    Sku, SkuView, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ pub(crate) trait Subject {
     }
 
     /// As [`Engine::due`].
-    fn due(&self, now: Timestamp) -> Option<Event> {
+    fn due(&self, now: Timestamp) -> Option<EventList> {
         self.engine().due(now)
     }
 
@@ -100,6 +101,8 @@ pub(crate) struct World<S> {
     pub(crate) reserves: usize,
     /// Commands that came with a key, in their order.
     pub(crate) keyed: Vec<Line>,
+    /// Up to where a story has asked what was told of a SKU's supply.
+    supplied: BTreeMap<String, usize>,
 }
 
 /// What a line of a story came to.
@@ -127,6 +130,7 @@ impl<S: Subject> World<S> {
             drifts: Vec::new(),
             reserves: 0,
             keyed,
+            supplied: BTreeMap::new(),
         }
     }
 
@@ -247,18 +251,19 @@ impl<S: Subject> World<S> {
     pub(crate) fn sweep(&mut self) -> Vec<Event> {
         let mut recorded = Vec::new();
         for _ in 0..self.subject.engine().policy().expire_per_turn {
-            let Some(event) = self.subject.due(self.now) else {
+            let Some(events) = self.subject.due(self.now) else {
                 break;
             };
-            self.record(&event);
-            recorded.push(event);
+            for event in events {
+                self.record(&event);
+                recorded.push(event);
+            }
         }
-        if let Some(event) = self
+        let short = self
             .subject
             .engine()
-            .release_short(self.now, RELEASE_PER_TURN, |_| false)
-            .event
-        {
+            .release_short(self.now, RELEASE_PER_TURN, |_| false);
+        for event in short.events {
             self.record(&event);
             recorded.push(event);
         }
@@ -366,9 +371,12 @@ impl<S: Subject> World<S> {
                 turn.met.push(self.restart());
             }
             Line::Chunks(count) => self.take_chunks(*count as usize),
-            Line::Show(_) => {}
+            Line::Show(_) | Line::Supply(_) => {}
         }
         let words = words(self, line, &turn);
+        if let Line::Supply(sku) = line {
+            self.supplied.insert(sku.clone(), self.journal.len());
+        }
         (turn, words)
     }
 }

@@ -14,6 +14,7 @@ pub(crate) fn words<S: Subject>(world: &World<S>, line: &Line, turn: &Turn) -> S
     let mut parts: Vec<String> = met(world, &turn.met);
     match line {
         Line::Show(name) => parts.push(show(world, name)),
+        Line::Supply(name) => parts.push(super::supply::words(world, name)),
         Line::Ask(_, verb) => {
             let told = turn.told.as_ref().expect("a command is answered");
             parts.push(answer(world, verb, told, &turn.own));
@@ -30,7 +31,7 @@ pub(crate) fn words<S: Subject>(world: &World<S>, line: &Line, turn: &Turn) -> S
 }
 
 /// A moment, counted from the start of the story.
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     let after = at.since(START).ms();
     if after == 0 {
         "+0s".to_owned()

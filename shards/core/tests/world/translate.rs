@@ -16,10 +16,7 @@ impl<S: Subject> World<S> {
             hash: [hash(key), !hash(key)],
             content: content(verb),
         });
-        Request {
-            key,
-            command: self.command(verb),
-        }
+        Request::keyed(key, self.command(verb))
     }
 
     fn command(&mut self, verb: &Verb) -> Command {
@@ -196,7 +193,7 @@ fn configure(setting: &Setting) -> Configure {
         opens_at: map(&setting.opens, |ms| moment(*ms)),
         closes_at: map(&setting.closes, |ms| moment(*ms)),
         paused: setting.paused.clone(),
-        low_at: Patch::Keep,
+        low_at: setting.low.clone(),
         location_order: map(&setting.order, |names| {
             names.iter().map(|name| location_of(name)).collect()
         }),

@@ -5,11 +5,11 @@
 
 use holdfast_core::{
     CHUNK_ENTRIES, ChunkId, ChunkState, HoldRecord, HomeRecord, KeyRecord, LevelRecord,
-    ShardRecord, SkuRecord, StreamRecord,
+    ShardRecord, SkuRecord, StreamRecord, Supply,
 };
 
 use super::key::Key;
-use super::wire::{Decoder, Encoder, Read};
+use super::wire::{Decoder, Encoder, Read, flag};
 use super::{CodecError, Fault};
 
 const KIND_SHARD: u8 = 0;
@@ -17,6 +17,10 @@ const KIND_SKUS: u8 = 1;
 const KIND_HOMES: u8 = 2;
 const KIND_HOLDS: u8 = 3;
 const KIND_KEYS: u8 = 4;
+
+/// What follows on the counters of a SKU.
+const SKU_LIFE: u8 = 1;
+const SKU_SUPPLY: u8 = 1 << 1;
 
 /// The bytes of a chunk; none where it is empty.
 ///
@@ -95,20 +99,27 @@ impl Encoder {
             self.location(&level.location);
             self.counters(&level.counters);
         }
-        self.life(record);
+        self.rest(record);
     }
 
     /// What few SKUs have; one byte for all the others.
-    fn life(&mut self, record: &SkuRecord) {
+    fn rest(&mut self, record: &SkuRecord) {
         let counted = record.levels.iter().any(|level| level.counted.is_some());
         let has_life = counted
             || !record.streams.is_empty()
             || !record.messages.is_empty()
             || !record.drifts.is_empty();
-        self.byte(u8::from(has_life));
-        if !has_life {
-            return;
+        let has_supply = record.supply != Supply::default();
+        self.byte(flag(has_life, SKU_LIFE) | flag(has_supply, SKU_SUPPLY));
+        if has_life {
+            self.life(record);
         }
+        if has_supply {
+            self.supply(record.supply);
+        }
+    }
+
+    fn life(&mut self, record: &SkuRecord) {
         for level in &record.levels {
             self.optional(level.counted, |encoder, (at, seq, basis)| {
                 encoder.time(at);
@@ -223,15 +234,21 @@ impl Decoder<'_> {
             sku,
             config,
             versions,
+            supply: Supply::default(),
             levels,
             streams: Vec::new(),
             messages: Vec::new(),
             drifts: Vec::new(),
         };
-        match self.byte()? {
-            0 => {}
-            1 => self.life(&mut record)?,
-            _ => return Err(Fault::Unknown),
+        let flags = self.byte()?;
+        if flags & !(SKU_LIFE | SKU_SUPPLY) != 0 {
+            return Err(Fault::Unknown);
+        }
+        if flags & SKU_LIFE != 0 {
+            self.life(&mut record)?;
+        }
+        if flags & SKU_SUPPLY != 0 {
+            record.supply = self.supply()?;
         }
         Ok(record)
     }

@@ -4,7 +4,9 @@
 //! its effects and its note. An effect begins with a head: its tag in the lower half, flags of its
 //! own in the upper. Sequences are not written.
 
-use holdfast_core::{Effect, Effects, Event, EventKind, Millis, Note, Resumed, Shorted, Timestamp};
+use holdfast_core::{
+    Effect, Effects, Event, EventKind, Millis, Note, Resumed, Shorted, Timestamp, TraceParent,
+};
 
 use super::hold::Basis;
 use super::key::Key;
@@ -44,7 +46,8 @@ const NOTE_RESERVATION: u64 = 1 << 7;
 const NOTE_DRIFT: u64 = 1 << 8;
 const NOTE_MESSAGE: u64 = 1 << 9;
 const NOTE_SHORTED: u64 = 1 << 10;
-const NOTE_ALL: u64 = (1 << 11) - 1;
+const NOTE_TRACE: u64 = 1 << 11;
+const NOTE_ALL: u64 = (1 << 12) - 1;
 
 /// Writes the bodies of records, one after the other. Keeping it keeps its small tables.
 #[derive(Debug)]
@@ -270,6 +273,7 @@ impl Encoder {
             (note.drift.is_some(), NOTE_DRIFT),
             (note.message.is_some(), NOTE_MESSAGE),
             (note.shorted.is_some(), NOTE_SHORTED),
+            (note.trace.is_some(), NOTE_TRACE),
         ];
         let set = presence.iter().filter(|(set, _)| *set);
         self.varint(set.map(|(_, bit)| bit).sum());
@@ -300,6 +304,9 @@ impl Encoder {
                 self.varint(u64::from(*without));
             }
             self.varint(shorted.more);
+        }
+        if let Some(trace) = note.trace {
+            self.array(trace.bytes());
         }
     }
 }
@@ -405,6 +412,10 @@ impl Decoder<'_> {
         }
         if flags & NOTE_SHORTED != 0 {
             note.shorted = Some(Box::new(self.shorted()?));
+        }
+        if flags & NOTE_TRACE != 0 {
+            let trace = TraceParent::from_bytes(self.array()?);
+            note.trace = Some(trace.ok_or(Fault::Unknown)?);
         }
         Ok(note)
     }

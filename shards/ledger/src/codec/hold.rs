@@ -83,7 +83,8 @@ impl Basis {
             | Effect::Drift(_)
             | Effect::DriftForgotten(_)
             | Effect::Message(_)
-            | Effect::MessagesForgotten(_) => {}
+            | Effect::MessagesForgotten(_)
+            | Effect::Supply(_) => {}
         }
     }
 

@@ -25,6 +25,7 @@ const MORE_DRIFT: u8 = 6;
 const MORE_DRIFT_FORGOTTEN: u8 = 7;
 const MORE_MESSAGE: u8 = 8;
 const MORE_MESSAGES_FORGOTTEN: u8 = 9;
+const MORE_SUPPLY: u8 = 10;
 
 const STATE_OPEN: u8 = 0;
 const STATE_CORRECTED: u8 = 1;
@@ -103,6 +104,10 @@ impl Encoder {
                 self.array([tag, MORE_MESSAGES_FORGOTTEN]);
                 self.sku(&which.0);
                 self.time(which.1);
+            }
+            Effect::Supply(effect) => {
+                self.array([tag, MORE_SUPPLY]);
+                self.supply_effect(effect);
             }
             Effect::Reserved(_)
             | Effect::HomeCreated(_)
@@ -289,6 +294,7 @@ impl Decoder<'_> {
             MORE_MESSAGES_FORGOTTEN => {
                 Effect::MessagesForgotten(Box::new((self.sku()?, self.time()?)))
             }
+            MORE_SUPPLY => Effect::Supply(Box::new(self.supply_effect()?)),
             _ => return Err(Fault::Unknown),
         })
     }

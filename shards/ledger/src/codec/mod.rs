@@ -23,6 +23,7 @@ mod life;
 mod names;
 mod reserved;
 mod stock;
+mod supply;
 mod wire;
 
 pub use event::{Events, RecordEncoder};

@@ -7,7 +7,7 @@ use holdfast_core::{
     HoldRecord, HomeChange, HomeExtra, HomeRecord, KeyEffect, KeyOutcome, KeyTag, KeyTarget,
     LateHold, LineRecord, Location, Millis, Note, OnShortfall, Opening, ReservationId, Reserved,
     Resumed, Shortage, ShortageReason, Shorted, Sku, SkuConfig, SkuEffect, Slot, Sourcing,
-    StockEffect, Text, Timestamp, Versions,
+    StockEffect, Text, Timestamp, TraceParent, Versions,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -465,11 +465,13 @@ prop_compose! {
         (payment, message) in (of(text()), of(text())),
         feed in of(arbitrary_life::mark()),
         shorted in of((vec((id(), any::<u32>()), 0..4), number())),
+        trace in of(any::<[u8; TraceParent::BYTES]>()),
     ) -> Note {
         let shorted = shorted.map(|(named, more)| Box::new(Shorted { named, more }));
         Note {
             reason, document, source, occurred_at, movement, payment, reservation, drift, feed,
             message, shorted,
+            trace: trace.and_then(TraceParent::from_bytes),
         }
     }
 }

@@ -55,7 +55,7 @@ fn skus_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
     });
     let record = (
         config().boxed(),
-        versions(),
+        (versions(), crate::arbitrary_life::supply()),
         btree_map(
             location(),
             (
@@ -69,7 +69,7 @@ fn skus_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
     btree_map(select(skus_of_a_slot()), record, 0..5)
         .prop_map(|records| {
             let records = records.into_iter().map(|(sku, record)| {
-                let (config, versions, levels, life) = record;
+                let (config, (versions, supply), levels, life) = record;
                 let (streams, messages, drifts) = life.unwrap_or_default();
                 let level = |(location, (counters, counted))| LevelRecord {
                     location,
@@ -80,6 +80,7 @@ fn skus_chunk() -> BoxedStrategy<(ChunkId, ChunkState)> {
                     sku,
                     config,
                     versions,
+                    supply,
                     levels: levels.into_iter().map(level).collect(),
                     streams,
                     messages,

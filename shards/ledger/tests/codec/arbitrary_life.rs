@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::{
-    Basis, CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter,
+    Band, Basis, CountedEffect, DriftKind, DriftRecord, DriftState, Effect, FeedMark, HoldAfter,
     HomeLines, LocationRecord, Measure, MessageEffect, Proposal, Quarantine, QuarantineCause,
-    ReservationId, StreamEffect, StreamKey, StreamRecord, Timestamp,
+    ReservationId, StreamEffect, StreamKey, StreamRecord, Supply, SupplyEffect, Timestamp,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::arbitrary::{id, line, location, number, sku, text, time, units};
+use crate::arbitrary::{id, line, location, number, sku, text, time, units, versions};
 
 /// A SKU's streams, messages and drifts.
 pub(crate) type Life = (Vec<StreamRecord>, Vec<(u64, Timestamp)>, Vec<DriftRecord>);
@@ -67,8 +67,26 @@ pub(crate) fn effect() -> BoxedStrategy<Effect> {
             Effect::Message(Box::new(MessageEffect { sku, hash, at }))
         }),
         (sku(), time()).prop_map(|which| Effect::MessagesForgotten(Box::new(which))),
+        (sku(), supply(), versions()).prop_map(|(sku, supply, versions)| {
+            Effect::Supply(Box::new(SupplyEffect {
+                sku,
+                supply,
+                versions,
+            }))
+        }),
     ]
     .boxed()
+}
+
+pub(crate) fn supply() -> BoxedStrategy<Supply> {
+    let bands = select(Band::ALL.to_vec());
+    (bands, of(time()), of(time()))
+        .prop_map(|(band, depleted_at, sold_out_at)| Supply {
+            band,
+            depleted_at,
+            sold_out_at,
+        })
+        .boxed()
 }
 
 pub(crate) fn mark() -> BoxedStrategy<FeedMark> {

@@ -303,6 +303,10 @@ fn of_kind(kind: EventKind) -> Event {
             ],
             None,
         ),
+        EventKind::StockLow | EventKind::StockDepleted | EventKind::StockReplenished => {
+            let effects = smallvec![samples_life::supply(kind, &tee)];
+            (None, effects, Some(samples_life::traced()))
+        }
         EventKind::ReservationCancelled
         | EventKind::ReservationMoved
         | EventKind::ReservationShipped

@@ -7,7 +7,7 @@ use crate::samples_life;
 use holdfast_core::{
     ChunkId, ChunkState, Counter, Counters, Effect, HoldRecord, HomeRecord, KeyOutcome, KeyRecord,
     KeyTarget, LevelRecord, LineRecord, Location, Opening, ShardRecord, Sku, SkuRecord, Slot,
-    Versions,
+    Supply, Versions,
 };
 
 /// A chunk of every kind.
@@ -40,6 +40,10 @@ pub(crate) fn chunks() -> Vec<(ChunkId, ChunkState)> {
         (
             ChunkId::Holds(0),
             ChunkState::Holds(vec![samples_life::shipped_hold(&mug)]),
+        ),
+        (
+            ChunkId::Skus(mug.slot()),
+            ChunkState::Skus(vec![samples_life::depleted_sku(&mug)]),
         ),
     ]
 }
@@ -74,6 +78,7 @@ fn sku_record(sku: &Sku) -> SkuRecord {
         sku: sku.clone(),
         config: config(),
         versions,
+        supply: Supply::default(),
         levels,
         streams: Vec::new(),
         messages: Vec::new(),

@@ -2,11 +2,12 @@
 //! and what becomes of confirmed units.
 
 use holdfast_core::{
-    Basis, CountedEffect, Counter, Counters, DriftKind, DriftRecord, DriftState, Effect, Effects,
-    EventKind, FeedMark, HoldAfter, HoldPhase, HoldRecord, HomeExtra, HomeLines, KeyTarget,
-    LevelRecord, LineRecord, Location, LocationRecord, Measure, MessageEffect, Note, OnShortfall,
-    Proposal, Quarantine, QuarantineCause, Sku, SkuConfig, SkuRecord, Sourcing, StockEffect,
-    StreamEffect, StreamKey, StreamRecord, Versions,
+    Band, Basis, CountedEffect, Counter, Counters, DriftKind, DriftRecord, DriftState, Effect,
+    Effects, EventKind, FeedMark, HoldAfter, HoldPhase, HoldRecord, HomeExtra, HomeLines,
+    KeyTarget, LevelRecord, LineRecord, Location, LocationRecord, Measure, MessageEffect, Note,
+    OnShortfall, Proposal, Quarantine, QuarantineCause, Sku, SkuConfig, SkuRecord, Sourcing,
+    StockEffect, StreamEffect, StreamKey, StreamRecord, Supply, SupplyEffect, TraceParent,
+    Versions,
 };
 use smallvec::smallvec;
 
@@ -74,6 +75,41 @@ fn whole_note(sku: &Sku) -> Note {
         message: Some(text("msg-7f3a")),
         ..note(sku)
     }
+}
+
+/// A note that has nothing but where its request stood in a trace.
+pub(crate) fn traced() -> Note {
+    Note {
+        trace: Some(trace()),
+        ..Note::default()
+    }
+}
+
+fn trace() -> TraceParent {
+    TraceParent::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .expect("it is the example of the specification")
+}
+
+/// What a crossing leaves: depleted after another event, replenished after none.
+pub(crate) fn supply(kind: EventKind, sku: &Sku) -> Effect {
+    let (band, depleted_at, sold_out_at) = match kind {
+        EventKind::StockDepleted => (Band::Depleted, Some(at(7_000)), Some(at(8_000))),
+        EventKind::StockLow => (Band::Low, None, None),
+        _ => (Band::Enough, None, None),
+    };
+    Effect::Supply(Box::new(SupplyEffect {
+        sku: sku.clone(),
+        supply: Supply {
+            band,
+            depleted_at,
+            sold_out_at,
+        },
+        versions: Versions {
+            all: 91,
+            stock: 8,
+            config: 1,
+        },
+    }))
 }
 
 fn mark(sequence: u64) -> FeedMark {
@@ -255,7 +291,19 @@ pub(crate) fn closed_store() -> LocationRecord {
     }
 }
 
-/// A SKU with everything a SKU can have.
+/// The same, of which nothing is available.
+pub(crate) fn depleted_sku(sku: &Sku) -> SkuRecord {
+    SkuRecord {
+        supply: Supply {
+            band: Band::Depleted,
+            depleted_at: Some(at(150_000)),
+            sold_out_at: Some(at(151_000)),
+        },
+        ..whole_sku(sku)
+    }
+}
+
+/// A SKU with everything a SKU can have but a supply.
 pub(crate) fn whole_sku(sku: &Sku) -> SkuRecord {
     let mut counters = Counters::default();
     counters.set(Counter::OnHand, 120);
@@ -298,6 +346,7 @@ pub(crate) fn whole_sku(sku: &Sku) -> SkuRecord {
             stock: 9,
             config: 1,
         },
+        supply: Supply::default(),
         levels: vec![
             level(Location::main(), None),
             level(location("store-17"), Some((at(150_000), 999_999, shelf()))),

@@ -6,7 +6,7 @@ use crate::reply::ReplyTo;
 use crate::shard::Turn;
 use holdfast_core::{
     Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, MoveHold, Refusal,
-    ReservationId, Reserve, ReserveLine, Settle, Shortage, Text, Timestamp, Try,
+    ReservationId, Reserve, ReserveLine, Settle, Shortage, Text, Timestamp, TraceParent, Try,
 };
 
 /// A try to reserve, or to confirm late, that waits for its parts.
@@ -15,6 +15,8 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) goal: Goal,
     pub(super) key: Option<KeyTag>,
+    /// Where the command stood in its caller's trace; home alone records it.
+    pub(super) trace: Option<Box<TraceParent>>,
     /// The drift it corrects: what that comes to is no answer to the buyer, and never final.
     pub(super) drift: Option<ReservationId>,
     /// Whose limits the units count for.

@@ -19,6 +19,7 @@ impl Carts {
         let Request {
             key,
             command: Command::Reserve(reserve),
+            trace,
         } = request
         else {
             return;
@@ -49,6 +50,7 @@ impl Carts {
         let attempt = Attempt {
             number: 0,
             key,
+            trace,
             drift: None,
             customer: cart.reserve.customer.clone(),
             deadline: turn.now().after(ttl),
@@ -274,29 +276,22 @@ impl Carts {
     /// Records the cart: from now on it exists.
     fn record(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
         let attempt = self.end(id).expect("the caller found it");
-        let request = match &attempt.goal {
+        let command = match &attempt.goal {
             Goal::Reserve(cart) => match with_parts(cart, &attempt) {
-                Ok(cart) => Request {
-                    key: attempt.key,
-                    command: Command::CreateCart(cart),
-                },
+                Ok(cart) => Command::CreateCart(cart),
                 Err(why) => {
                     let told = told_of(turn, why);
                     self.fail(turn, id, attempt, &told);
                     return;
                 }
             },
-            Goal::Move(moved) => Request {
-                key: attempt.key,
-                command: super::move_hold::command(moved, &attempt),
-            },
-            Goal::Late(confirm) => {
-                let command = super::late::command(confirm, &attempt);
-                Request {
-                    key: attempt.key,
-                    command,
-                }
-            }
+            Goal::Move(moved) => super::move_hold::command(moved, &attempt),
+            Goal::Late(confirm) => super::late::command(confirm, &attempt),
+        };
+        let request = Request {
+            key: attempt.key,
+            command,
+            trace: attempt.trace.clone(),
         };
         let Applied {
             mut outcome, wait, ..
@@ -351,7 +346,8 @@ impl Carts {
         if let (Goal::Late(confirm), Some(refusal), None, None) =
             (&attempt.goal, &refusal, &unavailable, &attempt.drift)
         {
-            let (told, after) = super::late::refused(turn, confirm, attempt.key, refusal);
+            let (told, after) =
+                super::late::refused(turn, confirm, (attempt.key, attempt.trace.clone()), refusal);
             self.drop_holds(turn, id, &attempt);
             tell_all(turn, attempt.waiters, &told, after);
             return;
@@ -468,7 +464,7 @@ fn check_own(turn: &mut Turn<'_>, cart: &CreateCart) -> Option<Told> {
     for _ in 0..turn.engine().policy().expire_per_turn {
         match turn.engine().check_own(cart, turn.now()) {
             OwnCheck::Free => return None,
-            OwnCheck::Again(event) => turn.record(&event),
+            OwnCheck::Again(events) => turn.record(&events),
             OwnCheck::Refused(refusal) => {
                 // The board may know of others' lines that are short as well.
                 let others = super::late::from_board(turn, cart);

@@ -7,7 +7,8 @@ use crate::shard::{Applied, Turn};
 use crate::unavailable::Unavailable;
 use holdfast_core::{
     Answer, Command, Confirm, Correct, Counter, CreateCart, KeyOutcome, KeyTag, LineAt, LineUnits,
-    Refusal, Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, StockThen, TryLate,
+    Refusal, Request, ReservationId, ReserveLine, Settle, ShortLine, Sku, StockThen, TraceParent,
+    TryLate,
 };
 
 impl Carts {
@@ -23,7 +24,8 @@ impl Carts {
             Command::Correct(correct) => (Some(correct.drift), correct.command),
             command => (None, command),
         };
-        let (key, Command::Confirm(confirm)) = (request.key, command) else {
+        let (key, trace) = (request.key, request.trace);
+        let Command::Confirm(confirm) = command else {
             return;
         };
         let Some(reply) = self.place_for(turn, confirm.id, key.as_ref(), reply) else {
@@ -34,6 +36,7 @@ impl Carts {
         let attempt = Attempt {
             number: number(turn, confirm.id),
             key,
+            trace,
             drift,
             customer: view.and_then(|view| view.customer),
             deadline: until,
@@ -135,7 +138,7 @@ pub(super) fn command(confirm: &Confirm, attempt: &Attempt) -> Command {
 pub(super) fn refused(
     turn: &mut Turn<'_>,
     confirm: &Confirm,
-    key: Option<KeyTag>,
+    (key, trace): (Option<KeyTag>, Option<Box<TraceParent>>),
     refusal: &Refusal,
 ) -> (Told, u64) {
     let outcome = match refusal {
@@ -146,6 +149,7 @@ pub(super) fn refused(
     let request = Request {
         key,
         command: Command::RefuseLate(Box::new(confirm.clone()), outcome),
+        trace,
     };
     let Applied { outcome, wait, .. } = turn.apply(&request);
     let told = turn

@@ -193,5 +193,5 @@ const TIMERS_PER_TURN: usize = 256;
 
 /// A request without a key: a step of a cart.
 const fn step(command: Command) -> Request {
-    Request { key: None, command }
+    Request::of(command)
 }

@@ -31,6 +31,7 @@ impl Carts {
         let Request {
             key,
             command: Command::MoveHold(moved),
+            trace,
         } = request
         else {
             return;
@@ -55,6 +56,7 @@ impl Carts {
             parts: parts.collect(),
             number: super::late::number(turn, moved.id),
             key,
+            trace,
             drift: None,
             customer: None,
             deadline: view.map_or(until, |view| view.expires_at),

@@ -260,7 +260,8 @@ fn changes(records: &[Record], seen: u64) -> Result<Vec<Change>, codec::CodecErr
                     | Effect::Drift(_)
                     | Effect::DriftForgotten(_)
                     | Effect::Message(_)
-                    | Effect::MessagesForgotten(_) => {}
+                    | Effect::MessagesForgotten(_)
+                    | Effect::Supply(_) => {}
                 }
             }
         }

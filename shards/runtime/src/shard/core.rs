@@ -197,6 +197,13 @@ impl Core {
         }
     }
 
+    /// Evolves the state by the events of one decision and stages them.
+    pub(super) fn record_all(&mut self, events: &[Event]) {
+        for event in events {
+            self.record(event);
+        }
+    }
+
     /// Evolves the state by an event and stages it.
     pub(super) fn record(&mut self, event: &Event) {
         self.encoder.push(event);
@@ -205,6 +212,7 @@ impl Core {
                 Effect::Reserved(new) => self.touch(&new.sku),
                 Effect::Stock(stock) => self.touch(&stock.sku),
                 Effect::Sku(sku) => self.touch(&sku.sku),
+                Effect::Supply(supply) => self.touch(&supply.sku),
                 Effect::KeysForgotten(below) => self.forget_keys(*below),
                 Effect::HomeCreated(home) => {
                     if home.lines.iter().any(|line| line.foreign) {

@@ -19,10 +19,10 @@ impl Shard {
         }
         let is_kept = |hold: u64| self.carts.is_kept(hold, now.time);
         let short = self.core.engine.release_short(now.time, limit, is_kept);
-        match short.event {
-            Some(event) => self.core.record(&event),
+        self.core.record_all(&short.events);
+        if short.events.is_empty() {
             // What is left is pinned, or its home's: it is looked at again.
-            None => self.looked_short = now.time,
+            self.looked_short = now.time;
         }
         if !short.ask.is_empty() {
             let turn = &mut self.core.turn(now, out);

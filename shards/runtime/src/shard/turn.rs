@@ -94,9 +94,9 @@ impl Turn<'_> {
         applied
     }
 
-    /// Evolves and stages an event that the engine made ([`holdfast_core::OwnCheck::Again`]).
-    pub fn record(&mut self, event: &Event) {
-        self.core.record(event);
+    /// Evolves and stages events that the engine made ([`holdfast_core::OwnCheck::Again`]).
+    pub fn record(&mut self, events: &[Event]) {
+        self.core.record_all(events);
     }
 
     /// Sends to a shard once `after` is durable here; at once if it is.

@@ -2,7 +2,7 @@
 
 use holdfast_core::{
     DriftRecord, Effect, Event, EventKind, KeyTarget, Note, ReservationId, Shorted, Sku, Text,
-    Timestamp,
+    Timestamp, TraceParent,
 };
 
 /// What an event says besides counters; most events say little.
@@ -26,6 +26,8 @@ pub struct Details {
     pub occurred_at: Option<Timestamp>,
     /// Whom a shortfall leaves without units.
     pub shorted: Option<Box<Shorted>>,
+    /// Where the request that caused it stood in its caller's trace.
+    pub trace: Option<TraceParent>,
 }
 
 impl Details {
@@ -83,7 +85,8 @@ impl Details {
                 | Effect::Counted(_)
                 | Effect::DriftForgotten(_)
                 | Effect::Message(_)
-                | Effect::MessagesForgotten(_) => {}
+                | Effect::MessagesForgotten(_)
+                | Effect::Supply(_) => {}
             }
         }
         if let Some(KeyTarget::Reservation(id)) = event.key.as_ref().map(|key| &key.target) {
@@ -101,6 +104,7 @@ impl Details {
         self.source.clone_from(&note.source);
         self.occurred_at = note.occurred_at;
         self.shorted.clone_from(&note.shorted);
+        self.trace = note.trace;
     }
 }
 
@@ -134,6 +138,9 @@ pub const fn event_name(kind: EventKind) -> &'static str {
         EventKind::StockWrittenOff => "stock.written_off",
         EventKind::StockCounted => "stock.counted",
         EventKind::StockTransferred => "stock.transferred",
+        EventKind::StockLow => "stock.low",
+        EventKind::StockDepleted => "stock.depleted",
+        EventKind::StockReplenished => "stock.replenished",
         EventKind::SkuConfigured => "sku.configured",
         EventKind::LocationConfigured => "location.configured",
         EventKind::ShardResumed => "shard.resumed",

@@ -411,10 +411,8 @@ fn append(
 /// What an event changes of each SKU it touches.
 pub(super) fn touches_of(event: &Event) -> SmallVec<[(&Sku, Touch); 1]> {
     let mut touched: SmallVec<[(&Sku, Touch); 1]> = SmallVec::new();
-    let has_time = event
-        .note
-        .as_ref()
-        .is_some_and(|note| note.occurred_at.is_some());
+    let note = event.note.as_ref();
+    let has_time = note.is_some_and(|note| note.occurred_at.is_some());
     let mut enter = |sku, change: Option<(Location, Values)>, is_of_past: bool| {
         let place = touched.iter().position(|(own, _)| *own == sku);
         let place = place.unwrap_or_else(|| {
@@ -445,6 +443,7 @@ pub(super) fn touches_of(event: &Event) -> SmallVec<[(&Sku, Touch); 1]> {
             Effect::Stream(stream) => enter(&stream.key.sku, None, false),
             Effect::Counted(counted) => enter(&counted.sku, None, true),
             Effect::Drift(drift) => enter(&drift.sku, None, false),
+            Effect::Supply(supply) => enter(&supply.sku, None, false),
             Effect::HomeCreated(_)
             | Effect::HomeChanged(_)
             | Effect::HomeForgotten(_)

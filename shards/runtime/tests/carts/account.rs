@@ -104,6 +104,7 @@ impl Account {
                 | Effect::DriftForgotten(_)
                 | Effect::Message(_)
                 | Effect::MessagesForgotten(_)
+                | Effect::Supply(_)
                 | Effect::Sku(_)
                 | Effect::Resumed(_)
                 | Effect::KeysForgotten(_) => {}

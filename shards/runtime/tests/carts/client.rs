@@ -199,10 +199,7 @@ impl World {
         }
         let (reply, told) = ReplyTo::one(home, None, guard);
         let job = Job {
-            request: Request {
-                key: ask.key,
-                command: ask.command.clone(),
-            },
+            request: Request::keyed(ask.key, ask.command.clone()),
             deadline: Deadline(self.common.instant + Duration::from_hours(1)),
             reply,
         };

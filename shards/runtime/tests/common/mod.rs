@@ -65,15 +65,12 @@ pub(crate) fn key(number: u64) -> KeyTag {
 }
 
 pub(crate) const fn plain(command: Command) -> Operation {
-    Operation { key: None, command }
+    Operation::of(command)
 }
 
 pub(crate) const fn keyed(number: u64, command: Command) -> Operation {
     let hash = [number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number];
-    Operation {
-        key: Some(KeyTag { hash, content: 1 }),
-        command,
-    }
+    Operation::keyed(Some(KeyTag { hash, content: 1 }), command)
 }
 
 pub(crate) fn reserve(sku: &Sku, units: u32) -> Command {

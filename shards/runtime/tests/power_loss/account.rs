@@ -284,9 +284,7 @@ impl Account {
             };
             let command = Command::Confirm(Box::new(confirm));
             let engine = machine.home_of(*id).shard.engine();
-            let outcome = engine
-                .decide(&Request { key: None, command }, engine.at())
-                .outcome;
+            let outcome = engine.decide(&Request::of(command), engine.at()).outcome;
             if !matches!(outcome, Outcome::Refused { .. }) {
                 return Err(format!("{id} was refused for good, and now: {outcome:?}"));
             }

@@ -106,7 +106,7 @@ impl Clerk {
                 content: hash.draw(),
             }
         });
-        let operation = Operation { key, command };
+        let operation = Operation::keyed(key, command);
         if key.is_some() {
             self.sent.push(operation.clone());
             if self.sent.len() > 60 {
@@ -124,10 +124,7 @@ impl Clerk {
             return operation;
         }
         let key = operation.key.map(misused);
-        Operation {
-            key,
-            command: self.reserve(),
-        }
+        Operation::keyed(key, self.reserve())
     }
 
     /// A reservation of which units were sold and are still here, as last seen.

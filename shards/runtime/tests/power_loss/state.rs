@@ -108,10 +108,7 @@ fn count_of(engine: &Engine, view: &SkuView, customer: &Text) -> String {
         replace: None,
         lines: smallvec![line],
     };
-    let request = Request {
-        key: None,
-        command: Command::Reserve(Box::new(reserve)),
-    };
+    let request = Request::of(Command::Reserve(Box::new(reserve)));
     let decision = engine.decide(&request, engine.at());
     format!(
         "{} {:?} {:?}",
