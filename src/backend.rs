@@ -19,7 +19,7 @@ use tracing::warn;
 use crate::cli::Exit;
 use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
-use crate::events::{EventSettings, Events};
+use crate::events::{Deliveries, EventSettings, Events, StoreError};
 use crate::http::probes::{Backend, Health};
 use crate::http::{Api, Bounds, EventBounds, Imports, Operator, Shards, admin_routes, data_routes};
 use crate::reconcile::Reconciler;
@@ -163,6 +163,10 @@ pub async fn open(
 ) -> Result<Opened, Refused> {
     check_disk(&config).map_err(|message| (Exit::Refused, message))?;
     let mut settings = settings(&config);
+    if config.statement.enabled {
+        // Nothing is trimmed until it is known who has still to read it.
+        settings.held_from = 0;
+    }
     let clock = match times {
         Times::Real => None,
         Times::Test => {
@@ -190,7 +194,10 @@ pub async fn open(
         let events = Events::start(router.clone(), &settings)
             .map_err(|error| (Exit::Failure, format!("events: {error}")))?;
         api.set_events(events.clone(), EventBounds::of(&config.events));
-        Some(events)
+        let deliveries = Deliveries::start(&events, &config.data.dir, &config.events)
+            .map_err(|error| not_remembered(&error))?;
+        api.set_deliveries(deliveries.clone());
+        Some((events, deliveries))
     } else {
         None
     };
@@ -201,7 +208,8 @@ pub async fn open(
     let stop = async move {
         watch.abort();
         reconciler.stop();
-        if let Some(events) = events {
+        if let Some((events, deliveries)) = events {
+            deliveries.stop().await;
             events.stop();
         }
         runtime.drain(drain).await;
@@ -211,6 +219,14 @@ pub async fn open(
         backend: stock,
         stop: Box::pin(stop),
     })
+}
+
+fn not_remembered(error: &StoreError) -> Refused {
+    let exit = match error {
+        StoreError::Foreign { .. } => Exit::Refused,
+        StoreError::Damaged { .. } | StoreError::Failed { .. } => Exit::Failure,
+    };
+    (exit, error.to_string())
 }
 
 fn refused(error: &StartError) -> Refused {

@@ -89,7 +89,7 @@ fn help_lists_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn every_command_has_its_help() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 24] = [
         &["serve", "--help"],
         &["verify", "--help"],
         &["sku", "--help"],
@@ -99,6 +99,11 @@ fn every_command_has_its_help() {
         &["drifts", "approve", "--help"],
         &["drifts", "dismiss", "--help"],
         &["feeds", "--help"],
+        &["consumers", "--help"],
+        &["consumers", "set", "--help"],
+        &["webhook", "--help"],
+        &["webhook", "listen", "--help"],
+        &["webhook", "verify", "--help"],
         &["ledger", "--help"],
         &["import", "--help"],
         &["reconcile", "--help"],

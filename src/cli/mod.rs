@@ -7,6 +7,7 @@
 pub mod exit;
 mod ask;
 pub mod config;
+pub mod consumers;
 pub mod demo;
 pub mod drifts;
 pub mod events;
@@ -22,6 +23,8 @@ pub mod settings;
 pub mod sku;
 mod table;
 pub mod verify;
+pub mod webhook;
+mod webhook_listen;
 
 use std::future::Future;
 
@@ -66,10 +69,14 @@ enum Command {
     Feeds(feeds::Args),
     /// Follow what happens: every event as it is recorded, resumed after a break
     Events(events::Args),
+    /// See how far consumers of events are behind, or move one
+    Consumers(consumers::Args),
     /// Print a SKU's statement: every event with running balances; or its counters in the past
     Ledger(ledger::Args),
     /// Compare a running server's ledger with a warehouse's count, with orders or a seller's feed
     Reconcile(reconcile::Args),
+    /// Try out webhooks: receive and verify them, check a signature, ask for a delivery
+    Webhook(webhook::Args),
     /// Ask a running server how it is, as a container's probe does: exit code 0 is yes, 1 is no
     Probe(probe::Args),
     /// Check the configuration, or show every value and where it came from
@@ -106,8 +113,10 @@ pub fn main() -> Exit {
         Command::Drifts(args) => on_this_thread(drifts::run(args)),
         Command::Feeds(args) => on_this_thread(feeds::run(args)),
         Command::Events(args) => on_this_thread(events::run(args)),
+        Command::Consumers(args) => on_this_thread(consumers::run(args)),
         Command::Ledger(args) => on_this_thread(ledger::run(args)),
         Command::Reconcile(args) => on_this_thread(reconcile::run(args)),
+        Command::Webhook(args) => on_this_thread(webhook::run(args)),
         Command::Probe(args) => on_this_thread(probe::run(args)),
         Command::Config(args) => config::run(args),
     }

@@ -25,7 +25,7 @@ use super::{
 /// One call of the contract. The same value may be sent again: same key, same body.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// `GET`, `PUT` or `POST`.
+    /// `GET`, `PUT`, `POST` or `DELETE`.
     pub method: Method,
     /// The path with its query.
     pub path: String,

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::value::{
-    Bytes, Durability, FileMode, Input, LogFormat, Millis, OrAuto, Setting, Shown, Texts,
+    Bytes, Durability, FileMode, Input, LogFormat, Millis, OrAuto, Pauses, Setting, Shown, Texts,
 };
 
 /// Why a key did not take a value: the end of "set it to …".
@@ -298,6 +298,30 @@ section! {
         batch_max: u64 = 1_000, from 1 to 10_000;
         /// How often a stream that has nothing to say says so.
         heartbeat_ms: Millis = Millis(15 * SECOND), from 100 to 3_600_000;
+        /// Consumers whose place is kept.
+        consumers_max: u64 = 1_000, from 1 to 100_000;
+        /// Events that a consumer, a webhook or a sink keeps from being trimmed, per shard.
+        hold_events_max: u64 = 10_000_000, from 0 to 1_000_000_000_000;
+        /// Webhooks.
+        webhooks_max: u64 = 100, from 1 to 10_000;
+        /// Whether webhooks may go to private and loopback addresses.
+        webhooks_private: bool = false;
+        /// The pauses between the attempts of a delivery.
+        webhooks_retry_ms: Pauses = Pauses::standard();
+        /// How long a receiver may take nothing before its webhook is switched off.
+        webhooks_off_after_ms: Millis = Millis(5 * DAY), from 1_000 to 31_536_000_000;
+        /// From the name of a receiver to a connection.
+        webhooks_connect_ms: Millis = Millis(5 * SECOND), from 10 to 3_600_000;
+        /// From a request to the end of its answer.
+        webhooks_answer_ms: Millis = Millis(15 * SECOND), from 10 to 3_600_000;
+        /// Requests to one receiver at once.
+        webhooks_at_once_max: u64 = 4, from 1 to 256;
+        /// SKUs of one webhook whose events wait behind one that is being retried.
+        webhooks_waiting_max: u64 = 100, from 1 to 10_000;
+        /// Dead letters of one webhook; the oldest are dropped.
+        webhooks_dead_max: u64 = 10_000, from 1 to 1_000_000;
+        /// How long both secrets sign after a rotation.
+        webhooks_overlap_ms: Millis = Millis(DAY), from 0 to 31_536_000_000;
     }
 }
 

@@ -20,7 +20,7 @@ pub use keys::{
     Shards, Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
-pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Shown, Texts};
+pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Pauses, Shown, Texts};
 
 use keys::Section;
 use layers::Entry;

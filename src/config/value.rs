@@ -124,6 +124,19 @@ pub enum OrAuto {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts(pub Vec<Text>);
 
+/// Pauses that follow on each other, in milliseconds with commas between them: `"5000, 300000"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pauses(pub Vec<Millis>);
+
+impl Pauses {
+    /// The schedule that Standard Webhooks recommends, after the first attempt: 75 hours in all.
+    pub fn standard() -> Self {
+        let minutes = [5, 30, 2 * 60, 5 * 60, 10 * 60, 14 * 60, 20 * 60, 24 * 60];
+        let minutes = minutes.map(|minutes| Millis(minutes * 60_000));
+        Self(std::iter::once(Millis(5_000)).chain(minutes).collect())
+    }
+}
+
 /// When an acknowledged change survives what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -281,6 +294,23 @@ impl Setting for Texts {
     fn show(&self) -> Shown {
         let names: Vec<&str> = self.0.iter().map(Text::as_str).collect();
         Shown::Text(names.join(","))
+    }
+}
+
+impl Setting for Pauses {
+    const WANTED: &'static str =
+        "1 to 50 pauses in milliseconds, up to 31 days each, with commas between them";
+    fn read(input: &Input) -> Option<Self> {
+        let pause = |text: &str| {
+            let ms = text.trim().parse().ok()?;
+            (1..=31 * 86_400_000).contains(&ms).then_some(Millis(ms))
+        };
+        let pauses: Vec<Millis> = input.text()?.split(',').map(pause).collect::<Option<_>>()?;
+        (pauses.len() <= 50).then_some(Self(pauses))
+    }
+    fn show(&self) -> Shown {
+        let pauses: Vec<String> = self.0.iter().map(|pause| pause.0.to_string()).collect();
+        Shown::Text(pauses.join(","))
     }
 }
 

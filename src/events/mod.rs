@@ -8,20 +8,29 @@
 //!
 //! Deliberately absent: HTTP, and deciding anything. Losing every listener loses no event.
 
+mod consumers;
 mod cursor;
+mod deliveries;
 mod envelope;
 mod filter;
+mod hold;
 mod kind;
 pub mod schema;
 mod snapshot;
+mod store;
 mod stream;
 mod tail;
+pub mod webhooks;
 
+pub use self::consumers::{Consumer, Consumers, NotSet};
 pub use self::cursor::{Cursor, NotHere};
+pub use self::deliveries::Deliveries;
 pub use self::envelope::{Block, Published, Writer};
 pub use self::filter::Filter;
+pub use self::hold::Hold;
 pub use self::kind::EventType;
 pub use self::snapshot::{Cut, Snapshot};
+pub use self::store::{Store, StoreError};
 pub use self::stream::{Batch, Ended, Stream};
 
 use self::tail::Tail;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::consumers::{consumer_of, consumers_of};
 use super::events_stream;
 use super::json::Query;
 use super::problem::{Code, Problem};
@@ -26,6 +27,7 @@ const NAMES_MAX: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsQuery {
     after: Option<String>,
+    consumer: Option<String>,
     types: Option<String>,
     sku: Option<String>,
     limit: Option<usize>,
@@ -53,6 +55,7 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let events = events_of(&api)?;
     let filter = filter_of(&query)?;
+    let query = begun(&api, query)?;
     if wants_stream(&headers) {
         if query.limit.is_some() {
             let detail = "a stream has no end; `batch` is how many events a message may carry";
@@ -69,6 +72,20 @@ pub(crate) async fn read(
     let limit = limit_of(query.limit, api.bounds().page_max)?;
     let from = start_of(&events, query.after.as_deref(), "earliest", "after")?;
     page(&events, from, filter, limit).await
+}
+
+/// The same, with the place of the consumer that it names.
+fn begun(api: &Api, mut query: EventsQuery) -> Result<EventsQuery, Problem> {
+    let Some(name) = &query.consumer else {
+        return Ok(query);
+    };
+    if query.after.is_some() {
+        let detail = "a consumer's place is kept; send either `consumer` or `after`";
+        return Err(Problem::invalid("after", detail));
+    }
+    let consumer = consumer_of(&consumers_of(api)?, name)?;
+    query.after = Some(consumer.cursor.to_string());
+    Ok(query)
 }
 
 async fn page(

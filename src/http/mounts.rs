@@ -6,9 +6,9 @@ use super::admin::{self, Operator};
 use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
-    admin_clock, admin_refusals, aftersale, availability_stream, batch, drifts, events, feeds,
-    imports, locations, lookup, probes, reconciliations, reservations, skus, snapshot, statement,
-    stock,
+    admin_clock, admin_refusals, aftersale, availability_stream, batch, consumers, drifts, events,
+    feeds, imports, locations, lookup, probes, reconciliations, reservations, skus, snapshot,
+    statement, stock, webhooks,
 };
 
 /// The data listener's calls.
@@ -46,6 +46,28 @@ pub fn data_routes(api: Api) -> Mounted {
         .route("/v1/events/schemas/{type}", get(snapshot::schema))
         .route("/v1/snapshot", get(snapshot::read))
         .route("/v1/availability/stream", get(availability_stream::read))
+        .route("/v1/consumers", get(consumers::list))
+        .config_route(
+            "/v1/consumers/{name}",
+            put(consumers::set)
+                .get(consumers::read)
+                .delete(consumers::delete),
+        )
+        .config_route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .config_route(
+            "/v1/webhooks/{id}",
+            put(webhooks::change)
+                .get(webhooks::read)
+                .delete(webhooks::delete),
+        )
+        .config_route("/v1/webhooks/{id}/test", post(webhooks::test))
+        .config_route("/v1/webhooks/{id}/rotate", post(webhooks::rotate))
+        .config_route("/v1/webhooks/{id}/redeliver", post(webhooks::redeliver))
+        .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route(
+            "/v1/webhooks/{id}/dead-letters",
+            get(webhooks::dead_letters),
+        )
         .config_route("/v1/reconciliations", post(reconciliations::begin))
         .route("/v1/reconciliations/{id}", get(reconciliations::read))
         .config_route(

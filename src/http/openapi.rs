@@ -25,12 +25,14 @@ use utoipa::{PartialSchema, ToSchema};
 use super::imports::Report as ImportReport;
 use super::openapi_admin::ADMIN;
 use super::openapi_calls::{CALLS, Call, Form, Parameter, Place, Success, TRACE};
+use super::openapi_consumers::CONSUMERS;
 use super::openapi_events::EVENTS;
 use super::openapi_imports::IMPORTS;
 use super::openapi_locations::LOCATIONS;
 use super::openapi_reconcile::RECONCILE;
 use super::openapi_statement::PAST;
 use super::openapi_stock::STOCK;
+use super::openapi_webhooks::WEBHOOKS;
 use super::problem::Code;
 use super::render_shape::Refused;
 use super::wire::aftersale::{CancelBody, MoveBody};
@@ -42,8 +44,8 @@ use super::wire::drift::{DecisionBody, DriftKindWord, LiftBody, StateWord};
 use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{
-    admin, admin_clock, admin_refusals, drifts, events, feeds, locations, lookup, reconciliations,
-    skus, snapshot, statement,
+    admin, admin_clock, admin_refusals, consumers, drifts, events, feeds, locations, lookup,
+    reconciliations, skus, snapshot, statement, webhooks, webhooks_shape,
 };
 
 /// The document as text.
@@ -63,6 +65,8 @@ fn table() -> impl Iterator<Item = &'static Call> {
         .iter()
         .chain(PAST)
         .chain(EVENTS)
+        .chain(CONSUMERS)
+        .chain(WEBHOOKS)
         .chain(LOCATIONS)
         .chain(RECONCILE)
         .chain(IMPORTS);
@@ -118,6 +122,7 @@ fn method(name: &str) -> HttpMethod {
         "GET" => HttpMethod::Get,
         "POST" => HttpMethod::Post,
         "PUT" => HttpMethod::Put,
+        "DELETE" => HttpMethod::Delete,
         other => unreachable!("no call has the method {other}"),
     }
 }
@@ -274,6 +279,17 @@ fn schemas() -> ComponentsBuilder {
     add::<lookup::PageShape<'_>>(&mut found);
     add::<events::PageShape>(&mut found);
     add::<snapshot::SchemasShape>(&mut found);
+    add::<consumers::ConsumerBody>(&mut found);
+    add::<consumers::ConsumerShape>(&mut found);
+    add::<consumers::PageShape>(&mut found);
+    add::<webhooks::NewBody>(&mut found);
+    add::<webhooks::ChangeBody>(&mut found);
+    add::<webhooks::RotateBody>(&mut found);
+    add::<webhooks::RedeliverBody>(&mut found);
+    add::<webhooks_shape::WebhookPage>(&mut found);
+    add::<webhooks_shape::DeliveryPage>(&mut found);
+    add::<webhooks_shape::LetterPage>(&mut found);
+    add::<webhooks_shape::Redelivered>(&mut found);
     add::<statement::PageShape<'_>>(&mut found);
     add::<statement::PastShape<'_>>(&mut found);
     add::<reconciliations::ReconciliationShape>(&mut found);

@@ -10,6 +10,12 @@ const AFTER: Parameter = query(
     Form::Text,
 );
 
+const CONSUMER: Parameter = query(
+    "consumer",
+    "Begin at this consumer's place; instead of `after`. Reading moves no place.",
+    Form::Named("LocationName"),
+);
+
 const TYPES: Parameter = query(
     "types",
     "Types of events, with commas between, with or without prefix and version.",
@@ -54,7 +60,7 @@ pub(super) const EVENTS: &[Call] = &[
         id: "readEvents",
         summary: "What happened, in order per SKU: a page, or with `Accept: text/event-stream` a \
               stream that goes on and is resumed with `Last-Event-ID`",
-        parameters: &[&AFTER, &TYPES, &SKUS, &LIMIT, &BATCH],
+        parameters: &[&AFTER, &CONSUMER, &TYPES, &SKUS, &LIMIT, &BATCH],
         body: None,
         answers: &[json(
             200,
@@ -66,6 +72,7 @@ pub(super) const EVENTS: &[Call] = &[
             SHARD,
             &[
                 Code::CursorExpired,
+                Code::UnknownConsumer,
                 Code::TooManyStreams,
                 Code::HistoryUnavailable,
                 Code::NotFound,

@@ -65,6 +65,10 @@ codes! {
     UnknownLocation 404 "unknown-location" "The location is unknown to the SKU"
     /// No reservation has this id.
     UnknownReservation 404 "unknown-reservation" "The reservation is unknown"
+    /// No consumer has this name.
+    UnknownConsumer 404 "unknown-consumer" "The consumer is unknown"
+    /// No webhook has this id.
+    UnknownWebhook 404 "unknown-webhook" "The webhook is unknown"
     /// The call exists with another method.
     MethodNotAllowed 405 "method-not-allowed" "This call takes another method"
     /// The request was sent too slowly.
@@ -129,6 +133,8 @@ codes! {
     ReconciliationRunning 409 "reconciliation-running" "A reconciliation of the same is running"
     /// No reconciliation has this id.
     UnknownReconciliation 404 "unknown-reconciliation" "The reconciliation is unknown"
+    /// Nothing is delivered by the webhook now.
+    WebhookOff 409 "webhook-off" "The webhook is off"
     /// The first try with this key is still running.
     IdempotencyInProgress 409 "idempotency-in-progress" "The first try with this key is running"
     /// A counter would fall below zero.
@@ -155,6 +161,8 @@ codes! {
     CustomerRequired 422 "customer-required" "The customer must be named"
     /// The deadline would be outside of its limits.
     TtlLimit 422 "ttl-limit" "The deadline is outside of its limits"
+    /// A webhook was to go to an address that is not public.
+    WebhookAddressForbidden 422 "webhook-address-forbidden" "The webhook's address is forbidden"
     /// The key was used with other content.
     IdempotencyKeyReused 422 "idempotency-key-reused" "The key was used with other content"
     /// This caller asks too often.

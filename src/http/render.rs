@@ -231,6 +231,23 @@ pub(crate) fn tagged<T: Serialize>(
     response
 }
 
+/// What was made, or what the same key has made before.
+pub(crate) fn created(body: &impl Serialize, replayed: bool) -> Response {
+    repeated(json(StatusCode::CREATED, JSON, body, BODY_BYTES), replayed)
+}
+
+/// What was done, or was done with the same key before.
+pub(crate) fn done(body: &impl Serialize, replayed: bool) -> Response {
+    repeated(ok(body), replayed)
+}
+
+fn repeated(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(REPLAYED, TRUE);
+    }
+    response
+}
+
 /// What was taken, and is done behind.
 pub(crate) fn accepted(body: &impl Serialize) -> Response {
     json(StatusCode::ACCEPTED, JSON, body, 4 * BODY_BYTES)

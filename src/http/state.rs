@@ -17,7 +17,7 @@ use super::render;
 use super::wire::movement::Asked;
 use super::wire::operation::OpWord;
 use crate::config;
-use crate::events::Events;
+use crate::events::{Deliveries, Events};
 use crate::reconcile::Desk;
 use crate::telemetry::Operations;
 
@@ -68,6 +68,7 @@ struct Shared {
     echo: Echo,
     reconciliations: OnceLock<Desk>,
     events: OnceLock<(Events, EventBounds)>,
+    deliveries: OnceLock<Deliveries>,
     imports: Imports,
 }
 
@@ -120,6 +121,7 @@ impl Api {
             echo: Echo::new(),
             reconciliations: OnceLock::new(),
             events: OnceLock::new(),
+            deliveries: OnceLock::new(),
             imports,
         }))
     }
@@ -147,6 +149,16 @@ impl Api {
 
     pub(crate) fn events(&self) -> Option<&Events> {
         self.0.events.get().map(|(events, _)| events)
+    }
+
+    /// Who carries events out, from now on.
+    pub fn set_deliveries(&self, deliveries: Deliveries) {
+        // A second one would not know what the first has delivered.
+        let _ = self.0.deliveries.set(deliveries);
+    }
+
+    pub(crate) fn deliveries(&self) -> Option<&Deliveries> {
+        self.0.deliveries.get()
     }
 
     pub(crate) fn event_bounds(&self) -> EventBounds {

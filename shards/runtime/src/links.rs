@@ -6,12 +6,13 @@ use crate::actor::Message;
 use crate::message::Input;
 use crate::permits::Permits;
 use crate::placement::ShardIndex;
+use crate::router::Router;
 use crate::stats::ShardStats;
 use crate::unavailable::Unavailable;
 use arc_swap::ArcSwap;
 use ractor::ActorRef;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// All shards of a runtime.
 pub(crate) type Links = Arc<[Link]>;
@@ -25,6 +26,8 @@ pub(crate) struct Link {
     /// For configuration and movements.
     pub(crate) config_permits: Arc<Permits>,
     pub(crate) stats: Arc<ShardStats>,
+    /// The journal is kept from here on, whatever its age: somebody has still to read it.
+    pub(crate) held_from: Arc<AtomicU64>,
 }
 
 /// Where a shard is in its life.
@@ -48,11 +51,20 @@ pub(crate) struct Mailbox {
     pub(crate) queued: Arc<AtomicUsize>,
 }
 
+impl Router {
+    /// Keeps a shard's journal from this sequence on, whatever its age; `u64::MAX` holds nothing.
+    /// What was trimmed before stays trimmed.
+    pub fn hold(&self, shard: ShardIndex, from: u64) {
+        self.link(shard).held_from.store(from, Ordering::Release);
+    }
+}
+
 impl Link {
     pub(crate) fn new(
         index: ShardIndex,
         permits: Arc<Permits>,
         config_permits: Arc<Permits>,
+        held_from: u64,
     ) -> Self {
         let phase = ArcSwap::from_pointee(Phase::Recovering);
         Self {
@@ -61,6 +73,7 @@ impl Link {
             permits,
             config_permits,
             stats: Arc::default(),
+            held_from: Arc::new(AtomicU64::new(held_from)),
         }
     }
 

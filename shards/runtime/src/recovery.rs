@@ -143,6 +143,7 @@ pub(crate) fn recover(plan: &Plan, index: ShardIndex) -> Result<Recovered, Failu
         let sealed = archives.attach(index, ledger.reader());
         snapshots.read_up_to.push(sealed);
     }
+    snapshots.read_up_to.push(Arc::clone(&link.held_from));
     let setting = Setting {
         index,
         placement: plan.placement.clone(),

@@ -69,7 +69,8 @@ impl Runtime {
         let links: Links = (0..shards)
             .map(|shard| {
                 let permits = Permits::new(settings.permits);
-                Link::new(shard, permits, Permits::new(settings.config_permits))
+                let config_permits = Permits::new(settings.config_permits);
+                Link::new(shard, permits, config_permits, settings.held_from)
             })
             .collect();
         let restart = settings.restart.clone();

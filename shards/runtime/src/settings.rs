@@ -42,6 +42,9 @@ pub struct Settings {
     pub snapshot_after_events: u64,
     /// Bytes of chunks that one commit takes along.
     pub snapshot_bytes_max: usize,
+    /// The journal of every shard is kept from this sequence on, whatever its age, until
+    /// [`Router::hold`](crate::Router::hold) says otherwise; `u64::MAX` holds nothing.
+    pub held_from: u64,
     /// A wall clock that runs ahead of the monotonic one by more than this raises the alarm.
     pub clock_jump: Millis,
     /// A clock of another make; the system's if absent.
@@ -114,6 +117,7 @@ impl Settings {
             statement: StatementSettings::default(),
             snapshot_after_events: 1_000_000,
             snapshot_bytes_max: 256 << 10,
+            held_from: u64::MAX,
             clock_jump: CLOCK_JUMP,
             clock: None,
             ledgers: LedgerSource(Arc::new(Files)),

@@ -1,0 +1,141 @@
+//! What is delivered together: one event, or several as a batch; and whose turn they wait for.
+
+use super::super::envelope::Published;
+use super::super::stream::Batch;
+use super::send::Message;
+use holdfast_core::Sku;
+use hyper::body::Bytes;
+use serde::Deserialize;
+use std::collections::{HashSet, VecDeque};
+use xxhash_rust::xxh3::Xxh3;
+
+/// What keeps its order: the events of a SKU, or those of a shard that are of none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    pub(super) shard: u16,
+    pub(super) sku: Option<Sku>,
+}
+
+/// An event on its way to a receiver.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) lane: Lane,
+    pub(super) seq: u64,
+    pub(super) id: String,
+    pub(super) json: Bytes,
+}
+
+impl Item {
+    /// An event of a batch. Its text is copied, so that the block it came in can go.
+    pub(super) fn of(batch: &Batch, event: &Published) -> Self {
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            id: &'a str,
+        }
+        let json = Bytes::copy_from_slice(&batch.json(event));
+        let named: Named<'_> = serde_json::from_slice(&json).expect("every event has its id");
+        Self {
+            lane: Lane {
+                shard: batch.shard(),
+                sku: event.sku.clone(),
+            },
+            seq: event.seq,
+            id: named.id.to_owned(),
+            json: json.clone(),
+        }
+    }
+}
+
+/// What is sent for some events. The same events are the same message, however often they go.
+pub(super) fn message(items: &[Item], batch_max: usize) -> Message {
+    if let ([item], 1) = (items, batch_max) {
+        return Message {
+            id: item.id.clone(),
+            content_type: "application/cloudevents+json",
+            body: item.json.clone(),
+        };
+    }
+    let mut hash = Xxh3::new();
+    let mut body = Vec::with_capacity(items.iter().map(|item| item.json.len() + 1).sum());
+    for item in items {
+        hash.update(item.id.as_bytes());
+        body.push(if body.is_empty() { b'[' } else { b',' });
+        body.extend_from_slice(&item.json);
+    }
+    body.push(b']');
+    let first = items.first().map_or("", |item| &item.id);
+    Message {
+        id: format!("{first}-{}-{:016x}", items.len(), hash.digest()),
+        content_type: "application/cloudevents-batch+json",
+        body: body.into(),
+    }
+}
+
+/// Takes the next events that may go: in order, up to `most`, none of a lane that is busy, and none
+/// before an earlier one of its lane.
+pub(super) fn gather(items: &mut VecDeque<Item>, busy: &HashSet<Lane>, most: usize) -> Vec<Item> {
+    let mut skipped: HashSet<&Lane> = HashSet::new();
+    let mut places = Vec::new();
+    for (place, item) in items.iter().enumerate() {
+        if busy.contains(&item.lane) || skipped.contains(&item.lane) {
+            skipped.insert(&item.lane);
+            continue;
+        }
+        places.push(place);
+        if most <= places.len() {
+            break;
+        }
+    }
+    // Each removal moves the later ones up by one.
+    let removed = places.iter().enumerate();
+    removed
+        .filter_map(|(gone, place)| items.remove(place - gone))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(sku: &str, seq: u64) -> Item {
+        Item {
+            lane: Lane {
+                shard: 0,
+                sku: Sku::parse(sku).ok(),
+            },
+            seq,
+            id: format!("id-{seq}"),
+            json: Bytes::from(format!("{{\"n\":{seq}}}")),
+        }
+    }
+
+    fn seqs(items: &[Item]) -> Vec<u64> {
+        items.iter().map(|item| item.seq).collect()
+    }
+
+    #[test]
+    fn what_is_gathered_keeps_the_order_of_every_lane() {
+        let all = [("A", 1), ("B", 2), ("A", 3), ("C", 4), ("B", 5), ("C", 6)];
+        let mut items: VecDeque<Item> = all.map(|(sku, seq)| item(sku, seq)).into();
+        let busy = HashSet::from([item("B", 0).lane]);
+        assert_eq!(seqs(&gather(&mut items, &busy, 3)), [1, 3, 4]);
+        assert_eq!(seqs(items.make_contiguous()), [2, 5, 6]);
+        assert_eq!(seqs(&gather(&mut items, &HashSet::new(), 1)), [2]);
+        assert_eq!(seqs(&gather(&mut items, &busy, 9)), [6]);
+        assert_eq!(seqs(&gather(&mut items, &busy, 9)), [0; 0]);
+    }
+
+    #[test]
+    fn the_same_events_are_the_same_message_and_others_another() {
+        let (one, two) = (item("A", 1), item("B", 2));
+        let single = message(&[one.clone()], 1);
+        assert_eq!((&*single.id, &*single.body), ("id-1", &br#"{"n":1}"#[..]));
+        let both = message(&[one.clone(), two.clone()], 10);
+        assert_eq!(both.body, &br#"[{"n":1},{"n":2}]"#[..]);
+        assert_eq!(both.id, message(&[one.clone(), two.clone()], 10).id);
+        let alone = message(&[one.clone()], 10);
+        assert_eq!(alone.body, &br#"[{"n":1}]"#[..]);
+        assert_ne!(alone.id, message(&[two], 10).id);
+        assert!(alone.id.starts_with("id-1-1-"), "{}", alone.id);
+    }
+}
