@@ -20,6 +20,7 @@ use holdfast_runtime::{Runtime, Settings};
 use http_load::request::Request;
 use http_load::{Run, Runs, call_together};
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,6 +39,10 @@ const SPAN: Duration = Duration::from_secs(5);
 /// Filtered listeners, and the share of the SKUs that each wants: one in so many.
 const LISTENERS: usize = 100;
 const SHARE: usize = 100;
+
+/// Webhooks of everything, and how many events they take at a time.
+const WEBHOOKS: usize = 20;
+const HOOK_BATCH: usize = 500;
 
 /// Callers that offer 5,000 reserves a second, and their pause.
 const CALLERS: usize = 20;
@@ -61,12 +66,23 @@ fn main() {
     let dir = directory();
     let data = dir.path().join("data");
     fill_aside(&data);
-    let server = Server::holdfast(&data);
+    let server = serve(&data);
     let mut turns = Turns(0);
     read_all(&server, &mut report);
     delays(&server, &mut report, &mut turns);
     beside(&server, &mut report, &mut turns);
     report.end();
+}
+
+/// The server, which may call webhooks on this machine.
+fn serve(data: &Path) -> Server {
+    let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    serve
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["--admin-listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data)
+        .env("HOLDFAST_EVENTS_WEBHOOKS_PRIVATE", "true");
+    Server::start(serve)
 }
 
 /// Numbers of callers, never given twice.
@@ -193,15 +209,24 @@ fn listen_for_delays(
 fn beside(server: &Server, report: &mut Report, turns: &mut Turns) {
     let [mut rest, mut many, mut behind] = [(); 3].map(|()| Runs::default());
     let mut caught_up = Samples::default();
-    let heard = Arc::new(AtomicU64::new(0));
+    let [heard, delivered] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
     for _ in 0..ROUNDS {
         rest.push(&reserves(server, turns));
         let is_over = Arc::new(AtomicBool::new(false));
+        let receivers = receive(&is_over, &delivered);
+        let hooks: Vec<String> = (0..WEBHOOKS)
+            .map(|number| hook(server, receivers, turns.0 + number))
+            .collect();
         let crowd = crowd(server, &is_over, &heard);
         std::thread::sleep(Duration::from_millis(500));
         many.push(&reserves(server, turns));
         is_over.store(true, Ordering::Release);
         crowd.join().expect("they heard");
+        for id in hooks {
+            let path = format!("/v1/webhooks/{id}");
+            let (status, body) = server.call("DELETE", &path, &id, "");
+            assert!(status < 300, "{status} {body}");
+        }
         let own = turns.take(CALLERS);
         std::thread::scope(|scope| {
             let is_over = AtomicBool::new(false);
@@ -224,12 +249,18 @@ fn beside(server: &Server, report: &mut Report, turns: &mut Turns) {
     };
     report.figure(
         format!(
-            "p99 of reserves beside {LISTENERS} filtered listeners and one of all, over at rest"
+            "p99 of reserves beside {LISTENERS} filtered listeners, one of all and {WEBHOOKS} \
+             webhooks, over at rest"
         ),
         Aim::Most(2.0),
         Unit::Ratio,
         &many.p99.over(&rest.p99),
-        partner(&many),
+        format!(
+            "{}; {} events heard, {} delivered",
+            partner(&many),
+            heard.load(Ordering::Relaxed),
+            delivered.load(Ordering::Relaxed)
+        ),
     );
     report.figure(
         "a listener that is a million events behind",
@@ -298,6 +329,64 @@ async fn listen(target: Target, path: String, heard: Arc<AtomicU64>) {
 fn target(server: &Server) -> Target {
     let url = format!("http://{}", server.address);
     url.parse().expect("an address")
+}
+
+/// A webhook of everything, many events a delivery; its id.
+fn hook(server: &Server, receivers: SocketAddr, number: usize) -> String {
+    let body = format!("{{\"url\":\"http://{receivers}/\",\"batch_max\":{HOOK_BATCH}}}");
+    let key = format!("hook-{number}");
+    let (status, answer) = server.call("POST", "/v1/webhooks", &key, &body);
+    assert!(status == 201, "{status} {answer}");
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    answer["id"].as_str().expect("it has an id").to_owned()
+}
+
+/// Receivers that take whatever comes, on a thread of their own.
+fn receive(is_over: &Arc<AtomicBool>, delivered: &Arc<AtomicU64>) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("it is a socket");
+    let address = listener.local_addr().expect("it is bound");
+    let (is_over, delivered) = (Arc::clone(is_over), Arc::clone(delivered));
+    std::thread::spawn(move || {
+        alone(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("it is a socket");
+            while !is_over.load(Ordering::Acquire) {
+                let next = tokio::time::timeout(Duration::from_millis(50), listener.accept());
+                if let Ok(Ok((stream, _))) = next.await {
+                    tokio::spawn(take(stream, Arc::clone(&delivered)));
+                }
+            }
+        });
+    });
+    address
+}
+
+/// Takes deliveries over one connection.
+async fn take(mut stream: tokio::net::TcpStream, delivered: Arc<AtomicU64>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const TAKEN: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let mut bytes = Vec::with_capacity(1 << 20);
+    loop {
+        let end = memchr::memmem::find(&bytes, b"\r\n\r\n");
+        let whole = end.map(|end| end + 4 + length(&bytes[..end]));
+        if let Some(whole) = whole.filter(|whole| *whole <= bytes.len()) {
+            let body = String::from_utf8_lossy(&bytes[..whole]);
+            delivered.fetch_add(count(&body), Ordering::Relaxed);
+            bytes.drain(..whole);
+            if stream.write_all(TAKEN).await.is_err() {
+                return;
+            }
+        } else if !matches!(stream.read_buf(&mut bytes).await, Ok(read) if 0 < read) {
+            return;
+        }
+    }
+}
+
+fn length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let length = head.split_once("content-length:").map(|(_, rest)| rest);
+    let length = length.and_then(|rest| rest.lines().next()?.trim().parse().ok());
+    length.expect("a delivery says how long it is")
 }
 
 /// Runs it on this thread.
