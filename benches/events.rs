@@ -228,8 +228,8 @@ fn beside(server: &Server, report: &mut Report, turns: &mut Turns) {
             assert!(status < 300, "{status} {body}");
         }
         let own = turns.take(CALLERS);
+        let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let is_over = AtomicBool::new(false);
             let is_over = &is_over;
             let callers =
                 scope.spawn(move || offered(server, own, || is_over.load(Ordering::Acquire)));

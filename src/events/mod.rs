@@ -35,13 +35,17 @@ pub use self::stream::{Batch, Ended, Stream};
 
 use self::tail::Tail;
 use crate::config;
-use holdfast_runtime::{NoFollowing, Router};
+use holdfast_runtime::{NoFollowing, Router, ShardState, ShardStatus};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// The most events that are written in one go.
 const BLOCK_EVENTS: usize = 2_048;
+
+/// How often shards that are being opened are looked at, and the pause between.
+const OPENING_LOOKS: usize = 100;
+const OPENING_PAUSE: Duration = Duration::from_millis(10);
 
 /// How events are told.
 #[derive(Clone, Debug)]
@@ -91,11 +95,26 @@ pub struct Place(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowded;
 
+/// A shard serves a little before its events can be read; who asks for the latest ones then would
+/// be told all.
+fn await_open(router: &Router) {
+    let is_opening = |shard: &ShardStatus| {
+        shard.state == ShardState::Serving && router.head_of(shard.shard).is_none()
+    };
+    for _ in 0..OPENING_LOOKS {
+        if !router.shards().iter().any(is_opening) {
+            return;
+        }
+        std::thread::sleep(OPENING_PAUSE);
+    }
+}
+
 impl Events {
     /// Starts the threads behind the shards of `router`; they rest until somebody listens.
     pub fn start(router: Router, settings: &EventSettings) -> std::io::Result<Self> {
         let (told, news) = watch::channel(0);
         let told = Arc::new(told);
+        await_open(&router);
         let shards = 0..router.placement().shards();
         let tails = shards.map(|shard| Tail::start(&router, shard, settings, Arc::clone(&told)));
         Ok(Self(Arc::new(Inner {

@@ -27,6 +27,7 @@ pub mod message;
 pub mod peer;
 mod permits;
 mod placement;
+mod position;
 mod projection;
 pub mod recovery;
 mod reply;
