@@ -99,7 +99,7 @@ pub struct Crowded;
 /// be told all.
 fn await_open(router: &Router) {
     let is_opening = |shard: &ShardStatus| {
-        shard.state == ShardState::Serving && router.head_of(shard.shard).is_none()
+        shard.state == ShardState::Serving && router.head_of(shard.index).is_none()
     };
     for _ in 0..OPENING_LOOKS {
         if !router.shards().iter().any(is_opening) {
