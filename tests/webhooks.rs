@@ -334,7 +334,9 @@ fn kills_lose_nothing_keep_the_order_of_skus_and_double_only_under_equal_ids() {
     let (id, _) = scene.webhook(&json!({"url": receiver.url, "types": ["stock.received"]}));
     for round in 0..4 {
         for _ in 0..10 {
-            skus.iter().for_each(|sku| scene.receive(sku));
+            for sku in &skus {
+                scene.receive(sku);
+            }
         }
         thread::sleep(Duration::from_millis(150 * round));
         scene.server.kill();

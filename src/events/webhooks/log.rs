@@ -209,7 +209,7 @@ mod tests {
         assert!(first.iter().any(|pause| *pause != first[0]), "{first:?}");
         let last = (0..50).map(|_| limits.pause_ms(99, &attempt)).max();
         assert!(last > Some(3_600_000), "{last:?}");
-        attempt.retry_after = Some(Duration::from_secs(60));
+        attempt.retry_after = Some(Duration::from_mins(1));
         assert_eq!(limits.pause_ms(1, &attempt), 60_000);
     }
 }

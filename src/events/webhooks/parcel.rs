@@ -128,12 +128,12 @@ mod tests {
     #[test]
     fn the_same_events_are_the_same_message_and_others_another() {
         let (one, two) = (item("A", 1), item("B", 2));
-        let single = message(&[one.clone()], 1);
+        let single = message(std::slice::from_ref(&one), 1);
         assert_eq!((&*single.id, &*single.body), ("id-1", &br#"{"n":1}"#[..]));
         let both = message(&[one.clone(), two.clone()], 10);
         assert_eq!(both.body, &br#"[{"n":1},{"n":2}]"#[..]);
         assert_eq!(both.id, message(&[one.clone(), two.clone()], 10).id);
-        let alone = message(&[one.clone()], 10);
+        let alone = message(std::slice::from_ref(&one), 10);
         assert_eq!(alone.body, &br#"[{"n":1}]"#[..]);
         assert_ne!(alone.id, message(&[two], 10).id);
         assert!(alone.id.starts_with("id-1-1-"), "{}", alone.id);
