@@ -19,12 +19,13 @@ use tracing::warn;
 use crate::cli::Exit;
 use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
+use crate::events::sinks::Sinks;
 use crate::events::{Deliveries, EventSettings, Events, StoreError};
 use crate::http::probes::{Backend, Health};
 use crate::http::{Api, Bounds, EventBounds, Imports, Operator, Shards, admin_routes, data_routes};
 use crate::reconcile::Reconciler;
 use crate::telemetry::{
-    HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, TableFill,
+    HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, SinkSample, TableFill,
 };
 use crate::test_clock::TestClock;
 
@@ -41,6 +42,7 @@ pub struct Stock {
     tables: TablesMax,
     clock_is_ahead: AtomicBool,
     clock_alarms: AtomicU64,
+    sinks: Option<Sinks>,
 }
 
 /// Bounds of one shard's tables.
@@ -197,18 +199,23 @@ pub async fn open(
         let deliveries = Deliveries::start(&events, &config.data.dir, &config.events)
             .map_err(|error| not_remembered(&error))?;
         api.set_deliveries(deliveries.clone());
-        Some((events, deliveries))
+        let sinks = Sinks::start(&events, &config.sinks, deliveries.store());
+        let sinks = sinks.map_err(|error| (Exit::Refused, error.to_string()))?;
+        api.set_sinks(sinks.clone());
+        Some((events, deliveries, sinks))
     } else {
         None
     };
     shards.set(api.clone(), clock);
-    let stock = Arc::new(Stock::new(router, &settings));
+    let carried = events.as_ref().map(|(_, _, sinks)| sinks.clone());
+    let stock = Arc::new(Stock::new(router, &settings).with_sinks(carried));
     let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
     let drain = config.http.drain_ms.duration();
     let stop = async move {
         watch.abort();
         reconciler.stop();
-        if let Some((events, deliveries)) = events {
+        if let Some((events, deliveries, sinks)) = events {
+            sinks.stop();
             deliveries.stop().await;
             events.stop();
         }
@@ -331,7 +338,15 @@ impl Stock {
             tables,
             clock_is_ahead,
             clock_alarms,
+            sinks: None,
         }
+    }
+
+    /// The same with the numbers of sinks.
+    #[must_use]
+    pub fn with_sinks(mut self, sinks: Option<Sinks>) -> Self {
+        self.sinks = sinks;
+        self
     }
 
     fn shard(&self, status: &ShardStatus, stats: &ShardStats, is_draining: bool) -> ShardSample {
@@ -395,10 +410,20 @@ impl Backend for Stock {
         let shards: Vec<ShardSample> = shards.collect();
         let skus = statuses.iter().map(|status| status.fill.skus as u64).sum();
         let clock_alarms = self.clock_alarms.load(Ordering::Relaxed);
+        let sinks = self.sinks.as_ref().map(Sinks::status).unwrap_or_default();
+        let sinks = sinks.into_iter().map(|sink| SinkSample {
+            sink: sink.name,
+            lag: sink.lag,
+            delivered: sink.delivered,
+            failures: sink.failures,
+            gaps: sink.gaps,
+            is_failing: sink.error.is_some(),
+        });
         RuntimeSample {
             shards,
             skus,
             clock_alarms,
+            sinks: sinks.collect(),
         }
     }
 

@@ -12,6 +12,7 @@ pub(crate) fn faults(config: &Config) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     check_listeners(config, &mut faults);
     check_orders(config, &mut faults);
+    check_sinks(config, &mut faults);
     if let Err(error) = EnvFilter::builder().parse(&config.log.filter) {
         let filter = &config.log.filter;
         let advice = "set it to a level such as \"info\", or levels by module";
@@ -51,11 +52,27 @@ fn beyond_loopback(key: &str, address: SocketAddr) -> String {
     )
 }
 
+/// What is carried is read behind the statements.
+fn check_sinks(config: &Config, faults: &mut Vec<(&'static str, String)>) {
+    let sinks = &config.sinks;
+    let asked_for = [
+        ("sinks.ndjson_dir", sinks.ndjson_dir.is_some()),
+        ("sinks.nats_url", !sinks.nats_url.is_empty()),
+        ("sinks.redis_url", !sinks.redis_url.is_empty()),
+        ("sinks.kafka_brokers", !sinks.kafka_brokers.is_empty()),
+    ];
+    let first = asked_for.iter().find(|(_, is_asked_for)| *is_asked_for);
+    if let (Some((key, _)), false) = (first, config.statement.enabled) {
+        let advice = "is set, and events need statement.enabled; set that to true";
+        faults.push((key, advice.to_owned()));
+    }
+}
+
 /// Pairs of which the first must not exceed the second.
 fn check_orders(config: &Config, faults: &mut Vec<(&'static str, String)>) {
     let lives = &config.reservations;
     let (shards, carts, http) = (&config.shards, &config.carts, &config.http);
-    let pairs: [(&'static str, Millis, &'static str, Millis); 7] = [
+    let pairs: [(&'static str, Millis, &'static str, Millis); 8] = [
         (
             "reservations.ttl_min_ms",
             lives.ttl_min_ms,
@@ -97,6 +114,12 @@ fn check_orders(config: &Config, faults: &mut Vec<(&'static str, String)>) {
             carts.try_timeout_ms,
             "http.request_timeout_ms",
             http.request_timeout_ms,
+        ),
+        (
+            "sinks.retry_ms",
+            config.sinks.retry_ms,
+            "sinks.retry_max_ms",
+            config.sinks.retry_max_ms,
         ),
     ];
     for (low_key, Millis(low), high_key, Millis(high)) in pairs {

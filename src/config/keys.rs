@@ -326,6 +326,38 @@ section! {
 }
 
 section! {
+    /// Where events are carried, beside those who come for them.
+    Sinks {
+        /// A folder for files of them, a line each.
+        ndjson_dir: Option<PathBuf> = None;
+        /// The size from which on another file is begun.
+        ndjson_rotate_bytes: Bytes = Bytes(256 * MIB), from 4_096 to 1_099_511_627_776;
+        /// NATS with `JetStream`.
+        nats_url: String = String::new();
+        /// The stream there; it is made if it is not there.
+        nats_stream: String = "HOLDFAST".to_owned();
+        /// What subjects begin with; the event's word follows.
+        nats_subject: String = "holdfast".to_owned();
+        /// Redis.
+        redis_url: String = String::new();
+        /// What the names of its streams begin with; the shard's number follows.
+        redis_stream: String = "holdfast".to_owned();
+        /// Entries kept in each of them, about; 0: all.
+        redis_maxlen: u64 = 1_000_000, from 0 to 1_000_000_000_000;
+        /// Kafka's brokers to begin with, with commas between.
+        kafka_brokers: String = String::new();
+        /// The topic there.
+        kafka_topic: String = "holdfast".to_owned();
+        /// How long events are gathered when few come.
+        gather_ms: Millis = Millis(100), from 0 to 60_000;
+        /// The pause after a failure; it doubles with every further one.
+        retry_ms: Millis = Millis(SECOND), from 10 to 3_600_000;
+        /// The longest pause.
+        retry_max_ms: Millis = Millis(MINUTE), from 10 to 3_600_000;
+    }
+}
+
+section! {
     /// Comparing the ledger with files of warehouses, orders and sellers.
     Reconcile {
         /// Rows compared a second, at most.

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub use keys::{
     Archive, Carts, Data, Events, Feeds, Http, Imports, Log, Lookup, Reconcile, Reservations,
-    Shards, Statement, Stock,
+    Shards, Sinks, Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Pauses, Shown, Texts};
@@ -51,6 +51,8 @@ pub struct Config {
     pub statement: Statement,
     /// `[events]`
     pub events: Events,
+    /// `[sinks]`
+    pub sinks: Sinks,
     /// `[reconcile]`
     pub reconcile: Reconcile,
     /// `[imports]`
@@ -151,7 +153,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 14] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 15] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -164,6 +166,7 @@ impl Config {
             ("archive", &self.archive),
             ("statement", &self.statement),
             ("events", &self.events),
+            ("sinks", &self.sinks),
             ("reconcile", &self.reconcile),
             ("imports", &self.imports),
             ("log", &self.log),
@@ -183,6 +186,7 @@ impl Config {
             "archive" => &mut self.archive,
             "statement" => &mut self.statement,
             "events" => &mut self.events,
+            "sinks" => &mut self.sinks,
             "reconcile" => &mut self.reconcile,
             "imports" => &mut self.imports,
             "log" => &mut self.log,

@@ -16,6 +16,7 @@ mod filter;
 mod hold;
 mod kind;
 pub mod schema;
+pub mod sinks;
 mod snapshot;
 mod store;
 mod stream;

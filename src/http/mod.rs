@@ -60,6 +60,7 @@ mod request_id;
 mod reservations;
 mod results;
 mod routes;
+mod sinks;
 mod skus;
 mod snapshot;
 mod state;

@@ -7,8 +7,8 @@ use super::routes::{Mounted, Routes};
 use super::state::Api;
 use super::{
     admin_clock, admin_refusals, aftersale, availability_stream, batch, consumers, drifts, events,
-    feeds, imports, locations, lookup, probes, reconciliations, reservations, skus, snapshot,
-    statement, stock, webhooks,
+    feeds, imports, locations, lookup, probes, reconciliations, reservations, sinks, skus,
+    snapshot, statement, stock, webhooks,
 };
 
 /// The data listener's calls.
@@ -84,6 +84,7 @@ pub fn admin_routes(operator: Operator) -> Mounted {
     probes::add(Routes::new())
         .route("/openapi.json", get(admin::document))
         .route("/v1/admin/shards", get(admin::shards))
+        .route("/v1/admin/sinks", get(sinks::list))
         .route("/v1/admin/clock", post(admin_clock::advance))
         .route("/v1/admin/refusals", get(admin_refusals::find))
         .with_state(operator)

@@ -45,7 +45,7 @@ use super::wire::movement::{MovementBody, TransferBody};
 use super::wire::view::{MovedShape, ReservationShape, SkuShape, StatusWord};
 use super::{
     admin, admin_clock, admin_refusals, consumers, drifts, events, feeds, locations, lookup,
-    reconciliations, skus, snapshot, statement, webhooks, webhooks_shape,
+    reconciliations, sinks, skus, snapshot, statement, webhooks, webhooks_shape,
 };
 
 /// The document as text.
@@ -295,6 +295,7 @@ fn schemas() -> ComponentsBuilder {
     add::<reconciliations::ReconciliationShape>(&mut found);
     add::<ImportReport>(&mut found);
     add::<admin::ShardPage>(&mut found);
+    add::<sinks::SinkPage>(&mut found);
     add::<admin_clock::ClockBody>(&mut found);
     add::<admin_clock::ClockAnswer>(&mut found);
     add::<admin_refusals::PageShape<'_>>(&mut found);

@@ -69,6 +69,17 @@ pub(super) const ADMIN: &[Call] = &[
     Call {
         listener: "admin",
         method: "GET",
+        path: "/v1/admin/sinks",
+        id: "sinks",
+        summary: "How far each sink of events is, and why one takes nothing",
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "SinkPage", "All sinks that are configured.")],
+        problems: &[&[Code::NotReady]],
+    },
+    Call {
+        listener: "admin",
+        method: "GET",
         path: "/v1/admin/refusals",
         id: "refusals",
         summary: "The last refusals with the counters behind them; filters combine",

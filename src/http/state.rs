@@ -17,6 +17,7 @@ use super::render;
 use super::wire::movement::Asked;
 use super::wire::operation::OpWord;
 use crate::config;
+use crate::events::sinks::Sinks;
 use crate::events::{Deliveries, Events};
 use crate::reconcile::Desk;
 use crate::telemetry::Operations;
@@ -69,6 +70,7 @@ struct Shared {
     reconciliations: OnceLock<Desk>,
     events: OnceLock<(Events, EventBounds)>,
     deliveries: OnceLock<Deliveries>,
+    sinks: OnceLock<Sinks>,
     imports: Imports,
 }
 
@@ -122,6 +124,7 @@ impl Api {
             reconciliations: OnceLock::new(),
             events: OnceLock::new(),
             deliveries: OnceLock::new(),
+            sinks: OnceLock::new(),
             imports,
         }))
     }
@@ -159,6 +162,16 @@ impl Api {
 
     pub(crate) fn deliveries(&self) -> Option<&Deliveries> {
         self.0.deliveries.get()
+    }
+
+    /// Where events are carried, from now on.
+    pub fn set_sinks(&self, sinks: Sinks) {
+        // A second one would carry the same again.
+        let _ = self.0.sinks.set(sinks);
+    }
+
+    pub(crate) fn sinks(&self) -> Option<&Sinks> {
+        self.0.sinks.get()
     }
 
     pub(crate) fn event_bounds(&self) -> EventBounds {

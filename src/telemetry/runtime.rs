@@ -82,6 +82,25 @@ pub struct RuntimeSample {
     pub skus: u64,
     /// Jumps of the wall clock that paused expiry.
     pub clock_alarms: u64,
+    /// Where events are carried.
+    pub sinks: Vec<SinkSample>,
+}
+
+/// A sink of events; counters count from the start of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkSample {
+    /// What it is called.
+    pub sink: &'static str,
+    /// Events it does not have yet.
+    pub lag: u64,
+    /// Events it has taken.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// Times it missed events.
+    pub gaps: u64,
+    /// Whether it takes nothing just now.
+    pub is_failing: bool,
 }
 
 impl ShardState {
@@ -113,6 +132,7 @@ impl RuntimeSample {
         self.expose_commits(out);
         self.expose_numbers(out);
         self.expose_tables(out);
+        self.expose_sinks(out);
     }
 
     fn expose_states(&self, out: &mut Exposition) {
@@ -238,6 +258,48 @@ impl RuntimeSample {
         for shard in &self.shards {
             if let Some(lag) = shard.statement_lag {
                 out.sample(&[("shard", &shard.shard.to_string())], lag);
+            }
+        }
+    }
+
+    fn expose_sinks(&self, out: &mut Exposition) {
+        type Number = fn(&SinkSample) -> u64;
+        let families: [(&str, Kind, &str, Number); 5] = [
+            (
+                "holdfast_sink_lag_events",
+                Kind::Gauge,
+                "Events that a sink does not have yet.",
+                |s| s.lag,
+            ),
+            (
+                "holdfast_sink_failing",
+                Kind::Gauge,
+                "1 while a sink takes nothing.",
+                |s| u64::from(s.is_failing),
+            ),
+            (
+                "holdfast_sink_events_total",
+                Kind::Counter,
+                "Events that a sink has taken.",
+                |s| s.delivered,
+            ),
+            (
+                "holdfast_sink_failures_total",
+                Kind::Counter,
+                "Deliveries to a sink that failed.",
+                |s| s.failures,
+            ),
+            (
+                "holdfast_sink_gaps_total",
+                Kind::Counter,
+                "Times a sink missed events that were trimmed.",
+                |s| s.gaps,
+            ),
+        ];
+        for (name, kind, help, value) in families {
+            out.family(name, kind, help);
+            for sink in &self.sinks {
+                out.sample(&[("sink", sink.sink)], value(sink));
             }
         }
     }

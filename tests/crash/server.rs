@@ -50,6 +50,12 @@ impl Server {
         self.data.clone()
     }
 
+    /// The admin listener.
+    #[allow(dead_code, reason = "each test takes its part")]
+    pub(crate) fn admin(&self) -> String {
+        self.admin.clone()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server runs");
         self.child.wait().expect("it was killed");
@@ -127,8 +133,12 @@ impl Drop for Server {
     }
 }
 
+/// The tests of other crates find it by a variable.
 fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_holdfast"))
+    let here = option_env!("CARGO_BIN_EXE_holdfast").map(PathBuf::from);
+    let named = || std::env::var_os("HOLDFAST_BIN").map(PathBuf::from);
+    here.or_else(named)
+        .expect("HOLDFAST_BIN names a built holdfast, such as target/debug/holdfast")
 }
 
 fn spawn(

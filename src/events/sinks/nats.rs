@@ -1,0 +1,116 @@
+//! NATS `JetStream`: a subject per type of event, in one stream.
+//!
+//! Each message has the event's id as `Nats-Msg-Id`, so that the server leaves out what is told
+//! again within the stream's window. Once one was new, each of those behind it names the one before
+//! as what has to stand last: so when one is refused, those behind it are too, and the order holds.
+//!
+//! Deliberately absent: how a stream is kept. One that is made here has NATS's own defaults; one
+//! that is there already is used as it is.
+
+use super::face::Face;
+use super::{Delivering, Sink, Undelivered};
+use crate::config;
+use crate::events::stream::Batch;
+use async_nats::ConnectOptions;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{Context, context::PublishAckFuture, stream};
+use std::time::Duration;
+
+/// Messages that wait for their acknowledgement at once.
+const WINDOW: usize = 1_000;
+
+/// How long the server may take to be reached.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The sink.
+pub(super) struct Nats {
+    url: String,
+    stream: String,
+    subject: String,
+    open: Option<Context>,
+}
+
+impl Nats {
+    /// As configured.
+    pub(super) fn new(settings: &config::Sinks) -> Self {
+        Self {
+            url: settings.nats_url.clone(),
+            stream: settings.nats_stream.clone(),
+            subject: settings.nats_subject.clone(),
+            open: None,
+        }
+    }
+
+    async fn open(&self) -> Result<Context, Undelivered> {
+        let options = ConnectOptions::new().connection_timeout(PATIENCE);
+        let client = options.connect(&self.url).await;
+        let context = async_nats::jetstream::new(client.map_err(Undelivered::new)?);
+        let stream = stream::Config {
+            name: self.stream.clone(),
+            subjects: vec![format!("{}.>", self.subject)],
+            ..stream::Config::default()
+        };
+        let there = context.get_or_create_stream(stream).await;
+        there.map_err(Undelivered::new)?;
+        Ok(context)
+    }
+
+    async fn carry(&self, context: &Context, batch: &Batch) -> Result<(), Undelivered> {
+        let mut sent = Vec::with_capacity(WINDOW.min(batch.len()));
+        // Known once one was new: what the server knows already does not stand last there.
+        let mut last: Option<String> = None;
+        for event in batch.events() {
+            let json = batch.json(event);
+            let face = Face::of(&json);
+            let mut message = PublishMessage::build()
+                .expected_stream(&self.stream)
+                .message_id(&face.id)
+                .header("content-type", "application/cloudevents+json");
+            if let Some(last) = &last {
+                message = message.expected_last_message_id(last);
+            }
+            let id = face.id.clone().into_owned();
+            let subject = format!("{}.{}", self.subject, event.kind.word());
+            let publish = context.send_publish(subject, message.payload(json));
+            let acknowledgement = publish.await.map_err(Undelivered::new)?;
+            if last.is_some() {
+                sent.push(acknowledgement);
+                last = Some(id);
+            } else if !acknowledgement.await.map_err(Undelivered::new)?.duplicate {
+                last = Some(id);
+            }
+            if sent.len() == WINDOW {
+                acknowledged(&mut sent).await?;
+            }
+        }
+        acknowledged(&mut sent).await
+    }
+}
+
+impl Sink for Nats {
+    fn name(&self) -> &'static str {
+        "nats"
+    }
+
+    fn deliver<'a>(&'a mut self, batches: &'a [Batch]) -> Delivering<'a> {
+        Box::pin(async move {
+            // After a failure the connection is made anew, so that nothing of it is under way.
+            let context = match self.open.take() {
+                Some(context) => context,
+                None => self.open().await?,
+            };
+            for batch in batches {
+                self.carry(&context, batch).await?;
+            }
+            self.open = Some(context);
+            Ok(())
+        })
+    }
+}
+
+async fn acknowledged(sent: &mut Vec<PublishAckFuture>) -> Result<(), Undelivered> {
+    for acknowledgement in sent.drain(..) {
+        acknowledgement.await.map_err(Undelivered::new)?;
+    }
+    Ok(())
+}

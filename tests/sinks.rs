@@ -1,0 +1,140 @@
+//! Events carried into files by the real server: nothing lost over `kill -9` and over a folder that
+//! takes nothing, and what a server without a broker's feature says.
+
+#[path = "crash/server.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod server;
+#[path = "sinks/told.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod told;
+
+use serde_json::{Value, json};
+use server::{Server, Talk};
+use std::fs;
+use std::path::Path;
+use told::{Told, disturbed, until};
+
+const KILLS: u64 = 12;
+
+#[test]
+fn files_have_every_event_after_the_server_was_killed_at_random() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("out");
+    let mut server = Server::start_with(&[
+        ("SINKS_NDJSON_DIR", &out.display().to_string()),
+        ("SINKS_NDJSON_ROTATE_BYTES", "100000"),
+        ("SINKS_GATHER_MS", "5"),
+    ]);
+    let expected = disturbed(&mut server, KILLS, |server, _| {
+        server.kill();
+        server.restart();
+    });
+    until(|| lines(&out).ids == expected.ids);
+    let told = lines(&out);
+    assert_eq!(told.without_repeats(), expected.in_order);
+    let files = fs::read_dir(&out).expect("it is there").count();
+    assert!(1 < files, "no file was large enough");
+    server.stop();
+}
+
+#[test]
+fn a_sink_that_takes_nothing_says_why_and_catches_up() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("out");
+    fs::write(&out, "in the way").expect("it is ours");
+    let mut server = Server::start_with(&[
+        ("SINKS_NDJSON_DIR", &out.display().to_string()),
+        ("SINKS_GATHER_MS", "0"),
+        ("SINKS_RETRY_MS", "20"),
+        ("SINKS_RETRY_MAX_MS", "100"),
+    ]);
+    let mut talk = Talk::new(server.address());
+    talk.until_answered("PUT", "/v1/skus/TEE-1", Some("p"), &json!({}));
+    let body = json!({"kind": "receive", "qty": 5});
+    for number in 0..5 {
+        let key = format!("m-{number}");
+        talk.until_answered("POST", "/v1/skus/TEE-1/movements", Some(&key), &body);
+    }
+    let mut admin = Talk::new(server.admin());
+    let mut sink = || {
+        let (_, page) = admin.until_answered("GET", "/v1/admin/sinks", None, &Value::Null);
+        page["items"][0].clone()
+    };
+    until(|| 1 < sink()["failures"].as_u64().expect("a number"));
+    let failing = sink();
+    assert_eq!(failing["name"], "ndjson");
+    assert_eq!(failing["delivered"], 0);
+    assert!(5 <= failing["lag"].as_u64().expect("a number"), "{failing}");
+    let error = failing["error"].as_str().expect("a text");
+    assert!(error.starts_with(&out.display().to_string()), "{error}");
+    fs::remove_file(&out).expect("it is ours");
+    until(|| sink()["lag"] == 0);
+    let well = sink();
+    assert_eq!(well["error"], Value::Null);
+    assert_eq!(lines(&out).ids, Told::by_pages(&server.address()).ids);
+    server.stop();
+}
+
+#[test]
+fn a_broker_that_is_not_built_in_is_refused_at_start() {
+    let brokers = [
+        ("NATS_URL", "nats", "NATS", cfg!(feature = "nats")),
+        ("REDIS_URL", "redis", "Redis", cfg!(feature = "redis")),
+        ("KAFKA_BROKERS", "kafka", "Kafka", cfg!(feature = "kafka")),
+    ];
+    for (key, feature, broker, is_built_in) in brokers {
+        if is_built_in {
+            continue;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let ended = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ])
+            .arg("--data-dir")
+            .arg(directory.path().join("data"))
+            .env(format!("HOLDFAST_SINKS_{key}"), "nats://127.0.0.1:1")
+            .output()
+            .expect("it can be started");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let expected = format!(
+            "sinks.{} is set, and this build has no {broker}; build with --features {feature}",
+            key.to_lowercase()
+        );
+        assert!(said.contains(&expected), "{said}");
+        assert_eq!(ended.status.code(), Some(4), "{said}");
+    }
+}
+
+/// What the files of a folder have, in their order.
+fn lines(folder: &Path) -> Told {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Told::default();
+    };
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("it is there").path())
+        .collect();
+    files.sort();
+    let mut told = Told::default();
+    for (number, file) in files.iter().enumerate() {
+        let text = fs::read_to_string(file).expect("it is text");
+        let whole = match text.rfind('\n') {
+            Some(end) => &text[..=end],
+            None => "",
+        };
+        // The newest may be in the middle of being written.
+        assert!(
+            number + 1 == files.len() || whole == text,
+            "{}",
+            file.display()
+        );
+        for line in whole.lines() {
+            told.take(&serde_json::from_str(line).expect("a line is JSON"));
+        }
+    }
+    told
+}

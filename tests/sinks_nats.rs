@@ -1,0 +1,74 @@
+//! Events carried to a real NATS with `JetStream` while both sides are killed: none is lost, order is
+//! kept, and what was told again within the stream's window is left out.
+//! `cargo test --features nats --test sinks_nats`; skipped where there is no `nats-server`.
+#![cfg(feature = "nats")]
+
+#[path = "crash/server.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod server;
+#[path = "sinks/told.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod told;
+
+use async_nats::jetstream;
+use server::Server;
+use std::process::Command;
+use told::{Other, Told, disturbed, free_port, until};
+
+const DISTURBANCES: u64 = 12;
+
+#[test]
+fn nats_has_every_event_once_and_in_order_after_both_were_killed() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let port = free_port();
+    let mut command = Command::new("nats-server");
+    command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]);
+    command.arg(directory.path());
+    let Some(mut nats) = Other::start(command) else {
+        return;
+    };
+    let url = format!("nats://127.0.0.1:{port}");
+    let mut server = Server::start_with(&[
+        ("SINKS_NATS_URL", &url),
+        ("SINKS_NATS_STREAM", "SHOP"),
+        ("SINKS_NATS_SUBJECT", "shop.events"),
+        ("SINKS_GATHER_MS", "5"),
+        ("SINKS_RETRY_MS", "20"),
+        ("SINKS_RETRY_MAX_MS", "200"),
+    ]);
+    let expected = disturbed(&mut server, DISTURBANCES, |server, random| {
+        if random.is_multiple_of(2) {
+            server.kill();
+            server.restart();
+        } else {
+            nats.restart();
+        }
+    });
+    let tokio = tokio::runtime::Runtime::new().expect("a thread can wait");
+    let mut told = Told::default();
+    until(|| {
+        told = tokio.block_on(read(&url)).unwrap_or_default();
+        expected.ids.len() <= told.ids.len()
+    });
+    assert_eq!(told, expected);
+    server.stop();
+}
+
+/// What the stream has, message by message.
+async fn read(url: &str) -> Option<Told> {
+    let client = async_nats::connect(url).await.ok()?;
+    let mut stream = jetstream::new(client).get_stream("SHOP").await.ok()?;
+    let state = stream.info().await.ok()?.state.clone();
+    let mut told = Told::default();
+    for sequence in state.first_sequence.max(1)..=state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.ok()?;
+        let event: serde_json::Value = serde_json::from_slice(&message.payload).ok()?;
+        let id = message.headers.get("Nats-Msg-Id").map(ToString::to_string);
+        assert_eq!(id.as_deref(), event["id"].as_str());
+        let word = event["type"].as_str()?.strip_prefix("holdfast.")?;
+        let word = word.strip_suffix(".v1")?;
+        assert_eq!(message.subject.as_str(), format!("shop.events.{word}"));
+        told.take(&event);
+    }
+    Some(told)
+}

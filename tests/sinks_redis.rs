@@ -1,0 +1,139 @@
+//! Events carried to a real Redis while both sides are killed: each stands there once, in order.
+//! `cargo test --features redis --test sinks_redis`; skipped where there is no `redis-server`.
+#![cfg(feature = "redis")]
+
+#[path = "crash/server.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod server;
+#[path = "sinks/told.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod told;
+
+use redis::streams::StreamRangeReply;
+use redis::{Client, Commands};
+use serde_json::Value;
+use server::{Server, Talk};
+use std::process::Command;
+use told::{Other, Told, disturbed, free_port, until};
+
+const DISTURBANCES: u64 = 12;
+
+#[test]
+fn redis_has_every_event_once_and_in_order_after_both_were_killed() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let port = free_port();
+    let mut command = Command::new("redis-server");
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+    ]);
+    command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+    command.arg("--dir").arg(directory.path());
+    let Some(mut redis) = Other::start(command) else {
+        return;
+    };
+    let url = format!("redis://127.0.0.1:{port}");
+    let mut server = Server::start_with(&[
+        ("SINKS_REDIS_URL", &url),
+        ("SINKS_REDIS_STREAM", "shop"),
+        ("SINKS_GATHER_MS", "5"),
+        ("SINKS_RETRY_MS", "20"),
+        ("SINKS_RETRY_MAX_MS", "200"),
+    ]);
+    let expected = disturbed(&mut server, DISTURBANCES, |server, random| {
+        if random.is_multiple_of(2) {
+            server.kill();
+            server.restart();
+        } else {
+            redis.restart();
+        }
+    });
+    let client = Client::open(url.as_str()).expect("it is a URL");
+    until(|| expected.ids.len() <= read(&client).ids.len());
+    assert_eq!(read(&client), expected);
+    server.stop();
+}
+
+#[test]
+fn streams_of_another_data_directory_are_left_alone() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let port = free_port();
+    let mut command = Command::new("redis-server");
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+    ]);
+    command.arg("--dir").arg(directory.path());
+    let Some(_redis) = Other::start(command) else {
+        return;
+    };
+    let url = format!("redis://127.0.0.1:{port}");
+    let settings = [
+        ("SINKS_REDIS_URL", &*url),
+        ("SINKS_GATHER_MS", "5"),
+        ("SINKS_RETRY_MS", "20"),
+    ];
+    let client = Client::open(url.as_str()).expect("it is a URL");
+    let mut first = Server::start_with(&settings);
+    let told = disturbed(&mut first, 4, |_, _| {});
+    let has_all =
+        || client.get_connection().is_ok() && read_from(&client, "holdfast").ids == told.ids;
+    until(has_all);
+    first.stop();
+    let mut second = Server::start_with(&settings);
+    disturbed(&mut second, 4, |_, _| {});
+    let mut admin = Talk::new(second.admin());
+    let mut error = String::new();
+    until(|| {
+        let (_, page) = admin.until_answered("GET", "/v1/admin/sinks", None, &Value::Null);
+        page["items"][0]["error"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut error);
+        !error.is_empty()
+    });
+    assert!(
+        error.contains("holds events of another data directory"),
+        "{error}"
+    );
+    assert_eq!(read_from(&client, "holdfast").ids, told.ids);
+    second.stop();
+}
+
+fn read(client: &Client) -> Told {
+    read_from(client, "shop")
+}
+
+/// What the streams of both shards have.
+fn read_from(client: &Client, prefix: &str) -> Told {
+    let mut told = Told::default();
+    let Ok(mut redis) = client.get_connection() else {
+        return told;
+    };
+    for shard in 0..2 {
+        let stream = format!("{prefix}:{shard}");
+        let entries: StreamRangeReply = redis.xrange_all(stream).expect("it can be read");
+        for entry in entries.ids {
+            let event: String = entry.get("event").expect("an entry has its event");
+            let event: Value = serde_json::from_str(&event).expect("an event is JSON");
+            assert_eq!(
+                entry.get::<String>("type").as_deref(),
+                event["type"].as_str()
+            );
+            assert_eq!(
+                entry.get::<String>("key").as_deref(),
+                event["partitionkey"].as_str()
+            );
+            told.take(&event);
+        }
+    }
+    told
+}
