@@ -102,7 +102,7 @@ async fn a_path_that_means_nothing_is_refused() {
     talk.get("/v1/skus/%20").said().await;
     talk.get("/v1/nothing").said().await;
     talk.note("calls of later versions are unknown");
-    talk.post("/v1/webhooks", "k-1", "{}").said().await;
+    talk.post("/v1/nothing", "k-1", "{}").said().await;
     let split = "/v1/reservations/019b0000-0000-8000-8000-000000000000/split";
     talk.post(split, "k-1", "{}").said().await;
     talk.note("parameters that a call does not know might have meant something");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use holdfast::backend::{Stock, settings};
 use holdfast::config::{Config, FileMode, OrAuto};
-use holdfast::events::{EventSettings, Events};
+use holdfast::events::{Deliveries, EventSettings, Events};
 use holdfast::http::probes::{Health, Stage};
 use holdfast::http::{
     Api, Bounds, Edge, EventBounds, Imports, Limits, Operator, Phase, Shards, Socket, admin_routes,
@@ -38,6 +38,7 @@ pub(crate) struct Service {
     phase: watch::Sender<Phase>,
     listening: Vec<JoinHandle<()>>,
     events: Events,
+    deliveries: Deliveries,
     pub(crate) directory: TempDir,
 }
 
@@ -102,6 +103,9 @@ impl Service {
         let events = EventSettings::of(&config.events);
         let events = Events::start(runtime.router(), &events).expect("threads can be started");
         api.set_events(events.clone(), EventBounds::of(&config.events));
+        let deliveries = Deliveries::start(&events, &config.data.dir, &config.events);
+        let deliveries = deliveries.expect("the directory is ours");
+        api.set_deliveries(deliveries.clone());
         health.set_backend(stock);
         health.set_operations(Arc::clone(api.operations()));
         shards.set(api.clone(), None);
@@ -132,6 +136,7 @@ impl Service {
             phase,
             listening,
             events,
+            deliveries,
             directory,
         }
     }
@@ -173,6 +178,7 @@ impl Service {
         for task in self.listening {
             task.await.expect("a listener ends by itself");
         }
+        self.deliveries.stop().await;
         self.events.stop();
         self.runtime.drain(Duration::from_secs(10)).await;
         self.directory

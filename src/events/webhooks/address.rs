@@ -95,8 +95,10 @@ impl Target {
             .and_then(|host| host.strip_suffix(']'))
             .unwrap_or(host);
         let port = match (authority.port(), is_tls) {
-            // A colon without a number is no port.
-            (None, _) if authority.as_str().ends_with(':') => return Err(BadUrl::Malformed),
+            // A colon without a number, or with one beyond 65535, is no port.
+            (None, _) if authority.as_str().len() != authority.host().len() => {
+                return Err(BadUrl::Malformed);
+            }
             (Some(port), _) => port.as_u16(),
             (None, true) => 443,
             (None, false) => 80,
