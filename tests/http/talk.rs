@@ -313,7 +313,7 @@ impl Asked<'_> {
     }
 
     /// Sends it and does not compare the answer with the contract.
-    pub(crate) async fn unchecked(self) -> StatusCode {
+    pub(crate) async fn unchecked(self) -> Answer {
         let Asked {
             talk,
             method,
@@ -321,7 +321,7 @@ impl Asked<'_> {
             headers,
             body,
         } = self;
-        exchange(talk, method, &path, &headers, body).await.status
+        exchange(talk, method, &path, &headers, body).await
     }
 
     /// Sends it without a word in the transcript.
