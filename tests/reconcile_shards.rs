@@ -8,6 +8,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use holdfast::config::{Config, OrAuto};
 use holdfast::reconcile::{AsOf, Difference, Report, Source, State};
@@ -81,8 +82,15 @@ fn on_hand(world: &World, name: &str) -> i64 {
 /// The kinds of the entries that a difference names as its evidence.
 async fn evidence(world: &World, found: &Difference) -> Vec<EventKind> {
     let router = world.router();
-    let page = router.statement(&sku(&found.sku), found.after, 1_000).await;
-    let entries = page.expect("there are statements").entries;
+    // A statement is built behind; what is named is there a little later.
+    let entries = loop {
+        let page = router.statement(&sku(&found.sku), found.after, 1_000).await;
+        let page = page.expect("there are statements");
+        if found.up_to <= page.as_of.0 {
+            break page.entries;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
     let own = entries.iter().filter(|entry| entry.seq <= found.up_to);
     own.map(|entry| entry.kind).collect()
 }
