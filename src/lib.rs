@@ -11,6 +11,7 @@ pub mod events;
 pub mod http;
 pub mod import;
 pub mod load;
+mod opaque;
 pub mod progress;
 pub mod reconcile;
 pub mod replay;

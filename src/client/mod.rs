@@ -12,7 +12,6 @@
 mod api;
 mod connection;
 pub mod latency;
-pub mod lines;
 pub mod listen;
 mod outage;
 mod policy;

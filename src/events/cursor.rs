@@ -5,6 +5,7 @@
 //! ```
 //! It says: every event up to and with this sequence of each shard has been told.
 
+use crate::opaque::{from_cursor, to_cursor};
 use holdfast_runtime::ShardIndex;
 use std::fmt;
 
@@ -43,7 +44,7 @@ impl Cursor {
 
     /// Reads what [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Result<Self, NotHere> {
-        let bytes = from_hex(text).ok_or(NotHere::Malformed)?;
+        let bytes = from_cursor(text).ok_or(NotHere::Malformed)?;
         let (head, mut rest) = bytes.split_at_checked(9).ok_or(NotHere::Malformed)?;
         if head[0] != VERSION {
             return Err(NotHere::Malformed);
@@ -122,7 +123,7 @@ impl fmt::Display for Cursor {
         bytes.extend_from_slice(&self.cluster.to_be_bytes());
         put(&mut bytes, self.seqs.len() as u64);
         self.seqs.iter().for_each(|seq| put(&mut bytes, *seq));
-        bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&to_cursor(&bytes))
     }
 }
 
@@ -145,15 +146,6 @@ fn take(rest: &mut &[u8]) -> Option<u64> {
         }
     }
     None
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if digits.len() % 2 == 1 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

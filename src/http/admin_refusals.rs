@@ -14,9 +14,9 @@ use super::render;
 use super::render_refusal::{Made, refused};
 use super::render_shape::Refused;
 use super::skus::{limit_of, not_a_cursor};
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::scalar::{FreeText, Id, LocationName, SkuName, Time};
 use super::wire::view::PositionOf;
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `GET /v1/admin/refusals`
 #[derive(Debug, Deserialize)]

@@ -13,9 +13,9 @@ use super::problem::{Code, Problem};
 use super::render;
 use super::skus::{limit_of, not_a_cursor};
 use super::state::Api;
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::scalar::{LocationName, Time};
 use crate::events::{Consumer, Consumers, NotSet, StoreError};
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `PUT /v1/consumers/{name}`
 #[derive(Debug, Deserialize, ToSchema)]

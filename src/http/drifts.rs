@@ -14,9 +14,9 @@ use super::render;
 use super::reservations::id_of;
 use super::skus::{limit_of, not_a_cursor};
 use super::state::Api;
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::drift::{DecisionBody, DriftKindWord, DriftShape, StateWord};
 use super::wire::scalar::SkuName;
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `GET /v1/drifts`
 #[derive(Debug, Deserialize)]

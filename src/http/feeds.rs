@@ -13,9 +13,9 @@ use super::problem::Problem;
 use super::render;
 use super::skus::{limit_of, not_a_cursor};
 use super::state::Api;
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::drift::{LiftBody, StreamShape};
 use super::wire::scalar::{FreeText, SkuName};
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `GET /v1/feeds/{source}`
 #[derive(Debug, Deserialize)]

@@ -13,9 +13,9 @@ use super::problem::{Code, Outcome, Problem};
 use super::render;
 use super::skus::{limit_of, not_a_cursor};
 use super::state::Api;
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::scalar::{FreeText, Id, LocationName, SkuName, Time};
 use super::wire::view::AsOf;
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `PUT /v1/locations/{name}`
 #[derive(Debug, Default, Deserialize, ToSchema)]

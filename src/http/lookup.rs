@@ -12,9 +12,9 @@ use super::problem::{Code, Problem};
 use super::render;
 use super::skus::{limit_of, not_a_cursor};
 use super::state::Api;
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::scalar::{FreeText, SkuName, Time};
 use super::wire::view::{ReservationShape, StatusWord};
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `GET /v1/reservations`
 #[derive(Debug, Deserialize)]

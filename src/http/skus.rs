@@ -19,9 +19,9 @@ use super::state::{Api, KeyRule};
 use super::statement;
 use super::wire::body::AvailabilityBody;
 use super::wire::configure::ConfigureBody;
-use super::wire::cursor::{from_cursor, to_cursor};
 use super::wire::scalar::SkuName;
 use super::wire::view::{AvailabilityShape, SkuShape};
+use crate::opaque::{from_cursor, to_cursor};
 
 /// `GET /v1/skus`
 #[derive(Debug, Deserialize)]

@@ -19,10 +19,10 @@ use super::state::Api;
 use super::webhooks_shape::{
     DeliveryPage, DeliveryShape, LetterPage, Redelivered, WebhookPage, WebhookShape,
 };
-use super::wire::cursor::to_cursor;
 use super::wire::scalar::SkuName;
 use crate::events::EventType;
 use crate::events::webhooks::{Changes, NewWebhook, NotMade, Secret, Webhooks};
+use crate::opaque::to_cursor;
 
 /// SKUs of one webhook, at most.
 const SKUS_MAX: usize = 1_000;

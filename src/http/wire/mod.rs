@@ -9,7 +9,6 @@ pub(crate) mod aftersale;
 pub(crate) mod body;
 pub(crate) mod booking;
 pub(crate) mod configure;
-pub(crate) mod cursor;
 pub(crate) mod drift;
 pub(crate) mod movement;
 mod object;

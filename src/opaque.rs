@@ -1,4 +1,4 @@
-//! Cursors: opaque to callers, hexadecimal on the wire.
+//! What is opaque to callers, in hexadecimal: cursors of lists and of events.
 
 /// Writes an opaque cursor.
 pub(crate) fn to_cursor(bytes: &[u8]) -> String {
