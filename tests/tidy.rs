@@ -25,7 +25,14 @@ const LONGER: &[(&str, usize)] = &[];
 
 /// Where the tree's own paths begin, as pages name them.
 const ROOTS: &[&str] = &[
-    "src/", "shards/", "tests/", "benches/", "config/", "docs/", ".ci/",
+    "src/",
+    "shards/",
+    "tests/",
+    "benches/",
+    "config/",
+    "docs/",
+    ".ci/",
+    "examples/",
 ];
 
 #[track_caller]

@@ -163,6 +163,8 @@ fn spawn(
         .arg(directory.path().join("data"))
         .arg("--ready-file")
         .arg(&ready)
+        // To the server it would be a setting that is not there.
+        .env_remove("HOLDFAST_BIN")
         .env("HOLDFAST_LOG_FILTER", "warn")
         .envs(settings.iter().cloned())
         .stdout(Stdio::null())

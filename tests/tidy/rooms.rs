@@ -163,8 +163,15 @@ pub(crate) const ROOMS: &[Room] = &[
         because: "what is compared is the binary, as anybody would run it",
     },
     Room {
+        name: "examples",
+        at: "examples/",
+        except: "",
+        never: "holdfast holdfast_core holdfast_ledger holdfast_runtime",
+        because: "a read model is anybody's program, and can be copied: it knows the contract alone",
+    },
+    Room {
         name: "everything",
-        at: "src/ shards/ tests/ benches/",
+        at: "src/ shards/ tests/ benches/ examples/",
         except: "",
         never: "dbg todo unimplemented unsafe",
         because: "nothing is left half done, and nothing is unsafe",
@@ -199,5 +206,17 @@ pub(crate) const PACKAGES: &[Package] = &[
             tokio-postgres",
         never: "holdfast holdfast-core holdfast-ledger holdfast-runtime",
         because: "what is compared is the binary, as anybody would run it",
+    },
+    Package {
+        manifest: "examples/search-index/Cargo.toml",
+        may: "rusqlite serde_json ureq",
+        never: "holdfast holdfast-core holdfast-ledger holdfast-runtime",
+        because: "a read model is anybody's program, and can be copied: it knows the contract alone",
+    },
+    Package {
+        manifest: "examples/analytics/Cargo.toml",
+        may: "serde_json ureq",
+        never: "holdfast holdfast-core holdfast-ledger holdfast-runtime",
+        because: "a read model is anybody's program, and can be copied: it knows the contract alone",
     },
 ];
