@@ -3,13 +3,19 @@
 //! A block holds what was read in one go, side by side with commas between, so that a listener of
 //! everything is handed the bytes as they are. Deliberately absent: who listens.
 
+use super::json::{Object, object, padded};
 use super::kind::EventType;
 use crate::rfc3339::TimeText;
 use holdfast_core::{Counter, Counters, Location, ReservationId, Sku, SkuConfig, Text, Timestamp};
 use holdfast_runtime::{Change, Happening, ShardIndex};
 use hyper::body::Bytes;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::io::Write as _;
 use std::ops::Range;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
+/// About what an event takes.
+const EVENT_BYTES: usize = 1_152;
 
 /// One event, written.
 #[derive(Clone, Debug)]
@@ -62,6 +68,8 @@ impl Block {
 /// Writes the events of one shard.
 pub struct Writer {
     shard: ShardIndex,
+    /// In four hexadecimal digits.
+    shard_text: String,
     source: String,
 }
 
@@ -71,23 +79,61 @@ pub(super) struct Draft<'a> {
     after: u64,
     events: Vec<Published>,
     json: Vec<u8>,
+    /// The last time, and its text: most events share it with the one before.
+    time: (Timestamp, TimeText),
 }
 
 impl Writer {
     /// Of a shard of the stock with this cluster id.
     pub fn new(cluster: u64, shard: ShardIndex) -> Self {
-        let source = format!("/holdfast/{cluster:016x}");
-        Self { shard, source }
+        Self {
+            shard,
+            shard_text: format!("{shard:04x}"),
+            source: format!("/holdfast/{cluster:016x}"),
+        }
     }
 
-    /// Begins a block of what follows `after`.
-    pub(super) fn begin(&self, after: u64) -> Draft<'_> {
+    /// Begins a block of what follows `after`, about so many events.
+    pub(super) fn begin(&self, after: u64, events: usize) -> Draft<'_> {
         Draft {
             writer: self,
             after,
-            events: Vec::new(),
-            json: Vec::new(),
+            events: Vec::with_capacity(events),
+            json: Vec::with_capacity(events * EVENT_BYTES),
+            time: (Timestamp::ZERO, TimeText::of(Timestamp::ZERO)),
         }
+    }
+
+    /// The event's attributes, and what happened as its `data`.
+    fn write(&self, json: &mut Object<'_>, kind: EventType, happening: &Happening, time: &str) {
+        let (entry, shard) = (&happening.entry, self.shard_text.as_bytes());
+        let sku = happening.sku.as_ref().map(Sku::as_str);
+        json.plain("specversion", "1.0");
+        json.written("id", |text| {
+            text.extend_from_slice(shard);
+            text.push(b'-');
+            padded(text, entry.seq);
+            // Writing to memory does not fail.
+            let _ = write!(text, "-{}", happening.part);
+        });
+        json.plain("source", &self.source);
+        json.plain("type", kind.name());
+        if let Some(sku) = sku {
+            json.plain("subject", sku);
+        }
+        json.plain("time", time);
+        json.plain("datacontenttype", "application/json");
+        json.plain("dataschema", kind.schema());
+        match (sku, entry.details.reservation) {
+            (Some(sku), _) => json.plain("partitionkey", sku),
+            (None, Some(id)) => json.id("partitionkey", id),
+            (None, None) => json.plain("partitionkey", &self.shard_text),
+        }
+        json.written("sequence", |text| padded(text, entry.seq));
+        if let Some(trace) = entry.details.trace {
+            json.value("traceparent", &trace.to_string());
+        }
+        json.object("data", |json| data(json, happening));
     }
 }
 
@@ -101,13 +147,14 @@ impl Draft<'_> {
             self.json.push(b',');
         }
         let start = self.json.len();
-        let envelope = Envelope {
-            writer: self.writer,
-            kind,
-            happening,
-        };
-        serde_json::to_writer(&mut self.json, &envelope)
-            .expect("numbers and texts in memory can be written");
+        let at = happening.entry.at;
+        if self.time.0 != at {
+            self.time = (at, TimeText::of(at));
+        }
+        let (writer, time) = (self.writer, self.time.1.as_str());
+        object(&mut self.json, |json| {
+            writer.write(json, kind, happening, time);
+        });
         self.events.push(Published {
             seq: happening.entry.seq,
             kind,
@@ -129,204 +176,112 @@ impl Draft<'_> {
     }
 }
 
-struct Envelope<'a> {
-    writer: &'a Writer,
-    kind: EventType,
-    happening: &'a Happening,
-}
-
-impl Serialize for Envelope<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let Happening {
-            sku, part, entry, ..
-        } = self.happening;
-        let shard = self.writer.shard;
-        let sku = sku.as_ref().map(Sku::as_str);
-        let mut map = json.serialize_map(None)?;
-        map.serialize_entry("specversion", "1.0")?;
-        map.serialize_entry("id", &format_args!("{shard:04x}-{:020}-{part}", entry.seq))?;
-        map.serialize_entry("source", &self.writer.source)?;
-        map.serialize_entry("type", self.kind.name())?;
-        if let Some(sku) = sku {
-            map.serialize_entry("subject", sku)?;
-        }
-        map.serialize_entry("time", &TimeText::of(entry.at))?;
-        map.serialize_entry("datacontenttype", "application/json")?;
-        map.serialize_entry("dataschema", self.kind.schema())?;
-        match (sku, entry.details.reservation) {
-            (Some(sku), _) => map.serialize_entry("partitionkey", sku)?,
-            (None, Some(id)) => map.serialize_entry("partitionkey", &IdText(id))?,
-            (None, None) => map.serialize_entry("partitionkey", &format_args!("{shard:04x}"))?,
-        }
-        map.serialize_entry("sequence", &format_args!("{:020}", entry.seq))?;
-        if let Some(trace) = entry.details.trace {
-            map.serialize_entry("traceparent", &format_args!("{trace}"))?;
-        }
-        map.serialize_entry("data", &Data(self.happening))?;
-        map.end()
-    }
-}
-
 /// What happened: quantities, counters before and after, who and why.
-struct Data<'a>(&'a Happening);
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let Happening {
-            sku,
-            entry,
-            available: [was, is],
-            config,
-            payment_ref,
-            ..
-        } = self.0;
-        let mut map = json.serialize_map(None)?;
-        if let Some(sku) = sku {
-            map.serialize_entry("sku", sku.as_str())?;
-            if let [one] = &entry.changes[..] {
-                map.serialize_entry("location", one.location.as_str())?;
-            }
-            map.serialize_entry("qty", &entry.units())?;
-            map.serialize_entry("before", &Stock(&entry.before, *was))?;
-            map.serialize_entry("after", &Stock(&entry.after, *is))?;
-            map.serialize_entry("locations", &Locations(&entry.changes))?;
+fn data(json: &mut Object<'_>, happening: &Happening) {
+    let entry = &happening.entry;
+    if let Some(sku) = &happening.sku {
+        let [was, is] = happening.available;
+        json.plain("sku", sku.as_str());
+        if let [one] = &entry.changes[..] {
+            json.plain("location", one.location.as_str());
         }
-        let details = &entry.details;
-        let id = |id: &Option<ReservationId>| id.map(IdText);
-        let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
-        optional(&mut map, "reservation", id(&details.reservation))?;
-        optional(&mut map, "order_ref", text(&details.order_ref))?;
-        optional(&mut map, "payment_ref", text(payment_ref))?;
-        optional(&mut map, "movement", id(&details.movement))?;
-        optional(&mut map, "drift", id(&details.drift))?;
-        optional(&mut map, "reason", text(&details.reason))?;
-        optional(&mut map, "document", text(&details.document))?;
-        optional(&mut map, "source", text(&details.source))?;
-        optional(
-            &mut map,
-            "occurred_at",
-            details.occurred_at.map(TimeText::of),
-        )?;
-        if let Some(shorted) = &details.shorted {
-            map.serialize_entry("affected", &Affected(&shorted.named))?;
-            map.serialize_entry("affected_more", &shorted.more)?;
-        }
-        if let Some(config) = config {
-            map.serialize_entry("config", &Config(config))?;
-        }
-        map.end()
+        json.value("qty", &entry.units());
+        json.object("before", |json| stock(json, &entry.before, was));
+        json.object("after", |json| stock(json, &entry.after, is));
+        json.object("locations", |json| locations(json, &entry.changes));
+    }
+    let details = &entry.details;
+    json.optional_id("reservation", details.reservation);
+    json.optional_text("order_ref", details.order_ref.as_ref());
+    json.optional_text("payment_ref", happening.payment_ref.as_ref());
+    json.optional_id("movement", details.movement);
+    json.optional_id("drift", details.drift);
+    json.optional_text("reason", details.reason.as_ref());
+    json.optional_text("document", details.document.as_ref());
+    json.optional_text("source", details.source.as_ref());
+    if let Some(at) = details.occurred_at {
+        json.plain("occurred_at", TimeText::of(at).as_str());
+    }
+    if let Some(shorted) = &details.shorted {
+        json.value("affected", &affected(&shorted.named));
+        json.value("affected_more", &shorted.more);
+    }
+    if let Some(sells) = &happening.config {
+        json.object("config", |json| config(json, sells));
     }
 }
 
-fn optional<M: SerializeMap, T: Serialize>(
-    map: &mut M,
-    name: &'static str,
-    value: Option<T>,
-) -> Result<(), M::Error> {
-    match value {
-        Some(value) => map.serialize_entry(name, &value),
-        None => Ok(()),
+impl Object<'_> {
+    fn id(&mut self, name: &str, id: ReservationId) {
+        let mut digits = [0; Hyphenated::LENGTH];
+        let digits = Uuid::from_u128(id.as_u128())
+            .hyphenated()
+            .encode_lower(&mut digits);
+        self.plain(name, digits);
     }
-}
 
-struct IdText(ReservationId);
+    fn optional_id(&mut self, name: &str, id: Option<ReservationId>) {
+        if let Some(id) = id {
+            self.id(name, id);
+        }
+    }
 
-impl Serialize for IdText {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        json.collect_str(&self.0)
+    fn optional_text(&mut self, name: &str, text: Option<&Text>) {
+        if let Some(text) = text {
+            self.value(name, &text.as_str());
+        }
     }
 }
 
 /// All counters, summed over locations, and what could be promised.
-pub(super) struct Stock<'a>(pub(super) &'a Counters, pub(super) i64);
-
-impl Serialize for Stock<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let mut map = json.serialize_map(None)?;
-        map.serialize_entry("available", &self.1)?;
-        for counter in Counter::ALL {
-            map.serialize_entry(counter.name(), &self.0.get(counter))?;
-        }
-        map.end()
+pub(super) fn stock(json: &mut Object<'_>, counters: &Counters, available: i64) {
+    json.number("available", available);
+    for counter in Counter::ALL {
+        json.number(counter.name(), counters.get(counter));
     }
 }
 
 /// What changed, by location: the changed counters alone.
-struct Locations<'a>(&'a [Change]);
-
-impl Serialize for Locations<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let mut map = json.serialize_map(Some(self.0.len()))?;
-        for change in self.0 {
-            map.serialize_entry(change.location.as_str(), &Changed(change))?;
-        }
-        map.end()
-    }
-}
-
-struct Changed<'a>(&'a Change);
-
-impl Serialize for Changed<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let Change { before, after, .. } = self.0;
-        let mut map = json.serialize_map(Some(2))?;
-        map.serialize_entry("before", &Differing(before, after))?;
-        map.serialize_entry("after", &Differing(after, before))?;
-        map.end()
+fn locations(json: &mut Object<'_>, changes: &[Change]) {
+    for Change {
+        location,
+        before,
+        after,
+    } in changes
+    {
+        json.object(location.as_str(), |json| {
+            json.object("before", |json| differing(json, before, after));
+            json.object("after", |json| differing(json, after, before));
+        });
     }
 }
 
 /// Of the first the counters in which it differs from the second.
-struct Differing<'a>(&'a Counters, &'a Counters);
-
-impl Serialize for Differing<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let mut map = json.serialize_map(None)?;
-        for counter in Counter::ALL {
-            let value = self.0.get(counter);
-            if value != self.1.get(counter) {
-                map.serialize_entry(counter.name(), &value)?;
-            }
+fn differing(json: &mut Object<'_>, counters: &Counters, others: &Counters) {
+    for counter in Counter::ALL {
+        let value = counters.get(counter);
+        if value != others.get(counter) {
+            json.number(counter.name(), value);
         }
-        map.end()
     }
 }
 
 /// Reservations that a shortfall leaves without units.
-struct Affected<'a>(&'a [(ReservationId, u32)]);
-
-impl Serialize for Affected<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct One {
-            reservation: IdText,
-            without: u32,
-        }
-        let one = |(id, without): &(ReservationId, u32)| One {
-            reservation: IdText(*id),
-            without: *without,
-        };
-        json.collect_seq(self.0.iter().map(one))
-    }
+fn affected(named: &[(ReservationId, u32)]) -> Vec<serde_json::Value> {
+    let one = |(id, without): &(ReservationId, u32)| serde_json::json!({"reservation": id.to_string(), "without": without});
+    named.iter().map(one).collect()
 }
 
 /// How a SKU sells from now on.
-pub(super) struct Config<'a>(pub(super) &'a SkuConfig);
-
-impl Serialize for Config<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let config = self.0;
-        let mut map = json.serialize_map(None)?;
-        let limit = config
-            .customer_limit
-            .map(|limit| serde_json::json!({"units": limit.units, "window_ms": limit.window.ms()}));
-        map.serialize_entry("customer_limit", &limit)?;
-        map.serialize_entry("opens_at", &config.opens_at.map(TimeText::of))?;
-        map.serialize_entry("closes_at", &config.closes_at.map(TimeText::of))?;
-        map.serialize_entry("paused", &config.paused)?;
-        map.serialize_entry("low_at", &config.low_at)?;
-        let order: Vec<&str> = config.location_order.iter().map(Location::as_str).collect();
-        map.serialize_entry("location_order", &order)?;
-        map.end()
-    }
+pub(super) fn config(json: &mut Object<'_>, config: &SkuConfig) {
+    let limit = config.customer_limit;
+    let limit = limit
+        .map(|limit| serde_json::json!({"units": limit.units, "window_ms": limit.window.ms()}));
+    json.value("customer_limit", &limit);
+    json.value("opens_at", &config.opens_at.map(TimeText::of));
+    json.value("closes_at", &config.closes_at.map(TimeText::of));
+    json.value("paused", &config.paused);
+    json.value("low_at", &config.low_at);
+    let order: Vec<&str> = config.location_order.iter().map(Location::as_str).collect();
+    json.value("location_order", &order);
 }

@@ -14,6 +14,7 @@ mod deliveries;
 mod envelope;
 mod filter;
 mod hold;
+mod json;
 mod kind;
 pub mod schema;
 pub mod sinks;
@@ -42,7 +43,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// The most events that are written in one go.
-const BLOCK_EVENTS: usize = 2_048;
+const BLOCK_EVENTS: usize = 1_000;
 
 /// How often shards that are being opened are looked at, and the pause between.
 const OPENING_LOOKS: usize = 100;

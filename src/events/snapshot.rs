@@ -8,12 +8,12 @@
 
 use super::Events;
 use super::cursor::Cursor;
-use super::envelope::{Config, Stock};
+use super::envelope::{config, stock};
+use super::json::{Object, object};
 use crate::rfc3339::TimeText;
 use holdfast_core::{Counters, Location, Sku, SkuView};
 use holdfast_runtime::{Follower, NoFollowing, Router, ShardIndex, Unavailable};
 use hyper::body::Bytes;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -111,7 +111,11 @@ impl Snapshot {
     ) -> Result<u64, Stop> {
         let time = TimeText::of(self.router.now());
         let cursor = self.cursor.to_string();
-        lines.push(&serde_json::json!({"cursor": cursor, "time": time, "prefix": prefix}))?;
+        lines.push(|json| {
+            json.plain("cursor", &cursor);
+            json.value("time", &time);
+            json.value("prefix", &prefix);
+        })?;
         let (mut count, mut after) = (0, None::<Sku>);
         loop {
             let page = self.router.skus(prefix, after.as_ref(), PAGE);
@@ -121,12 +125,15 @@ impl Snapshot {
             after = Some(last.sku.clone());
             for view in page {
                 if let Some(levels) = self.levels(&view)? {
-                    lines.push(&Line { view, levels })?;
+                    lines.push(|json| line(json, &view, &levels))?;
                     count += 1;
                 }
             }
         }
-        lines.push(&serde_json::json!({"end": true, "skus": count}))?;
+        lines.push(|json| {
+            json.value("end", &true);
+            json.number("skus", count);
+        })?;
         lines.flush()?;
         Ok(count)
     }
@@ -155,9 +162,8 @@ struct Lines<F> {
 }
 
 impl<F: FnMut(Bytes) -> Result<(), Cut>> Lines<F> {
-    fn push(&mut self, line: &impl Serialize) -> Result<(), Cut> {
-        serde_json::to_writer(&mut self.piece, line)
-            .expect("numbers and texts in memory can be written");
+    fn push(&mut self, fill: impl FnOnce(&mut Object<'_>)) -> Result<(), Cut> {
+        object(&mut self.piece, fill);
         self.piece.push(b'\n');
         if PIECE_BYTES <= self.piece.len() {
             self.flush()?;
@@ -172,38 +178,23 @@ impl<F: FnMut(Bytes) -> Result<(), Cut>> Lines<F> {
 }
 
 /// A SKU as it stood.
-struct Line {
-    view: SkuView,
-    levels: Vec<(Location, Counters)>,
-}
-
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let mut sum = Counters::default();
-        let (mut available, mut shortfall) = (0, 0);
-        for (_, counters) in &self.levels {
-            sum.add(counters);
-            available += counters.available();
-            shortfall += counters.shortfall();
-        }
-        let mut map = json.serialize_map(None)?;
-        map.serialize_entry("sku", self.view.sku.as_str())?;
-        map.serialize_entry("shortfall", &shortfall)?;
-        map.serialize_entry("stock", &Stock(&sum, available))?;
-        map.serialize_entry("locations", &ByLocation(&self.levels))?;
-        map.serialize_entry("config", &Config(&self.view.config))?;
-        map.end()
+fn line(json: &mut Object<'_>, view: &SkuView, levels: &[(Location, Counters)]) {
+    let mut sum = Counters::default();
+    let (mut available, mut shortfall) = (0, 0);
+    for (_, counters) in levels {
+        sum.add(counters);
+        available += counters.available();
+        shortfall += counters.shortfall();
     }
-}
-
-struct ByLocation<'a>(&'a [(Location, Counters)]);
-
-impl Serialize for ByLocation<'_> {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        let mut map = json.serialize_map(Some(self.0.len()))?;
-        for (location, counters) in self.0 {
-            map.serialize_entry(location.as_str(), &Stock(counters, counters.available()))?;
+    json.plain("sku", view.sku.as_str());
+    json.number("shortfall", shortfall);
+    json.object("stock", |json| stock(json, &sum, available));
+    json.object("locations", |json| {
+        for (location, counters) in levels {
+            json.object(location.as_str(), |json| {
+                stock(json, counters, counters.available());
+            });
         }
-        map.end()
-    }
+    });
+    json.object("config", |json| config(json, &view.config));
 }

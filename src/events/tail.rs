@@ -230,12 +230,12 @@ pub(super) fn read_block(
     events: usize,
 ) -> Result<Option<Block>, NoFollowing> {
     let mut draft = None;
-    let mut told = 0;
     let after = follower.told();
+    let left = follower.head().saturating_sub(after);
+    let room = usize::try_from(left).map_or(events, |left| left.min(events));
     follower.next(events, |happening| {
-        told += 1;
         draft
-            .get_or_insert_with(|| writer.begin(after))
+            .get_or_insert_with(|| writer.begin(after, room))
             .push(&happening);
     })?;
     let last = follower.told();

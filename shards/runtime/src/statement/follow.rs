@@ -26,6 +26,11 @@ use std::sync::Arc;
 /// SKUs whose counters are kept although the index has them.
 const KEPT: usize = 100_000;
 
+/// About what an event takes in the journal, and what is read in one go, in bytes.
+const EVENT_BYTES: usize = 96;
+const READ_MIN: usize = 16 << 10;
+const READ_MAX: usize = 1 << 20;
+
 /// What one event says of one SKU, or of none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening {
@@ -166,9 +171,10 @@ impl Follower {
         limit: usize,
         mut tell: impl FnMut(Happening),
     ) -> Result<usize, NoFollowing> {
+        // What is read beyond the limit is read again.
         let read = ReadLimit {
             records: limit.clamp(1, 1_024),
-            bytes: 1 << 20,
+            bytes: limit.saturating_mul(EVENT_BYTES).clamp(READ_MIN, READ_MAX),
         };
         let mut told = 0;
         // What is read before the first event to be told is no answer.
