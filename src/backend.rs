@@ -20,12 +20,13 @@ use crate::cli::Exit;
 use crate::cli::serve::{self, Opened, Refused};
 use crate::config::{self, Config, OrAuto, machine};
 use crate::events::sinks::Sinks;
-use crate::events::{Deliveries, EventSettings, Events, StoreError};
+use crate::events::{Deliveries, EventSettings, Events, ExportStatus, Exports, StoreError};
 use crate::http::probes::{Backend, Health};
 use crate::http::{Api, Bounds, EventBounds, Imports, Operator, Shards, admin_routes, data_routes};
 use crate::reconcile::Reconciler;
 use crate::telemetry::{
-    HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, SinkSample, TableFill,
+    ExportSample, HistogramSample, Permits, RuntimeSample, ShardSample, ShardState, SinkSample,
+    TableFill,
 };
 use crate::test_clock::TestClock;
 
@@ -43,6 +44,7 @@ pub struct Stock {
     clock_is_ahead: AtomicBool,
     clock_alarms: AtomicU64,
     sinks: Option<Sinks>,
+    exports: Option<Exports>,
 }
 
 /// Bounds of one shard's tables.
@@ -202,20 +204,28 @@ pub async fn open(
         let sinks = Sinks::start(&events, &config.sinks, deliveries.store());
         let sinks = sinks.map_err(|error| (Exit::Refused, error.to_string()))?;
         api.set_sinks(sinks.clone());
-        Some((events, deliveries, sinks))
+        let exports = Exports::start(&events, &config.export);
+        Some((events, deliveries, sinks, exports))
     } else {
         None
     };
     shards.set(api.clone(), clock);
-    let carried = events.as_ref().map(|(_, _, sinks)| sinks.clone());
-    let stock = Arc::new(Stock::new(router, &settings).with_sinks(carried));
+    let mut stock = Stock::new(router, &settings);
+    if let Some((_, _, sinks, exports)) = &events {
+        stock.sinks = Some(sinks.clone());
+        stock.exports.clone_from(exports);
+    }
+    let stock = Arc::new(stock);
     let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
     let drain = config.http.drain_ms.duration();
     let stop = async move {
         watch.abort();
         reconciler.stop();
-        if let Some((events, deliveries, sinks)) = events {
+        if let Some((events, deliveries, sinks, exports)) = events {
             sinks.stop();
+            if let Some(exports) = exports {
+                exports.stop();
+            }
             deliveries.stop().await;
             events.stop();
         }
@@ -339,14 +349,8 @@ impl Stock {
             clock_is_ahead,
             clock_alarms,
             sinks: None,
+            exports: None,
         }
-    }
-
-    /// The same with the numbers of sinks.
-    #[must_use]
-    pub fn with_sinks(mut self, sinks: Option<Sinks>) -> Self {
-        self.sinks = sinks;
-        self
     }
 
     fn shard(&self, status: &ShardStatus, stats: &ShardStats, is_draining: bool) -> ShardSample {
@@ -424,6 +428,11 @@ impl Backend for Stock {
             skus,
             clock_alarms,
             sinks: sinks.collect(),
+            exports: self
+                .exports
+                .as_ref()
+                .map(Exports::status)
+                .map(export_sample),
         }
     }
 
@@ -432,6 +441,14 @@ impl Backend for Stock {
             Readiness::Ready => true,
             Readiness::Replaying | Readiness::Draining | Readiness::NoShardWrites => false,
         }
+    }
+}
+
+fn export_sample(status: ExportStatus) -> ExportSample {
+    ExportSample {
+        written: status.written,
+        failures: status.failures,
+        last_s: status.last_s,
     }
 }
 

@@ -89,7 +89,7 @@ fn help_lists_the_commands_with_examples_and_exit_codes() {
 
 #[test]
 fn every_command_has_its_help() {
-    let commands: [&[&str]; 24] = [
+    let commands: [&[&str]; 25] = [
         &["serve", "--help"],
         &["verify", "--help"],
         &["sku", "--help"],
@@ -99,6 +99,7 @@ fn every_command_has_its_help() {
         &["drifts", "approve", "--help"],
         &["drifts", "dismiss", "--help"],
         &["feeds", "--help"],
+        &["snapshot", "--help"],
         &["consumers", "--help"],
         &["consumers", "set", "--help"],
         &["webhook", "--help"],

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod serve;
 pub mod settings;
 pub mod sku;
+pub mod snapshot;
 mod table;
 pub mod verify;
 pub mod webhook;
@@ -69,6 +70,8 @@ enum Command {
     Feeds(feeds::Args),
     /// Follow what happens: every event as it is recorded, resumed after a break
     Events(events::Args),
+    /// Save the state of a running server, with the cursor from which events go on
+    Snapshot(snapshot::Args),
     /// See how far consumers of events are behind, or move one
     Consumers(consumers::Args),
     /// Print a SKU's statement: every event with running balances; or its counters in the past
@@ -113,6 +116,7 @@ pub fn main() -> Exit {
         Command::Drifts(args) => on_this_thread(drifts::run(args)),
         Command::Feeds(args) => on_this_thread(feeds::run(args)),
         Command::Events(args) => on_this_thread(events::run(args)),
+        Command::Snapshot(args) => on_this_thread(snapshot::run(args)),
         Command::Consumers(args) => on_this_thread(consumers::run(args)),
         Command::Ledger(args) => on_this_thread(ledger::run(args)),
         Command::Reconcile(args) => on_this_thread(reconcile::run(args)),

@@ -12,6 +12,7 @@
 mod api;
 mod connection;
 pub mod latency;
+pub mod lines;
 pub mod listen;
 mod outage;
 mod policy;

@@ -60,6 +60,7 @@ fn check_sinks(config: &Config, faults: &mut Vec<(&'static str, String)>) {
         ("sinks.nats_url", !sinks.nats_url.is_empty()),
         ("sinks.redis_url", !sinks.redis_url.is_empty()),
         ("sinks.kafka_brokers", !sinks.kafka_brokers.is_empty()),
+        ("export.dir", config.export.dir.is_some()),
     ];
     let first = asked_for.iter().find(|(_, is_asked_for)| *is_asked_for);
     if let (Some((key, _)), false) = (first, config.statement.enabled) {

@@ -358,6 +358,20 @@ section! {
 }
 
 section! {
+    /// The state in files, made by the server itself.
+    Export {
+        /// A folder for them; none: none are made.
+        dir: Option<PathBuf> = None;
+        /// How often there is one.
+        interval_ms: Millis = Millis(DAY), from 1_000 to 2_592_000_000;
+        /// How long after midnight, UTC, the first of a day is due.
+        at_ms: Millis = Millis(2 * HOUR), from 0 to 86_399_999;
+        /// How many are kept.
+        kept: u64 = 7, from 1 to 100_000;
+    }
+}
+
+section! {
     /// Comparing the ledger with files of warehouses, orders and sellers.
     Reconcile {
         /// Rows compared a second, at most.

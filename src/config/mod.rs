@@ -16,8 +16,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use keys::{
-    Archive, Carts, Data, Events, Feeds, Http, Imports, Log, Lookup, Reconcile, Reservations,
-    Shards, Sinks, Statement, Stock,
+    Archive, Carts, Data, Events, Export, Feeds, Http, Imports, Log, Lookup, Reconcile,
+    Reservations, Shards, Sinks, Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
 pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Pauses, Shown, Texts};
@@ -53,6 +53,8 @@ pub struct Config {
     pub events: Events,
     /// `[sinks]`
     pub sinks: Sinks,
+    /// `[export]`
+    pub export: Export,
     /// `[reconcile]`
     pub reconcile: Reconcile,
     /// `[imports]`
@@ -153,7 +155,7 @@ impl Config {
         }
     }
 
-    fn sections(&self) -> [(&'static str, &dyn Section); 15] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 16] {
         [
             ("http", &self.http),
             ("data", &self.data),
@@ -167,6 +169,7 @@ impl Config {
             ("statement", &self.statement),
             ("events", &self.events),
             ("sinks", &self.sinks),
+            ("export", &self.export),
             ("reconcile", &self.reconcile),
             ("imports", &self.imports),
             ("log", &self.log),
@@ -187,6 +190,7 @@ impl Config {
             "statement" => &mut self.statement,
             "events" => &mut self.events,
             "sinks" => &mut self.sinks,
+            "export" => &mut self.export,
             "reconcile" => &mut self.reconcile,
             "imports" => &mut self.imports,
             "log" => &mut self.log,

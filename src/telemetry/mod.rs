@@ -15,4 +15,6 @@ pub use exposition::{CONTENT_TYPE, Exposition, Kind};
 pub use histogram::{Histogram, HistogramSample, LATENCY_MICROS};
 pub use http::{AnswerCounts, Cut, HttpMetrics, Operations};
 pub use logs::init;
-pub use runtime::{Permits, RuntimeSample, ShardSample, ShardState, SinkSample, TableFill};
+pub use runtime::{
+    ExportSample, Permits, RuntimeSample, ShardSample, ShardState, SinkSample, TableFill,
+};

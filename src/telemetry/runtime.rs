@@ -84,6 +84,19 @@ pub struct RuntimeSample {
     pub clock_alarms: u64,
     /// Where events are carried.
     pub sinks: Vec<SinkSample>,
+    /// The state in files, where it is exported.
+    pub exports: Option<ExportSample>,
+}
+
+/// Exports of the state; counters count from the start of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportSample {
+    /// Files written.
+    pub written: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// When the newest file was written, if there is one. Seconds since 1970.
+    pub last_s: Option<u64>,
 }
 
 /// A sink of events; counters count from the start of the process.
@@ -133,6 +146,7 @@ impl RuntimeSample {
         self.expose_numbers(out);
         self.expose_tables(out);
         self.expose_sinks(out);
+        self.expose_exports(out);
     }
 
     fn expose_states(&self, out: &mut Exposition) {
@@ -301,6 +315,23 @@ impl RuntimeSample {
             for sink in &self.sinks {
                 out.sample(&[("sink", sink.sink)], value(sink));
             }
+        }
+    }
+
+    fn expose_exports(&self, out: &mut Exposition) {
+        let Some(exports) = self.exports else {
+            return;
+        };
+        let help = "Exports of the state that were written.";
+        out.family("holdfast_exports_total", Kind::Counter, help);
+        out.sample(&[], exports.written);
+        let help = "Exports of the state that failed.";
+        out.family("holdfast_export_failures_total", Kind::Counter, help);
+        out.sample(&[], exports.failures);
+        if let Some(last_s) = exports.last_s {
+            let help = "When the newest export was written, in seconds since 1970.";
+            out.family("holdfast_export_last_timestamp_seconds", Kind::Gauge, help);
+            out.sample(&[], last_s);
         }
     }
 
