@@ -12,16 +12,15 @@ mod http_load;
 
 use common::report::{Aim, Report, Samples, Unit};
 use common::server::Server;
-use common::{all_done, directory, payload, play, role};
+use common::{all_done, directory, filled, payload, role};
 use hdrhistogram::Histogram;
 use holdfast::client::Target;
 use holdfast::client::listen::Listening;
-use holdfast_runtime::{Runtime, Settings};
+use holdfast_runtime::Router;
 use http_load::request::Request;
 use http_load::{Run, Runs, call_together};
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -55,17 +54,12 @@ const BATCH_PAUSE: Duration = Duration::from_micros(3_300);
 
 fn main() {
     if role().is_some() {
-        let dir = PathBuf::from(std::env::var_os("BENCH_DATA").expect("the parent names it"));
-        let tokio = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .expect("threads");
-        return tokio.block_on(fill(&dir));
+        return filled::fill(fill);
     }
     let mut report = Report::new("events");
     let dir = directory();
     let data = dir.path().join("data");
-    fill_aside(&data);
+    filled::aside(&data);
     let server = serve(&data);
     let mut turns = Turns(0);
     read_all(&server, &mut report);
@@ -398,45 +392,15 @@ fn alone(work: impl Future<Output = ()>) {
         .block_on(work);
 }
 
-/// Fills a directory in a child, so that what that took is not the server's.
-fn fill_aside(data: &Path) {
-    let mut filler = play("fill")
-        .env("BENCH_DATA", data)
-        .spawn()
-        .expect("this bench starts again");
-    let mut line = String::new();
-    BufReader::new(filler.stdout.take().expect("it is a pipe"))
-        .read_line(&mut line)
-        .expect("it speaks");
-    assert!(line.starts_with("filled"), "the directory was not filled");
-    assert!(filler.wait().expect("it ends").success());
-}
-
-async fn fill(dir: &Path) {
-    let mut settings = Settings::new(dir);
-    settings.default_shards = std::thread::available_parallelism()
-        .ok()
-        .and_then(|cores| u16::try_from(cores.get()).ok())
-        .unwrap_or(1);
-    settings.config_permits = settings.permits;
-    settings.statement.events_per_s_max = u64::MAX;
-    settings.statement.busy_percent_max = 100;
-    let runtime = Runtime::start(settings).await.expect("the runtime starts");
-    let router = runtime.router();
+async fn fill(router: &Router) {
     let skus = payload::skus(payload::SPREAD);
     for some in skus.chunks(MESSAGE as usize) {
-        all_done(&router, payload::stocking(some)).await;
+        all_done(router, payload::stocking(some)).await;
     }
     // Numbers that no caller reaches.
     let first = 5_000_000_000;
     for message in 0..EVENTS / MESSAGE {
         let first = first + message * MESSAGE;
-        all_done(&router, payload::message(first, MESSAGE, &skus, None)).await;
+        all_done(router, payload::message(first, MESSAGE, &skus, None)).await;
     }
-    let shards = router.placement().shards();
-    while (0..shards).any(|shard| router.statement_lag(shard) != Some(0)) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    runtime.halt().await;
-    println!("filled");
 }

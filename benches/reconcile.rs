@@ -14,13 +14,12 @@ mod http_load;
 
 use common::report::{Aim, Report, Samples, Unit};
 use common::server::Server;
-use common::{all_done, directory, machine, payload, play, role};
-use holdfast_runtime::{Runtime, Settings};
+use common::{all_done, directory, filled, machine, payload, role};
+use holdfast_runtime::Router;
 use http_load::request::Request;
 use http_load::{Run, Runs, call_together};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -41,17 +40,12 @@ const AT_REST: Duration = Duration::from_secs(6);
 
 fn main() {
     if role().is_some() {
-        let dir = PathBuf::from(std::env::var_os("BENCH_DATA").expect("the parent names it"));
-        let tokio = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .expect("threads");
-        return tokio.block_on(fill(&dir));
+        return filled::fill(fill);
     }
     let mut report = Report::new("reconcile");
     let dir = directory();
     let data = dir.path().join("data");
-    fill_aside(&data);
+    filled::aside(&data);
     let server = Server::holdfast(&data);
     let [mut took, mut more] = [(); 2].map(|()| Samples::default());
     let [mut rest, mut meanwhile] = [(); 2].map(|()| Runs::default());
@@ -158,38 +152,8 @@ fn write_count(file: &Path, round: usize) {
     std::fs::write(file, rows).expect("the disk takes it");
 }
 
-/// Fills a directory in a child, so that what that took is not the server's.
-fn fill_aside(data: &Path) {
-    let mut filler = play("fill")
-        .env("BENCH_DATA", data)
-        .spawn()
-        .expect("this bench starts again");
-    let mut line = String::new();
-    BufReader::new(filler.stdout.take().expect("it is a pipe"))
-        .read_line(&mut line)
-        .expect("it speaks");
-    assert!(line.starts_with("filled"), "the directory was not filled");
-    assert!(filler.wait().expect("it ends").success());
-}
-
-async fn fill(dir: &Path) {
-    let mut settings = Settings::new(dir);
-    settings.default_shards = std::thread::available_parallelism()
-        .ok()
-        .and_then(|cores| u16::try_from(cores.get()).ok())
-        .unwrap_or(1);
-    settings.config_permits = settings.permits;
-    settings.statement.events_per_s_max = u64::MAX;
-    settings.statement.busy_percent_max = 100;
-    let runtime = Runtime::start(settings).await.expect("the runtime starts");
-    let router = runtime.router();
+async fn fill(router: &Router) {
     for some in payload::skus(SKUS).chunks(MESSAGE) {
-        all_done(&router, payload::stocking(some)).await;
+        all_done(router, payload::stocking(some)).await;
     }
-    let shards = router.placement().shards();
-    while (0..shards).any(|shard| router.statement_lag(shard) != Some(0)) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    runtime.halt().await;
-    println!("filled");
 }

@@ -5,6 +5,7 @@
 //! is not good.
 
 pub(crate) mod empty;
+pub(crate) mod filled;
 pub(crate) mod machine;
 pub(crate) mod payload;
 pub(crate) mod report;

@@ -466,8 +466,11 @@ pub(super) fn touches_of(event: &Event) -> SmallVec<[(&Sku, Touch); 1]> {
 
 /// Counters summed over locations.
 pub(super) fn sum(levels: &Levels) -> Counters {
-    let mut sum = Counters::default();
-    for (_, counters) in levels {
+    let Some(((_, first), others)) = levels.split_first() else {
+        return Counters::default();
+    };
+    let mut sum = first.clone();
+    for (_, counters) in others {
         sum.add(counters);
     }
     sum
