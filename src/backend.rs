@@ -196,6 +196,7 @@ pub async fn open(
     let events = if config.statement.enabled {
         let settings = EventSettings::of(&config.events);
         let events = Events::start(router.clone(), &settings)
+            .await
             .map_err(|error| (Exit::Failure, format!("events: {error}")))?;
         api.set_events(events.clone(), EventBounds::of(&config.events));
         let deliveries = Deliveries::start(&events, &config.data.dir, &config.events)

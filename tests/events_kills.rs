@@ -3,7 +3,8 @@
 //!
 //! The consumer is this test again as a process. It folds the stream and keeps state and cursor in
 //! one file that it replaces whole, as a projection does with its database; what it is told twice it
-//! knows by its sequence. Half of its lives it listens to the stream, half it asks for pages.
+//! knows by its sequence. Half of its lives it listens to the stream, half it asks for pages. Beside
+//! it the server carries events into files, which add up to the same.
 
 #[path = "crash/server.rs"]
 #[allow(dead_code, reason = "each test takes its part")]
@@ -37,7 +38,12 @@ fn what_a_consumer_has_folded_is_the_state_after_fifty_kills() {
     }
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let file = directory.path().join("consumer.json");
-    let mut server = Server::start();
+    let out = directory.path().join("out");
+    let mut server = Server::start_with(&[
+        ("SINKS_NDJSON_DIR", &out.display().to_string()),
+        ("SINKS_NDJSON_ROTATE_BYTES", "200000"),
+        ("SINKS_GATHER_MS", "5"),
+    ]);
     stock(&mut Talk::new(server.address()));
     let over = Arc::new(AtomicBool::new(false));
     let sold = Arc::new(AtomicU64::new(0));
@@ -93,6 +99,16 @@ fn what_a_consumer_has_folded_is_the_state_after_fifty_kills() {
     }
     consumer.kill().expect("it runs");
     consumer.wait().expect("it was killed");
+    let began = Instant::now();
+    while folded_files(&out)["skus"] != state {
+        let waited = began.elapsed();
+        assert!(
+            waited < PATIENCE,
+            "files {}\nstate {state}",
+            folded_files(&out)["skus"]
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
     server.stop();
     assert_eq!(server.verify(), Some(0));
 }
@@ -184,6 +200,27 @@ fn fold(folded: &mut Value, events: &[Value]) {
         folded["skus"][sku] = event["data"]["after"].clone();
         folded["seen"][sku] = sequence.into();
     }
+}
+
+/// What the files of the sink add up to; each SKU's events lie there in order, repeats among them.
+fn folded_files(folder: &Path) -> Value {
+    let entries = std::fs::read_dir(folder).expect("the sink made it");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("it is there").path())
+        .collect();
+    files.sort();
+    let mut folded = json!({"skus": {}, "seen": {}});
+    for file in files {
+        let text = std::fs::read_to_string(file).expect("it is text");
+        // The newest may end in half a line.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let events: Vec<Value> = whole
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+            .collect();
+        fold(&mut folded, &events);
+    }
+    folded
 }
 
 fn read(file: &Path) -> Value {

@@ -75,6 +75,109 @@ fn a_sink_that_takes_nothing_says_why_and_catches_up() {
     server.stop();
 }
 
+/// Receipts of one unit each.
+fn receive(server: &Server, keys: std::ops::Range<u32>) {
+    let mut talk = Talk::new(server.address());
+    talk.until_answered("PUT", "/v1/skus/TEE-1", Some("p"), &json!({}));
+    let body = json!({"kind": "receive", "qty": 1});
+    for number in keys {
+        let (key, path) = (format!("m-{number}"), "/v1/skus/TEE-1/movements");
+        let (status, _) = talk.until_answered("POST", path, Some(&key), &body);
+        assert_eq!(status, 201);
+    }
+}
+
+#[test]
+fn a_new_sink_begins_where_it_is_told_to_and_an_old_one_where_it_was() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("out");
+    let mut server = Server::start();
+    receive(&server, 0..5);
+    server.stop();
+    server.set("SINKS_NDJSON_DIR", &out.display().to_string());
+    server.set("SINKS_FROM", "latest");
+    server.set("SINKS_GATHER_MS", "0");
+    server.restart();
+    receive(&server, 5..8);
+    let received = || {
+        let told = lines(&out);
+        told.in_order.get("TEE-1").map_or(0, Vec::len)
+    };
+    until(|| received() == 3);
+    server.kill();
+    server.restart();
+    receive(&server, 8..10);
+    until(|| received() == 5);
+    server.stop();
+    // What is no place is found out at the start.
+    server.set("SINKS_FROM", "yesterday");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    command.arg("--data-dir").arg(server.data_dir());
+    command.env("HOLDFAST_SINKS_FROM", "yesterday");
+    command.env("HOLDFAST_SINKS_NDJSON_DIR", &out);
+    let said = command.output().expect("it can be started").stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("sinks.from can't be used"), "{said}");
+}
+
+/// A sink that was ahead of a restored ledger began at its end, at every try anew: what happened
+/// while it took nothing was lost to it.
+#[test]
+fn after_an_older_copy_was_restored_a_sink_that_takes_nothing_yet_misses_nothing_more() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let (out, copy) = (directory.path().join("out"), directory.path().join("copy"));
+    let mut server = Server::start_with(&[
+        ("SINKS_NDJSON_DIR", &out.display().to_string()),
+        ("SINKS_GATHER_MS", "0"),
+        ("SINKS_RETRY_MS", "20"),
+        ("SINKS_RETRY_MAX_MS", "50"),
+    ]);
+    receive(&server, 0..3);
+    server.stop();
+    let shards: Vec<String> = (0..2).map(|shard| format!("shard-{shard:02}")).collect();
+    for shard in &shards {
+        copied(&server.data_dir().join(shard), &copy.join(shard));
+    }
+    server.restart();
+    receive(&server, 3..50);
+    until(|| 40 < lines(&out).ids.len());
+    server.stop();
+    for shard in &shards {
+        let place = server.data_dir().join(shard);
+        fs::remove_dir_all(&place).expect("it is ours");
+        copied(&copy.join(shard), &place);
+    }
+    fs::remove_dir_all(&out).expect("it is ours");
+    fs::write(&out, "in the way").expect("it is ours");
+    server.restart();
+    let mut admin = Talk::new(server.admin());
+    let mut failures = || {
+        let (_, page) = admin.until_answered("GET", "/v1/admin/sinks", None, &Value::Null);
+        page["items"][0]["failures"].as_u64().expect("a number")
+    };
+    receive(&server, 100..103);
+    let before = failures();
+    until(|| before + 1 < failures());
+    fs::remove_file(&out).expect("it is ours");
+    until(|| lines(&out).in_order.get("TEE-1").map_or(0, Vec::len) == 3);
+    server.stop();
+}
+
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("it is ours");
+    for entry in fs::read_dir(from).expect("it is there") {
+        let entry = entry.expect("it is there");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("there is room");
+    }
+}
+
 #[test]
 fn a_broker_that_is_not_built_in_is_refused_at_start() {
     let brokers = [

@@ -11,9 +11,10 @@ mod server;
 mod told;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::mocking::MockCluster;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
 use server::Server;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,6 +25,52 @@ const PARTITIONS: i32 = 3;
 
 #[test]
 fn kafka_has_every_event_in_order_after_both_sides_failed() {
+    disturbed_kafka("structured");
+}
+
+#[test]
+fn kafka_takes_attributes_as_headers() {
+    disturbed_kafka("binary");
+}
+
+#[test]
+fn settings_of_kafkas_client_that_make_no_sense_end_the_start() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = directory.path().join("client.properties");
+    for (settings, why) in [
+        ("security.protocol=CARRIER_PIGEON", "security.protocol"),
+        ("# comment\n\nacks=0", "acks is set by the sink itself"),
+        ("sasl.password secret", "a line has no `=`"),
+    ] {
+        std::fs::write(&file, settings).expect("it is ours");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        let free = "127.0.0.1:0";
+        command.args([
+            "serve",
+            "--listen",
+            free,
+            "--admin-listen",
+            free,
+            "--data-dir",
+        ]);
+        command.arg(directory.path().join("data"));
+        command.env("HOLDFAST_SINKS_KAFKA_BROKERS", "127.0.0.1:1");
+        command.env("HOLDFAST_SINKS_KAFKA_PROPERTIES", &file);
+        let ended = command.output().expect("it can be started");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            said.contains("sinks.kafka_properties can't be used"),
+            "{said}"
+        );
+        assert!(said.contains(why) && !said.contains("secret"), "{said}");
+        assert_eq!(ended.status.code(), Some(4), "{said}");
+    }
+}
+
+fn disturbed_kafka(mode: &str) {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let properties = directory.path().join("client.properties");
+    std::fs::write(&properties, "# ours\nclient.rack = here\n").expect("it is ours");
     let cluster = MockCluster::new(2).expect("a mock cluster can be started");
     cluster
         .create_topic("shop", PARTITIONS, 1)
@@ -34,6 +81,8 @@ fn kafka_has_every_event_in_order_after_both_sides_failed() {
         ("SINKS_GATHER_MS", "5"),
         ("SINKS_RETRY_MS", "20"),
         ("SINKS_RETRY_MAX_MS", "200"),
+        ("SINKS_MODE", mode),
+        ("SINKS_KAFKA_PROPERTIES", &properties.display().to_string()),
     ]);
     let expected = disturbed(&mut server, DISTURBANCES, |server, random| {
         if random.is_multiple_of(2) {
@@ -50,15 +99,10 @@ fn kafka_has_every_event_in_order_after_both_sides_failed() {
     let (mut told, mut partitions) = (Told::default(), HashMap::new());
     until(|| {
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
-            let event = message.payload().expect("a message has its event");
-            let event: serde_json::Value = serde_json::from_slice(event).expect("it is JSON");
+            let event = event_of(&message);
             let key = message.key_view::<str>().expect("a message has a key");
             let key = key.expect("a key is text").to_owned();
             assert_eq!(Some(&*key), event["partitionkey"].as_str());
-            let headers = message.headers().expect("a message has headers");
-            let id = headers.iter().find(|header| header.key == "id");
-            let id = id.and_then(|id| id.value);
-            assert_eq!(id, event["id"].as_str().map(str::as_bytes));
             let partition = message.partition();
             assert_eq!(*partitions.entry(key).or_insert(partition), partition);
             told.take(&event);
@@ -68,6 +112,26 @@ fn kafka_has_every_event_in_order_after_both_sides_failed() {
     assert_eq!(told.ids, expected.ids);
     assert_eq!(told.without_repeats(), expected.in_order);
     server.stop();
+}
+
+/// An event, put together from its attributes where those are headers.
+fn event_of(message: &BorrowedMessage<'_>) -> Value {
+    let body = message.payload().expect("a message has its event");
+    let body: Value = serde_json::from_slice(body).expect("it is JSON");
+    let headers = message.headers().expect("a message has headers");
+    let header = |name: &str| {
+        let found = headers.iter().find(|header| header.key == name);
+        let value = found.and_then(|header| header.value).expect(name);
+        Value::from(String::from_utf8_lossy(value))
+    };
+    if header("content-type") == "application/cloudevents+json" {
+        assert_eq!(header("id"), body["id"]);
+        return body;
+    }
+    assert_eq!(header("ce_specversion"), "1.0");
+    let names = ["id", "type", "source", "partitionkey"];
+    let event = names.map(|name| (name.to_owned(), header(&format!("ce_{name}"))));
+    Value::Object(event.into_iter().collect())
 }
 
 fn consumer(brokers: &str) -> BaseConsumer {

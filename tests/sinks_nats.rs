@@ -11,6 +11,8 @@ mod server;
 mod told;
 
 use async_nats::jetstream;
+use async_nats::jetstream::message::StreamMessage;
+use serde_json::Value;
 use server::Server;
 use std::process::Command;
 use told::{Other, Told, disturbed, free_port, until};
@@ -19,15 +21,27 @@ const DISTURBANCES: u64 = 12;
 
 #[test]
 fn nats_has_every_event_once_and_in_order_after_both_were_killed() {
+    disturbed_nats("structured", "nats://");
+}
+
+#[test]
+fn nats_takes_attributes_as_headers_and_asks_for_a_password() {
+    disturbed_nats("binary", "nats://shop:secret@");
+}
+
+fn disturbed_nats(mode: &str, prefix: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let port = free_port();
     let mut command = Command::new("nats-server");
     command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]);
     command.arg(directory.path());
+    if prefix.contains('@') {
+        command.args(["--user", "shop", "--pass", "secret"]);
+    }
     let Some(mut nats) = Other::start(command) else {
         return;
     };
-    let url = format!("nats://127.0.0.1:{port}");
+    let url = format!("{prefix}127.0.0.1:{port}");
     let mut server = Server::start_with(&[
         ("SINKS_NATS_URL", &url),
         ("SINKS_NATS_STREAM", "SHOP"),
@@ -35,6 +49,7 @@ fn nats_has_every_event_once_and_in_order_after_both_were_killed() {
         ("SINKS_GATHER_MS", "5"),
         ("SINKS_RETRY_MS", "20"),
         ("SINKS_RETRY_MAX_MS", "200"),
+        ("SINKS_MODE", mode),
     ]);
     let expected = disturbed(&mut server, DISTURBANCES, |server, random| {
         if random.is_multiple_of(2) {
@@ -62,7 +77,7 @@ async fn read(url: &str) -> Option<Told> {
     let mut told = Told::default();
     for sequence in state.first_sequence.max(1)..=state.last_sequence {
         let message = stream.get_raw_message(sequence).await.ok()?;
-        let event: serde_json::Value = serde_json::from_slice(&message.payload).ok()?;
+        let event = event_of(&message)?;
         let id = message.headers.get("Nats-Msg-Id").map(ToString::to_string);
         assert_eq!(id.as_deref(), event["id"].as_str());
         let word = event["type"].as_str()?.strip_prefix("holdfast.")?;
@@ -71,4 +86,23 @@ async fn read(url: &str) -> Option<Told> {
         told.take(&event);
     }
     Some(told)
+}
+
+/// An event, put together from its attributes where those are headers.
+fn event_of(message: &StreamMessage) -> Option<Value> {
+    let body: Value = serde_json::from_slice(&message.payload).ok()?;
+    if message.headers.get("content-type")?.as_str() == "application/cloudevents+json" {
+        return Some(body);
+    }
+    assert!(body["sku"].is_string() || body["sku"].is_null(), "{body}");
+    let attribute = |name: &str| {
+        let value = message.headers.get(format!("ce-{name}").as_str());
+        value.map(|value| Value::from(value.as_str()))
+    };
+    assert_eq!(attribute("specversion"), Some("1.0".into()));
+    let mut event = serde_json::Map::new();
+    for name in ["id", "type", "source", "partitionkey"] {
+        event.insert(name.to_owned(), attribute(name)?);
+    }
+    Some(Value::Object(event))
 }

@@ -7,6 +7,8 @@ mod command;
 mod consumers;
 #[path = "webhooks/receiver.rs"]
 mod receiver;
+#[path = "webhooks/receivers.rs"]
+mod receivers;
 #[path = "webhooks/scene.rs"]
 mod scene;
 #[path = "crash/server.rs"]
@@ -177,6 +179,33 @@ fn a_receiver_that_wants_nothing_more_is_switched_off_and_may_be_switched_on_aga
     );
 }
 
+/// A webhook that had been off was judged by what it had not taken before: the first failure after
+/// it was switched on switched it off again.
+#[test]
+fn a_webhook_that_is_switched_on_again_has_its_whole_time() {
+    let mut scene = Scene::new(&[
+        ("EVENTS_WEBHOOKS_OFF_AFTER_MS", "1000"),
+        ("EVENTS_WEBHOOKS_RETRY_MS", &["200"; 50].join(",")),
+    ]);
+    scene.skus(&["TEE"]);
+    let receiver = Receiver::start(|_| Reply::Status(500));
+    let (id, _) = scene.webhook(&json!({"url": receiver.url, "types": ["stock.received"]}));
+    scene.receive("TEE");
+    scene.until_seen(&id, "enabled", &json!(false));
+    let off = scene.seen(&id, "off");
+    assert!(
+        off["why"].as_str().is_some_and(|why| why.contains("500")),
+        "{off}"
+    );
+    assert_ne!(scene.seen(&id, "failing_since"), Value::Null);
+    let path = format!("/v1/webhooks/{id}");
+    let (_, on) = scene.ask("PUT", &path, &json!({"enabled": true}));
+    assert_eq!(
+        (&on["enabled"], &on["failing_since"]),
+        (&json!(true), &Value::Null)
+    );
+}
+
 #[test]
 fn receivers_that_hang_redirect_or_send_garbage_keep_nobody_else_waiting() {
     let mut scene = Scene::new(&[]);
@@ -275,6 +304,45 @@ fn addresses_that_are_not_public_are_refused_and_a_bad_webhook_is_told_what_is_w
     let (status, unknown) = scene.ask("GET", "/v1/webhooks/none", &Value::Null);
     assert_eq!((status, &unknown["code"]), (404, &json!("unknown-webhook")));
     assert_eq!(scene.get("/v1/webhooks")["items"], json!([]));
+}
+
+#[test]
+fn in_binary_mode_attributes_are_headers_and_the_body_is_the_data() {
+    let mut scene = Scene::new(&[]);
+    scene.skus(&["TEE"]);
+    let receiver = Receiver::kind();
+    let body = json!({"url": receiver.url, "types": ["stock.received"], "mode": "binary"});
+    let (id, secret) = scene.webhook(&body);
+    assert_eq!(scene.seen(&id, "mode"), "binary");
+    scene.receive("TEE");
+    until("nothing comes", || receiver.got().len() == 1);
+    let got = receiver.got().remove(0);
+    let page = scene.get("/v1/events?types=stock.received");
+    let event = page["items"][0].as_object().expect("it was told").clone();
+    let headers = event.iter().filter_map(|(name, value)| match &**name {
+        "data" | "datacontenttype" => None,
+        name => Some((name.to_owned(), value.as_str()?.to_owned())),
+    });
+    assert_eq!(got.attributes, headers.collect());
+    assert_eq!(
+        (got.content_type.as_str(), &got.id),
+        ("application/json", &got.attributes["id"])
+    );
+    let data: Value = serde_json::from_slice(&got.body).expect("it is JSON");
+    assert_eq!(data, event["data"]);
+    assert!(got.is_signed_with(&secret), "the data alone is signed");
+    let path = format!("/v1/webhooks/{id}");
+    let (status, refused) = scene.ask("PUT", &path, &json!({"batch_max": 2}));
+    assert_eq!(
+        (status, &refused["field"]),
+        (400, &json!("batch_max")),
+        "{refused}"
+    );
+    let both = json!({"mode": "structured", "batch_max": 2});
+    let (status, changed) = scene.ask("PUT", &path, &both);
+    assert_eq!((status, &changed["mode"]), (200, &json!("structured")));
+    let (status, _) = scene.ask("PUT", &path, &json!({"mode": "binary"}));
+    assert_eq!(status, 400);
 }
 
 #[test]

@@ -82,7 +82,13 @@ impl Tail {
                 Ok(exit) => return exit,
                 Err(why) => why,
             };
-            if let Silent::Refused(_) | Silent::Senseless = why {
+            let is_final = match &why {
+                // A server that starts, or has many listeners just now.
+                Silent::Refused(problem) => !problem.is_passing() || seen.is_none(),
+                Silent::Senseless => true,
+                Silent::Broken(_) | Silent::Ended => false,
+            };
+            if is_final {
                 return fail(Exit::Failure, format!("{}: {why}", self.server));
             }
             if self.once || seen.is_none() && matches!(why, Silent::Broken(_)) {

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::webhook::secret;
@@ -119,7 +120,7 @@ impl Listened {
         tokio::time::sleep(Duration::from_millis(self.delay)).await;
         eprintln!("{} {id}: {} bytes", self.status, body.len());
         // What stdout does not take has nowhere else to go.
-        let _ = print(Exit::Success, lines(&body));
+        let _ = print(Exit::Success, lines(&head.headers, &body));
         self.status
     }
 
@@ -136,8 +137,11 @@ impl Listened {
     }
 }
 
-/// A body's events, one a line.
-fn lines(body: &Bytes) -> String {
+/// A request's events, one a line.
+fn lines(headers: &HeaderMap, body: &Bytes) -> String {
+    if headers.contains_key("ce-id") {
+        return format!("{}\n", put_together(headers, body));
+    }
     let events = serde_json::from_slice::<Vec<Box<RawValue>>>(body);
     match events {
         Ok(events) => events
@@ -146,6 +150,24 @@ fn lines(body: &Bytes) -> String {
             .collect(),
         Err(_) => format!("{}\n", String::from_utf8_lossy(body)),
     }
+}
+
+/// An event whose attributes came as headers.
+fn put_together(headers: &HeaderMap, body: &Bytes) -> Value {
+    let mut event = Map::new();
+    for name in headers.keys() {
+        if let Some(attribute) = name.as_str().strip_prefix("ce-") {
+            event.insert(attribute.to_owned(), text(headers, name.as_str()).into());
+        }
+    }
+    let data = serde_json::from_slice(body);
+    let as_text = |_| Value::from(String::from_utf8_lossy(body));
+    event.insert(
+        "datacontenttype".to_owned(),
+        text(headers, "content-type").into(),
+    );
+    event.insert("data".to_owned(), data.unwrap_or_else(as_text));
+    Value::Object(event)
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

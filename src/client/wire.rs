@@ -203,6 +203,11 @@ impl Problem {
         }
     }
 
+    /// Whether the same call may be answered otherwise a little later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.status, 429 | 503)
+    }
+
     /// Whether the call may have had its effect: every `5xx` that doesn't deny it.
     pub fn may_have_applied(&self) -> bool {
         self.status >= 500

@@ -57,8 +57,8 @@ fn check_sinks(config: &Config, faults: &mut Vec<(&'static str, String)>) {
     let sinks = &config.sinks;
     let asked_for = [
         ("sinks.ndjson_dir", sinks.ndjson_dir.is_some()),
-        ("sinks.nats_url", !sinks.nats_url.is_empty()),
-        ("sinks.redis_url", !sinks.redis_url.is_empty()),
+        ("sinks.nats_url", !sinks.nats_url.0.is_empty()),
+        ("sinks.redis_url", !sinks.redis_url.0.is_empty()),
         ("sinks.kafka_brokers", !sinks.kafka_brokers.is_empty()),
         ("export.dir", config.export.dir.is_some()),
     ];

@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::value::{
-    Bytes, Durability, FileMode, Input, LogFormat, Millis, OrAuto, Pauses, Setting, Shown, Texts,
+    Bytes, Durability, EventMode, FileMode, Input, LogFormat, Millis, OrAuto, Pauses, Setting,
+    Shown, Texts, Url,
 };
 
 /// Why a key did not take a value: the end of "set it to …".
@@ -296,6 +297,8 @@ section! {
         catch_up_max: u64 = 4, from 1 to 1_000;
         /// Events of one message of a stream, and of a page, at most.
         batch_max: u64 = 1_000, from 1 to 10_000;
+        /// Events that a page looks at, at most.
+        scan_max: u64 = 200_000, from 1 to 1_000_000_000;
         /// How often a stream that has nothing to say says so.
         heartbeat_ms: Millis = Millis(15 * SECOND), from 100 to 3_600_000;
         /// Consumers whose place is kept.
@@ -328,24 +331,32 @@ section! {
 section! {
     /// Where events are carried, beside those who come for them.
     Sinks {
+        /// Where one begins that has no place yet: `earliest`, `latest` or a cursor.
+        from: String = "earliest".to_owned();
         /// A folder for files of them, a line each.
         ndjson_dir: Option<PathBuf> = None;
         /// The size from which on another file is begun.
         ndjson_rotate_bytes: Bytes = Bytes(256 * MIB), from 4_096 to 1_099_511_627_776;
+        /// How events are put into messages of NATS and Kafka.
+        mode: EventMode = EventMode::Structured;
         /// NATS with `JetStream`.
-        nats_url: String = String::new();
+        nats_url: Url = Url::default();
+        /// A file with what NATS knows this server by.
+        nats_credentials: Option<PathBuf> = None;
         /// The stream there; it is made if it is not there.
         nats_stream: String = "HOLDFAST".to_owned();
         /// What subjects begin with; the event's word follows.
         nats_subject: String = "holdfast".to_owned();
         /// Redis.
-        redis_url: String = String::new();
+        redis_url: Url = Url::default();
         /// What the names of its streams begin with; the shard's number follows.
         redis_stream: String = "holdfast".to_owned();
         /// Entries kept in each of them, about; 0: all.
         redis_maxlen: u64 = 1_000_000, from 0 to 1_000_000_000_000;
         /// Kafka's brokers to begin with, with commas between.
         kafka_brokers: String = String::new();
+        /// A file of settings for its client, such as those for TLS and passwords.
+        kafka_properties: Option<PathBuf> = None;
         /// The topic there.
         kafka_topic: String = "holdfast".to_owned();
         /// How long events are gathered when few come.

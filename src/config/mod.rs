@@ -20,7 +20,9 @@ pub use keys::{
     Reservations, Shards, Sinks, Statement, Stock,
 };
 pub use layers::{DEFAULT_FILE, FlagValue, Origin, Sources};
-pub use value::{Bytes, Durability, FileMode, LogFormat, Millis, OrAuto, Pauses, Shown, Texts};
+pub use value::{
+    Bytes, Durability, EventMode, FileMode, LogFormat, Millis, OrAuto, Pauses, Shown, Texts, Url,
+};
 
 use keys::Section;
 use layers::Entry;

@@ -137,6 +137,46 @@ impl Pauses {
     }
 }
 
+/// How CloudEvents are put into messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventMode {
+    /// All of one as JSON.
+    Structured,
+    /// Its attributes as headers, its data as the message.
+    Binary,
+}
+
+/// Where something is, perhaps with a name and a password, which are never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Url(pub String);
+
+impl Url {
+    /// What it is without what is secret about it.
+    fn without_password(&self) -> String {
+        let one = |url: &str| {
+            let Some((scheme, rest)) = url.split_once("://") else {
+                return url.to_owned();
+            };
+            match rest.rsplit_once('@') {
+                Some((who, place)) => {
+                    let name = who.split_once(':').map_or("", |(name, _)| name);
+                    format!("{scheme}://{name}:***@{place}")
+                }
+                None => url.to_owned(),
+            }
+        };
+        let all: Vec<String> = self.0.split(',').map(one).collect();
+        all.join(",")
+    }
+}
+
+/// Passwords stay out of logs.
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({:?})", self.without_password())
+    }
+}
+
 /// When an acknowledged change survives what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -250,6 +290,34 @@ impl Setting for String {
     }
     fn show(&self) -> Shown {
         Shown::Text(self.clone())
+    }
+}
+
+impl Setting for EventMode {
+    const WANTED: &'static str = "\"structured\" or \"binary\"";
+    fn read(input: &Input) -> Option<Self> {
+        match input.text()? {
+            "structured" => Some(Self::Structured),
+            "binary" => Some(Self::Binary),
+            _ => None,
+        }
+    }
+    fn show(&self) -> Shown {
+        let name = match self {
+            Self::Structured => "structured",
+            Self::Binary => "binary",
+        };
+        Shown::Text(name.to_owned())
+    }
+}
+
+impl Setting for Url {
+    const WANTED: &'static str = "a URL";
+    fn read(input: &Input) -> Option<Self> {
+        input.text().map(|text| Self(text.to_owned()))
+    }
+    fn show(&self) -> Shown {
+        Shown::Text(self.without_password())
     }
 }
 
@@ -376,5 +444,26 @@ impl Setting for LogFormat {
             LogFormat::Json => "json",
         };
         Shown::Text(name.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_never_shown() {
+        for (url, shown) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+            ("rediss://me:p@ss:word@h:1/0", "rediss://me:***@h:1/0"),
+            ("redis://:secret@h", "redis://:***@h"),
+            ("nats://token@h:4222", "nats://:***@h:4222"),
+            ("nats://a:b@h,nats://c:d@i", "nats://a:***@h,nats://c:***@i"),
+            ("", ""),
+        ] {
+            let own = Url(url.to_owned());
+            assert_eq!(own.show(), Shown::Text(shown.to_owned()), "{url}");
+            assert!(format!("{own:?}").contains(shown), "{own:?}");
+        }
     }
 }

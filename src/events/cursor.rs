@@ -59,14 +59,15 @@ impl Cursor {
         }
     }
 
-    /// Refuses a cursor of another stock, or of its future. A shard whose head is not known now
-    /// takes any.
+    /// Refuses a cursor of another stock, of another number of shards, or of its future. A shard
+    /// whose head is not known now takes any.
     pub fn check(
         &self,
         cluster: u64,
+        shards: ShardIndex,
         head_of: impl Fn(ShardIndex) -> Option<u64>,
     ) -> Result<(), NotHere> {
-        if self.cluster != cluster {
+        if (self.cluster, self.shards()) != (cluster, shards) {
             return Err(NotHere::Foreign);
         }
         for (shard, seq) in self.seqs.iter().enumerate() {
@@ -106,6 +107,12 @@ impl Cursor {
     pub fn behind(&self, later: &Self) -> u64 {
         let pairs = self.seqs.iter().zip(&later.seqs);
         pairs.map(|(own, later)| later.saturating_sub(*own)).sum()
+    }
+
+    /// Whether it lies before another on any shard.
+    pub fn is_before(&self, other: &Self) -> bool {
+        let mut pairs = self.seqs.iter().zip(&other.seqs);
+        pairs.any(|(own, other)| own < other)
     }
 
     /// The later of both, shard by shard.
@@ -158,10 +165,14 @@ mod tests {
         let text = cursor.to_string();
         assert_eq!(Cursor::parse(&text), Ok(cursor.clone()));
         let head_of = |shard| Some([5, 300, u64::MAX][usize::from(shard)]);
-        assert_eq!(cursor.check(7, head_of), Ok(()));
-        assert_eq!(cursor.check(8, head_of), Err(NotHere::Foreign));
-        assert_eq!(cursor.check(7, |_| Some(299)), Err(NotHere::Future));
-        assert_eq!(cursor.check(7, |_| None), Ok(()));
+        assert_eq!(cursor.check(7, 3, head_of), Ok(()));
+        assert_eq!(cursor.check(8, 3, head_of), Err(NotHere::Foreign));
+        assert_eq!(cursor.check(7, 3, |_| Some(299)), Err(NotHere::Future));
+        assert_eq!(cursor.check(7, 3, |_| None), Ok(()));
+        for shards in [0, 2, 4] {
+            let other = cursor.check(7, shards, |_| None);
+            assert_eq!(other, Err(NotHere::Foreign), "{shards} shards");
+        }
         assert_eq!(cursor.behind(&Cursor::new(7, [2, 310, u64::MAX])), 12);
     }
 

@@ -124,10 +124,11 @@ impl Writer {
         json.plain("time", time);
         json.plain("datacontenttype", "application/json");
         json.plain("dataschema", kind.schema());
-        match (sku, entry.details.reservation) {
-            (Some(sku), _) => json.plain("partitionkey", sku),
-            (None, Some(id)) => json.id("partitionkey", id),
-            (None, None) => json.plain("partitionkey", &self.shard_text),
+        match (sku, entry.details.reservation, &happening.declared) {
+            (Some(sku), ..) => json.plain("partitionkey", sku),
+            (None, Some(id), _) => json.id("partitionkey", id),
+            (None, None, Some(declared)) => json.plain("partitionkey", declared.location.as_str()),
+            (None, None, None) => json.plain("partitionkey", &self.shard_text),
         }
         json.written("sequence", |text| padded(text, entry.seq));
         if let Some(trace) = entry.details.trace {
@@ -205,6 +206,11 @@ fn data(json: &mut Object<'_>, happening: &Happening) {
     if let Some(shorted) = &details.shorted {
         json.value("affected", &affected(&shorted.named));
         json.value("affected_more", &shorted.more);
+    }
+    if let Some(declared) = &happening.declared {
+        json.plain("location", declared.location.as_str());
+        json.value("selling", &declared.selling);
+        json.number("version", declared.version);
     }
     if let Some(sells) = &happening.config {
         json.object("config", |json| config(json, sells));

@@ -2,8 +2,7 @@
 //!
 //! What a part of a cart over several shards records is told as what became of the reservation, by
 //! the counters it changed. Not told: steps that change nothing a listener could see (that a part's
-//! cart was created, an end that both shards know of, what was forgotten), and how locations are
-//! configured.
+//! cart was created, an end that both shards know of, what was forgotten).
 
 use holdfast_core::{Counter, EventKind};
 use holdfast_runtime::Happening;
@@ -29,11 +28,12 @@ macro_rules! types {
                 match self { $( EventType::$variant => concat!("holdfast.", $name, ".v1"), )* }
             }
 
-            /// Where its JSON Schema is served.
+            /// Which JSON Schema its data has: an absolute URI, as CloudEvents wants it. It names
+            /// the schema wherever the server is; `/v1/events/schemas/` and the type serves it.
             pub const fn schema(self) -> &'static str {
                 match self {
                     $( EventType::$variant =>
-                        concat!("/v1/events/schemas/holdfast.", $name, ".v1"), )*
+                        concat!("urn:holdfast:schema:holdfast.", $name, ".v1"), )*
                 }
             }
 
@@ -98,6 +98,8 @@ types! {
     StockShortfall "stock.shortfall"
     /// A SKU was created or configured.
     SkuConfigured "sku.configured"
+    /// A location was declared, or opened or closed for selling; every shard tells it.
+    LocationConfigured "location.configured"
     /// A source's message came after later ones, and applied.
     FeedLate "feed.late"
     /// A source's message was too old to apply.
@@ -155,6 +157,7 @@ impl EventType {
             EventKind::StockDepleted => Self::StockDepleted,
             EventKind::StockReplenished => Self::StockReplenished,
             EventKind::SkuConfigured => Self::SkuConfigured,
+            EventKind::LocationConfigured => Self::LocationConfigured,
             EventKind::DriftOpened => Self::DriftOpened,
             EventKind::DriftCorrected => Self::DriftCorrected,
             EventKind::DriftDismissed => Self::DriftDismissed,
@@ -168,7 +171,6 @@ impl EventType {
             | EventKind::ReservationShipped
             | EventKind::CartClosed
             | EventKind::CartTold
-            | EventKind::LocationConfigured
             | EventKind::Forgotten => return None,
         })
     }

@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: HTTP, and deciding anything. Losing every listener loses no event.
 
+mod binary;
 mod consumers;
 mod cursor;
 mod deliveries;
@@ -101,7 +102,7 @@ pub struct Crowded;
 
 /// A shard serves a little before its events can be read; who asks for the latest ones then would
 /// be told all.
-fn await_open(router: &Router) {
+async fn await_open(router: &Router) {
     let is_opening = |shard: &ShardStatus| {
         shard.state == ShardState::Serving && router.head_of(shard.index).is_none()
     };
@@ -109,16 +110,16 @@ fn await_open(router: &Router) {
         if !router.shards().iter().any(is_opening) {
             return;
         }
-        std::thread::sleep(OPENING_PAUSE);
+        tokio::time::sleep(OPENING_PAUSE).await;
     }
 }
 
 impl Events {
     /// Starts the threads behind the shards of `router`; they rest until somebody listens.
-    pub fn start(router: Router, settings: &EventSettings) -> std::io::Result<Self> {
+    pub async fn start(router: Router, settings: &EventSettings) -> std::io::Result<Self> {
         let (told, news) = watch::channel(0);
         let told = Arc::new(told);
-        await_open(&router);
+        await_open(&router).await;
         let shards = 0..router.placement().shards();
         let tails = shards.map(|shard| Tail::start(&router, shard, settings, Arc::clone(&told)));
         Ok(Self(Arc::new(Inner {
@@ -150,17 +151,29 @@ impl Events {
     pub fn earliest(&self) -> Result<Cursor, NoFollowing> {
         let router = &self.0.router;
         let shards = 0..router.placement().shards();
-        let begins = shards.map(|shard| Ok(router.begins_at(shard)?.saturating_sub(1)));
-        let begins: Vec<u64> = begins.collect::<Result<_, NoFollowing>>()?;
+        let before = |shard| match router.begins_at(shard) {
+            Ok(begins) => Ok(begins.saturating_sub(1)),
+            // One that can't be read keeps nobody from the others. Read again, it is told from its
+            // beginning, or as a gap.
+            Err(NoFollowing::Unavailable(_)) => Ok(0),
+            Err(error) => Err(error),
+        };
+        let begins: Vec<u64> = shards.map(before).collect::<Result<_, NoFollowing>>()?;
         Ok(Cursor::new(router.cluster(), begins))
     }
 
     /// Reads a cursor that a caller sends.
     pub fn cursor(&self, text: &str) -> Result<Cursor, NotHere> {
         let cursor = Cursor::parse(text)?;
-        let router = &self.0.router;
-        cursor.check(router.cluster(), |shard| router.head_of(shard))?;
+        self.check(&cursor)?;
         Ok(cursor)
+    }
+
+    /// Refuses a cursor that is none of this stock's.
+    fn check(&self, cursor: &Cursor) -> Result<(), NotHere> {
+        let router = &self.0.router;
+        let shards = router.placement().shards();
+        cursor.check(router.cluster(), shards, |shard| router.head_of(shard))
     }
 
     /// Events of a cursor that have been recorded since.

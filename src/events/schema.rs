@@ -28,6 +28,12 @@ pub fn of(kind: EventType) -> Value {
     if is_of_reservation(kind) {
         required.push("reservation");
     }
+    if kind == EventType::LocationConfigured {
+        for (name, schema) in declared() {
+            required.push(name);
+            properties.insert(name.to_owned(), schema);
+        }
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": kind.schema(),
@@ -53,6 +59,7 @@ pub const fn is_of_sku(kind: EventType) -> bool {
             | EventType::ReservationExpired
             | EventType::ReservationCancelled
             | EventType::ReservationMoved
+            | EventType::LocationConfigured
             | EventType::ShardResumed
     )
 }
@@ -85,6 +92,19 @@ fn stock() -> [(&'static str, Value); 6] {
                 "description": "What changed, by location.",
                 "additionalProperties": {"$ref": "#/$defs/changed"},
             }),
+        ),
+    ]
+}
+
+/// What is said of a location. Every shard says it, with the same version.
+fn declared() -> [(&'static str, Value); 3] {
+    let selling = json!({"type": "boolean", "description": "Whether reserves may take from it."});
+    [
+        ("location", text("Which.")),
+        ("selling", selling),
+        (
+            "version",
+            units("The newest counts, whichever comes first."),
         ),
     ]
 }

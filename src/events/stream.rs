@@ -12,7 +12,11 @@ use super::{BLOCK_EVENTS, Events};
 use holdfast_runtime::{Follower, NoFollowing, ShardIndex, Unavailable};
 use hyper::body::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+
+/// How long one that reads the journal may be busy with something else before others may.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A reader of all shards' events.
 pub struct Stream {
@@ -114,6 +118,13 @@ impl Stream {
 
     /// The next events, if there are any now.
     pub async fn try_next(&mut self) -> Result<Option<Batch>, Ended> {
+        self.try_next_within(u64::MAX).await
+    }
+
+    /// The same, where they are among the next `most` events or so. Nothing may mean that none of
+    /// those passed the filter: the cursor says how far that was.
+    pub async fn try_next_within(&mut self, most: u64) -> Result<Option<Batch>, Ended> {
+        let mut looked_at = 0;
         loop {
             let mut is_further = false;
             for _ in 0..self.lanes.len() {
@@ -126,6 +137,7 @@ impl Stream {
                 let before = self.cursor.clone();
                 let shard = self.lanes[lane].shard;
                 let chosen = self.choose(&block, before.seq(shard));
+                looked_at += block.last - before.seq(shard);
                 self.cursor.set(shard, block.last);
                 if let Some(chosen) = chosen {
                     let batch = Batch {
@@ -134,6 +146,9 @@ impl Stream {
                         before,
                     };
                     return Ok(Some(batch));
+                }
+                if most <= looked_at {
+                    return Ok(None);
                 }
             }
             if !is_further {
@@ -171,6 +186,26 @@ impl Stream {
         }
     }
 
+    /// Waits for something else. Where that takes long, others may read the journal meanwhile: who
+    /// is slow, or away for days, keeps nobody from catching up.
+    pub async fn meanwhile<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        if self.catching_up.is_none() {
+            return wait.await;
+        }
+        let mut wait = std::pin::pin!(wait);
+        if let Ok(done) = tokio::time::timeout(PATIENCE, &mut wait).await {
+            return done;
+        }
+        self.rest();
+        wait.await
+    }
+
+    /// Gives its place among those that read the journal to others, until it is asked again.
+    pub fn rest(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.journal = None);
+        self.catching_up = None;
+    }
+
     fn leave_journal(&mut self, lane: usize) {
         self.lanes[lane].journal = None;
         if self.lanes.iter().all(|lane| lane.journal.is_none()) {
@@ -198,12 +233,15 @@ impl Stream {
         });
         let lost = |_| NoFollowing::Unavailable(Unavailable::Recovering { shard });
         match read.await.unwrap_or_else(|error| Err(lost(error))) {
-            Ok((journal, block)) => {
+            Ok((journal, Some(block))) => {
                 self.lanes[lane].journal = Some(journal);
-                Ok(block)
+                Ok(Some(block))
             }
-            // It comes back; nothing is lost.
-            Err(NoFollowing::Reopened | NoFollowing::Unavailable(_)) => Ok(None),
+            // Nothing yet, or it comes back, and nothing is lost. Until then the place is for others.
+            Ok((_, None)) | Err(NoFollowing::Reopened | NoFollowing::Unavailable(_)) => {
+                self.leave_journal(lane);
+                Ok(None)
+            }
             Err(NoFollowing::Trimmed { oldest }) => {
                 let earliest = self.events.earliest()?;
                 let own = self.cursor.at(shard, oldest.saturating_sub(1));

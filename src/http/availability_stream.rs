@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use holdfast_core::{Sku, SkuView};
+use holdfast_core::{Sku, SkuView, Timestamp};
 use serde::Deserialize;
 
 use super::events::{events_of, skus_of, streaming};
@@ -39,6 +39,8 @@ enum Shown {
     Unknown,
     Known {
         available: i64,
+        depleted_at: Option<u64>,
+        sold_out_at: Option<u64>,
         paused: bool,
         opens_at: Option<u64>,
         closes_at: Option<u64>,
@@ -141,9 +143,11 @@ impl Shown {
             None => Self::Unknown,
             Some(view) => Self::Known {
                 available: view.available(),
+                depleted_at: view.supply.depleted_at.map(Timestamp::ms),
+                sold_out_at: view.supply.sold_out_at.map(Timestamp::ms),
                 paused: view.config.paused,
-                opens_at: view.config.opens_at.map(holdfast_core::Timestamp::ms),
-                closes_at: view.config.closes_at.map(holdfast_core::Timestamp::ms),
+                opens_at: view.config.opens_at.map(Timestamp::ms),
+                closes_at: view.config.closes_at.map(Timestamp::ms),
             },
         }
     }

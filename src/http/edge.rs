@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use tracing::{Level, debug, debug_span, error, warn};
 
 use super::Limits;
+use super::edge_ending::Ending;
 use super::edge_log::ServerErrors;
 use super::listener_clock::{Clock, Stage};
 use super::problem::{Code, Problem};
@@ -29,9 +30,15 @@ use super::request_id::{self, RequestId};
 use super::routes::{Lane, Mounted};
 use crate::telemetry::{Cut, HttpMetrics};
 
-/// Marks an answer whose body goes on for as long as its listener wants.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Endless;
+/// Marks an answer whose body goes on for as long as its listener wants, by what becomes of it when
+/// the server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endless {
+    /// It ends where it is: its listener goes on elsewhere.
+    Ends,
+    /// It is cut off, so that nobody takes it for whole.
+    IsCut,
+}
 
 /// A listener's calls with everything around them; shared by all its connections.
 pub struct Edge {
@@ -89,7 +96,7 @@ impl Edge {
     pub(crate) async fn answer(
         &self,
         request: hyper::Request<Incoming>,
-        clock: &Clock,
+        clock: &Arc<Clock>,
     ) -> Result<Response, Infallible> {
         let arrived = Instant::now();
         let presence = Presence(&self.metrics);
@@ -116,11 +123,13 @@ impl Edge {
 
         std::mem::forget(presence);
         let finished = Instant::now();
-        let is_endless = response.extensions().get::<Endless>().is_some();
-        let stage = if is_endless {
-            Stage::Endless
-        } else {
-            Stage::Idle
+        let stage = match response.extensions().get::<Endless>() {
+            None => Stage::Idle,
+            Some(Endless::IsCut) => Stage::Endless,
+            Some(Endless::Ends) => {
+                response = response.map(|body| Ending::body(body, Arc::clone(clock)));
+                Stage::Endless
+            }
         };
         clock.enter(stage, finished);
         let status = response.status();

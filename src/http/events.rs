@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::consumers::{consumer_of, consumers_of};
+use super::edge::Endless;
 use super::events_stream;
 use super::json::Query;
 use super::problem::{Code, Problem};
@@ -63,7 +64,7 @@ pub(crate) async fn read(
         }
         let from = stream_start(&events, &query, &headers)?;
         let batch = batch_of(&api, query.batch)?;
-        return events_stream::answer(&api, &events, from, filter, batch).await;
+        return events_stream::answer(&api, &events, from, filter, batch);
     }
     if query.batch.is_some() {
         let detail = "pages take `limit`; `batch` is for streams (Accept: text/event-stream)";
@@ -71,7 +72,7 @@ pub(crate) async fn read(
     }
     let limit = limit_of(query.limit, api.bounds().page_max)?;
     let from = start_of(&events, query.after.as_deref(), "earliest", "after")?;
-    page(&events, from, filter, limit).await
+    page(&events, from, filter, limit, api.event_bounds().scan_max).await
 }
 
 /// The same, with the place of the consumer that it names.
@@ -93,13 +94,20 @@ async fn page(
     from: Cursor,
     filter: Filter,
     limit: usize,
+    scan_max: u64,
 ) -> Result<Response, Problem> {
     let stream = events.stream(from, filter);
     let mut stream = stream.map_err(|crowded| events_stream::crowded(events, crowded))?;
     let mut items = Vec::new();
-    let mut next = stream.cursor().clone();
+    let from = stream.cursor().clone();
+    let mut next = from.clone();
     while items.len() < limit {
-        let Some(batch) = stream.try_next().await.map_err(ended)? else {
+        // Where little passes, a page says how far it has looked before its time is over.
+        let left = scan_max.saturating_sub(from.behind(&next));
+        if left == 0 {
+            break;
+        }
+        let Some(batch) = stream.try_next_within(left).await.map_err(ended)? else {
             next = stream.cursor().clone();
             break;
         };
@@ -252,6 +260,6 @@ pub(crate) fn streaming(body: Body) -> Response {
         (header::CONNECTION, HeaderValue::from_static("close")),
     ];
     let mut response = (headers, body).into_response();
-    response.extensions_mut().insert(super::edge::Endless);
+    response.extensions_mut().insert(Endless::Ends);
     response
 }

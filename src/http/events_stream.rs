@@ -16,7 +16,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
-use super::events::{ended, expired, streaming};
+use super::events::{expired, no_following, streaming};
 use super::problem::{Code, Problem};
 use super::state::Api;
 use crate::events::{Batch, Crowded, Cursor, Ended, Events, Filter, Stream};
@@ -58,7 +58,7 @@ impl HttpBody for Piped {
 struct Gone;
 
 /// The answer: everything after `from`, one event a message, or up to `batch`.
-pub(crate) async fn answer(
+pub(crate) fn answer(
     api: &Api,
     events: &Events,
     from: Cursor,
@@ -66,9 +66,13 @@ pub(crate) async fn answer(
     batch: Option<usize>,
 ) -> Result<Response, Problem> {
     let stream = events.stream(from.clone(), filter);
-    let mut stream = stream.map_err(|no| crowded(events, no))?;
-    // A cursor that has expired is an answer, not a stream.
-    let first = stream.try_next().await.map_err(ended)?;
+    let stream = stream.map_err(|no| crowded(events, no))?;
+    // A cursor that has expired on any shard is an answer, not a stream. Nothing is read for that:
+    // others may be catching up just now.
+    let earliest = events.earliest().map_err(|no| no_following(&no))?;
+    if from.is_before(&earliest) {
+        return Err(expired(&from.or_later(&earliest)));
+    }
     let (to, body) = Piped::body();
     let listener = Listener {
         to,
@@ -77,7 +81,7 @@ pub(crate) async fn answer(
     };
     tokio::spawn(async move {
         // Whoever listened has gone; there is nobody to tell.
-        let Err(Gone) = listener.tell(stream, &from, first).await;
+        let Err(Gone) = listener.tell(stream, &from).await;
     });
     Ok(streaming(body))
 }
@@ -99,14 +103,10 @@ impl Listener {
         &self,
         mut stream: Stream,
         from: &Cursor,
-        first: Option<Batch>,
     ) -> Result<std::convert::Infallible, Gone> {
         // Said at once, so that the listener knows its place before anything happens. It is the
         // place before the first events: one that breaks off now has not seen them.
         self.send(heartbeat(from)).await?;
-        if let Some(batch) = first {
-            self.pass_on(&batch).await?;
-        }
         loop {
             let next = tokio::select! {
                 biased;
@@ -114,10 +114,13 @@ impl Listener {
                 next = tokio::time::timeout(self.heartbeat, stream.next()) => next,
             };
             match next {
-                Ok(Ok(batch)) => self.pass_on(&batch).await?,
-                Err(_) => self.send(heartbeat(stream.cursor())).await?,
+                Ok(Ok(batch)) => stream.meanwhile(self.pass_on(&batch)).await?,
+                Err(_) => {
+                    let told = heartbeat(stream.cursor());
+                    stream.meanwhile(self.send(told)).await?;
+                }
                 Ok(Err(Ended::Expired { earliest })) => {
-                    self.send(gap(&earliest)).await?;
+                    stream.meanwhile(self.send(gap(&earliest))).await?;
                     stream.seek(earliest);
                 }
                 Ok(Err(Ended::Failed(error))) => {

@@ -42,6 +42,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: u64 = 32 << 20;
 
+/// How long a listener of what has no end may take to hear that it ends all the same.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// Serves a socket until it is told to end and its last connection has gone.
 pub async fn serve(socket: Socket, edge: Arc<Edge>, mut phase: watch::Receiver<Phase>) {
     let connections_max = edge.limits().connections_max.min(Semaphore::MAX_PERMITS);
@@ -146,6 +149,7 @@ async fn connection<S>(
             result = &mut connection => break End::Finished(result),
             () = &mut timer => match clock.judge(&limits, Instant::now()) {
                 Verdict::Fine(span) => timer.as_mut().reset((Instant::now() + span).into()),
+                Verdict::Ended => break End::Dropped,
                 Verdict::Over(cut) => {
                     metrics.cut(cut);
                     match cut {
@@ -158,7 +162,14 @@ async fn connection<S>(
             },
             () = reached(&mut phase, awaited) => {
                 if clock.stage() == Stage::Endless {
-                    break End::Dropped;
+                    if awaited == Phase::Closed {
+                        break End::Dropped;
+                    }
+                    // The answer ends when the connection is polled next, if it is one that may.
+                    clock.end();
+                    timer.as_mut().reset((Instant::now() + FAREWELL).into());
+                    awaited = Phase::Closed;
+                    continue;
                 }
                 if awaited == Phase::Closed {
                     metrics.cut(Cut::DrainTimeout);

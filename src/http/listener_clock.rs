@@ -33,6 +33,8 @@ pub(crate) enum Stage {
 pub(crate) enum Verdict {
     /// Look again after this span.
     Fine(Duration),
+    /// The answer was to end, and has had its time.
+    Ended,
     /// The stage has taken too long. `Body` and `Handler` were told to answer by themselves.
     Over(Cut),
 }
@@ -45,6 +47,7 @@ pub(crate) struct Clock {
     since_micros: AtomicU64,
     late: AtomicBool,
     unread: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Clock {
@@ -55,6 +58,7 @@ impl Clock {
             since_micros: AtomicU64::new(0),
             late: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -87,6 +91,16 @@ impl Clock {
         self.unread.load(Ordering::Relaxed)
     }
 
+    /// Lets an answer end that would go on.
+    pub(crate) fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
     /// Judges the current stage.
     pub(crate) fn judge(&self, limits: &Limits, now: Instant) -> Verdict {
         let stage = self.stage();
@@ -95,6 +109,7 @@ impl Clock {
             Stage::Head => (limits.header_timeout, Cut::HeadTimeout),
             Stage::Body => (limits.body_timeout, Cut::BodyTimeout),
             Stage::Handler => (limits.request_timeout, Cut::HandlerTimeout),
+            Stage::Endless if self.is_ending() => return Verdict::Ended,
             Stage::Stream | Stage::Endless => return Verdict::Fine(limits.shortest()),
         };
         let since = self.since_micros.load(Ordering::Relaxed);

@@ -18,6 +18,7 @@ mod drifts;
 mod echo;
 mod edge;
 mod edge_body;
+mod edge_ending;
 mod edge_log;
 mod edge_stream;
 mod events;

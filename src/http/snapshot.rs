@@ -67,7 +67,7 @@ fn lines(body: Body, cursor: &str) -> Response {
         (CURSOR, cursor),
     ];
     let mut response = (headers, body).into_response();
-    response.extensions_mut().insert(Endless);
+    response.extensions_mut().insert(Endless::IsCut);
     response
 }
 
@@ -86,8 +86,10 @@ struct SchemaShape {
     r#type: &'static str,
     /// What it says.
     description: &'static str,
-    /// Where the JSON Schema of its data is.
+    /// The `dataschema` of its `CloudEvents`: which JSON Schema their data has.
     dataschema: &'static str,
+    /// Where that is.
+    path: String,
 }
 
 /// `GET /v1/events/schemas`
@@ -96,6 +98,7 @@ pub(crate) async fn schemas() -> Response {
         r#type: kind.name(),
         description: kind.about(),
         dataschema: kind.schema(),
+        path: format!("/v1/events/schemas/{}", kind.name()),
     };
     let items = EventType::ALL.iter().map(shape).collect();
     render::ok(&SchemasShape { items })

@@ -53,6 +53,8 @@ pub struct Bounds {
 pub struct EventBounds {
     /// Events of one message.
     pub batch_max: usize,
+    /// Events that a page looks at.
+    pub scan_max: u64,
     /// How often a stream that has nothing to say says so.
     pub heartbeat: Duration,
 }
@@ -105,6 +107,7 @@ impl EventBounds {
     pub fn of(events: &config::Events) -> Self {
         Self {
             batch_max: events.batch_max as usize,
+            scan_max: events.scan_max,
             heartbeat: events.heartbeat_ms.duration(),
         }
     }

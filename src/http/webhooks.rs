@@ -17,11 +17,11 @@ use super::render;
 use super::skus::limit_of;
 use super::state::Api;
 use super::webhooks_shape::{
-    DeliveryPage, DeliveryShape, LetterPage, Redelivered, WebhookPage, WebhookShape,
+    DeliveryPage, DeliveryShape, LetterPage, ModeWord, Redelivered, WebhookPage, WebhookShape,
 };
 use super::wire::scalar::SkuName;
 use crate::events::EventType;
-use crate::events::webhooks::{Changes, NewWebhook, NotMade, Secret, Webhooks};
+use crate::events::webhooks::{Changes, Mode, NewWebhook, NotMade, Secret, Webhooks};
 use crate::opaque::to_cursor;
 
 /// SKUs of one webhook, at most.
@@ -44,6 +44,9 @@ pub(crate) struct NewBody {
     /// Events of one request; more than 1 are sent as a batch of `CloudEvents`.
     #[schema(minimum = 1, maximum = 1000)]
     batch_max: Option<usize>,
+    /// How an event is put into a request: `structured`, all of it as JSON, which it is if absent; or
+    /// `binary`, attributes as headers `ce-…` and its data as the body, with a `batch_max` of 1.
+    mode: Option<ModeWord>,
     /// Where it begins: a cursor, `earliest` or `latest`, which it is if absent.
     after: Option<String>,
 }
@@ -61,6 +64,7 @@ pub(crate) struct ChangeBody {
     skus: Option<Vec<SkuName>>,
     #[schema(minimum = 1, maximum = 1000)]
     batch_max: Option<usize>,
+    mode: Option<ModeWord>,
     /// Whether events are delivered; switching it on again goes on where it stopped.
     enabled: Option<bool>,
     /// Where it goes on: a cursor, `earliest` or `latest`. Nothing waits for a retry then.
@@ -105,6 +109,7 @@ pub(crate) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
         skus: skus_of(body.skus)?,
         secret: body.secret.as_deref().map(secret_of).transpose()?,
         batch_max: batch_of(&api, body.batch_max)?.unwrap_or(1),
+        mode: body.mode.map_or_else(Mode::default, Mode::from),
         from: start_of(&events, body.after.as_deref(), "latest", "after")?,
         url: body.url,
         made_by,
@@ -154,6 +159,7 @@ pub(crate) async fn change(
         types: body.types.map(|types| types_of(Some(types))).transpose()?,
         skus: body.skus.map(|skus| skus_of(Some(skus))).transpose()?,
         batch_max: batch_of(&api, body.batch_max)?,
+        mode: body.mode.map(Mode::from),
         enabled: body.enabled,
         cursor: body.after.as_ref().map(from).transpose()?,
     };
@@ -264,6 +270,7 @@ fn not_made(not: NotMade) -> Problem {
     let detail = not.to_string();
     match not {
         NotMade::Url(_) => Problem::invalid("url", detail),
+        NotMade::BinaryBatch => Problem::invalid("batch_max", detail),
         NotMade::Address(_) => Problem::new(Code::WebhookAddressForbidden, detail),
         NotMade::TooMany { .. } => Problem::new(Code::Capacity, detail).with("table", "webhooks"),
         NotMade::KeyReused => Problem::new(Code::IdempotencyKeyReused, detail),

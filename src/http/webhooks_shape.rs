@@ -1,12 +1,12 @@
 //! Webhooks, attempts and dead letters as callers see them.
 
 use holdfast_core::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::wire::scalar::{Id, SkuName, Time};
-use crate::events::webhooks::{DeadLetter, Delivery, Secret, Standing, Waiting};
+use crate::events::webhooks::{DeadLetter, Delivery, Mode, Secret, Standing, Waiting};
 
 /// A webhook as it stands.
 #[derive(Serialize, ToSchema)]
@@ -22,6 +22,8 @@ pub(crate) struct WebhookShape {
     skus: Vec<String>,
     /// Events of one request.
     batch_max: usize,
+    /// How an event is put into a request.
+    mode: ModeWord,
     /// What it is signed with; told when it is made and rotated, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -50,6 +52,17 @@ pub(crate) struct WebhookShape {
     /// Since when nothing was taken, although something was tried.
     #[schema(required)]
     failing_since: Option<Time>,
+}
+
+/// How an event is put into a request.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = WebhookMode)]
+pub(crate) enum ModeWord {
+    /// All of it as JSON.
+    Structured,
+    /// Its attributes as headers, its data as the body.
+    Binary,
 }
 
 /// Why a webhook is off.
@@ -169,6 +182,7 @@ impl WebhookShape {
             types: webhook.types.clone(),
             skus: webhook.skus.clone(),
             batch_max: webhook.batch_max,
+            mode: webhook.mode.into(),
             secret: None,
             enabled: off.is_none(),
             off,
@@ -220,6 +234,24 @@ impl LetterPage {
         Self {
             items: letters.into_iter().map(shape).collect(),
             next_cursor,
+        }
+    }
+}
+
+impl From<Mode> for ModeWord {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Structured => Self::Structured,
+            Mode::Binary => Self::Binary,
+        }
+    }
+}
+
+impl From<ModeWord> for Mode {
+    fn from(word: ModeWord) -> Self {
+        match word {
+            ModeWord::Structured => Self::Structured,
+            ModeWord::Binary => Self::Binary,
         }
     }
 }

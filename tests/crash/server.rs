@@ -56,6 +56,19 @@ impl Server {
         self.admin.clone()
     }
 
+    /// Another setting, from the next start on.
+    #[allow(dead_code, reason = "each test takes its part")]
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let setting = (format!("HOLDFAST_{name}"), value.to_owned());
+        self.settings.push(setting);
+    }
+
+    /// Where its data is.
+    #[allow(dead_code, reason = "each test takes its part")]
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server runs");
         self.child.wait().expect("it was killed");

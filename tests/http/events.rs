@@ -52,6 +52,8 @@ async fn morning(service: &Service) {
         let key = format!("f{place}");
         post(&mut talk, "/v1/skus/TEE/movements", &key, &body).await;
     }
+    let closed = r#"{"selling":false,"reason":"stocktaking"}"#;
+    talk.put("/v1/locations/STORE", closed).quietly().await;
     // The rest expires, whenever that may be.
     service.advance(3_600_000);
     for sku in ["TEE", "MUG"] {
@@ -188,10 +190,14 @@ async fn every_event_is_a_cloudevent_and_as_its_schema_says() {
     let types = types["items"].as_array().expect("a list").clone();
     let mut schemas = BTreeMap::new();
     for kind in types {
-        let path = kind["dataschema"].as_str().expect("a path").to_owned();
-        let schema = talk.get(&path).quietly().await.body;
+        let path = kind["path"].as_str().expect("a path");
+        let schema = talk.get(path).quietly().await.body;
         assert_eq!(schema["title"], kind["type"]);
-        schemas.insert(path, schema);
+        assert_eq!(schema["$id"], kind["dataschema"]);
+        // CloudEvents wants an absolute URI, and libraries refuse events with another.
+        let uri = kind["dataschema"].as_str().expect("a text").to_owned();
+        assert!(uri.starts_with("urn:"), "{uri}");
+        schemas.insert(uri, schema);
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for event in &events {
@@ -212,6 +218,11 @@ async fn every_event_is_a_cloudevent_and_as_its_schema_says() {
             .or_default() += 1;
     }
     assert!(10 <= seen.len(), "{seen:?}");
+    let of_location = |event: &&Value| event["type"] == "holdfast.location.configured.v1";
+    let closed = events.iter().find(of_location).expect("it was closed");
+    assert_eq!(closed["partitionkey"], "STORE");
+    assert_eq!(closed["data"]["selling"], false);
+    assert_eq!(closed["data"]["reason"], "stocktaking");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,7 +101,8 @@ impl Service {
             Imports::new(&config),
         );
         let events = EventSettings::of(&config.events);
-        let events = Events::start(runtime.router(), &events).expect("threads can be started");
+        let events = Events::start(runtime.router(), &events).await;
+        let events = events.expect("threads can be started");
         api.set_events(events.clone(), EventBounds::of(&config.events));
         let deliveries = Deliveries::start(&events, &config.data.dir, &config.events);
         let deliveries = deliveries.expect("the directory is ours");

@@ -11,6 +11,7 @@ mod confirm;
 mod contract;
 mod drifts;
 mod events;
+mod events_bounds;
 mod facts;
 mod feeds;
 mod harness;

@@ -1,6 +1,7 @@
 //! Consumers: their places, and the journal that waits for them.
 
 use crate::scene::Scene;
+use holdfast::client::listen::{Listening, Silent};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::Duration;
@@ -128,6 +129,18 @@ fn the_journal_waits_for_the_slowest_consumer_up_to_its_bound_and_then_says_wher
         (410, &json!("cursor-expired")),
         "{expired}"
     );
+    // A stream says so before it begins.
+    let target = format!("http://{}", bounded.server.address());
+    let tokio = tokio::runtime::Runtime::new().expect("a thread can wait");
+    let stream = tokio.block_on(Listening::begin(
+        &target.parse().expect("an address"),
+        "/v1/events?consumer=slow",
+        None,
+    ));
+    let Err(Silent::Refused(problem)) = stream else {
+        panic!("a stream begins with a gap");
+    };
+    assert_eq!(problem.code, "cursor-expired");
     let earliest = expired["earliest"]
         .as_str()
         .expect("where to go on")

@@ -1,5 +1,6 @@
 //! A receiver that answers as a test tells it, and remembers what came.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,8 @@ pub(crate) struct Got {
     pub(crate) timestamp: u64,
     pub(crate) signature: String,
     pub(crate) content_type: String,
+    /// Attributes that came as headers.
+    pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
     /// Whether it was answered with a success.
     pub(crate) taken: bool,
@@ -145,6 +148,10 @@ fn serve(stream: &TcpStream, all: &Mutex<Vec<Got>>, manner: &Manner) -> Option<(
         timestamp: header("webhook-timestamp").parse().ok()?,
         signature: header("webhook-signature"),
         content_type: header("content-type"),
+        attributes: headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix("ce-")?.to_owned(), value.clone())))
+            .collect(),
         body,
         taken: false,
     };

@@ -19,7 +19,7 @@ mod redis;
 mod runner;
 
 use self::ndjson::Ndjson;
-use self::runner::{Pace, Runner};
+use self::runner::{Begin, Pace, Runner};
 use super::stream::Batch;
 use super::{Events, Store, config};
 use std::fmt;
@@ -132,6 +132,7 @@ impl Sinks {
         store: &Store,
     ) -> Result<Self, NotStarted> {
         let pace = Pace::of(settings);
+        let begin = Begin::of(events, &settings.from)?;
         let sinks = configured(settings)?;
         for known in store.sinks() {
             if !sinks.iter().any(|sink| sink.name() == known) {
@@ -143,6 +144,7 @@ impl Sinks {
             let runner = Runner {
                 events: events.clone(),
                 store: store.clone(),
+                begin: begin.clone(),
                 pace,
                 state: Arc::clone(&state),
             };
@@ -190,13 +192,13 @@ fn configured(settings: &config::Sinks) -> Result<Vec<Box<dyn Sink>>, NotStarted
     if let Some(dir) = &settings.ndjson_dir {
         sinks.push(Box::new(Ndjson::new(dir, settings.ndjson_rotate_bytes.0)));
     }
-    if !settings.nats_url.is_empty() {
+    if !settings.nats_url.0.is_empty() {
         #[cfg(feature = "nats")]
         sinks.push(Box::new(nats::Nats::new(settings)));
         #[cfg(not(feature = "nats"))]
         return Err(not_built("sinks.nats_url", "NATS", "nats"));
     }
-    if !settings.redis_url.is_empty() {
+    if !settings.redis_url.0.is_empty() {
         #[cfg(feature = "redis")]
         sinks.push(Box::new(redis::Streams::new(settings)?));
         #[cfg(not(feature = "redis"))]
@@ -204,7 +206,7 @@ fn configured(settings: &config::Sinks) -> Result<Vec<Box<dyn Sink>>, NotStarted
     }
     if !settings.kafka_brokers.is_empty() {
         #[cfg(feature = "kafka")]
-        sinks.push(Box::new(kafka::Kafka::new(settings)));
+        sinks.push(Box::new(kafka::Kafka::new(settings)?));
         #[cfg(not(feature = "kafka"))]
         return Err(not_built("sinks.kafka_brokers", "Kafka", "kafka"));
     }

@@ -10,10 +10,14 @@
 use super::face::Face;
 use super::{Delivering, Sink, Undelivered};
 use crate::config;
+use crate::config::EventMode;
+use crate::events::binary::Apart;
 use crate::events::stream::Batch;
 use async_nats::ConnectOptions;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Context, context::PublishAckFuture, stream};
+use hyper::body::Bytes;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Messages that wait for their acknowledgement at once.
@@ -25,8 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The sink.
 pub(super) struct Nats {
     url: String,
+    credentials: Option<PathBuf>,
     stream: String,
     subject: String,
+    mode: EventMode,
     open: Option<Context>,
 }
 
@@ -34,15 +40,23 @@ impl Nats {
     /// As configured.
     pub(super) fn new(settings: &config::Sinks) -> Self {
         Self {
-            url: settings.nats_url.clone(),
+            url: settings.nats_url.0.clone(),
+            credentials: settings.nats_credentials.clone(),
             stream: settings.nats_stream.clone(),
             subject: settings.nats_subject.clone(),
+            mode: settings.mode,
             open: None,
         }
     }
 
     async fn open(&self) -> Result<Context, Undelivered> {
-        let options = ConnectOptions::new().connection_timeout(PATIENCE);
+        let options = match &self.credentials {
+            Some(file) => ConnectOptions::with_credentials_file(file)
+                .await
+                .map_err(|error| Undelivered::new(format_args!("{}: {error}", file.display())))?,
+            None => ConnectOptions::new(),
+        };
+        let options = options.connection_timeout(PATIENCE);
         let client = options.connect(&self.url).await;
         let context = async_nats::jetstream::new(client.map_err(Undelivered::new)?);
         let stream = stream::Config {
@@ -64,14 +78,14 @@ impl Nats {
             let face = Face::of(&json);
             let mut message = PublishMessage::build()
                 .expected_stream(&self.stream)
-                .message_id(&face.id)
-                .header("content-type", "application/cloudevents+json");
+                .message_id(&face.id);
             if let Some(last) = &last {
                 message = message.expected_last_message_id(last);
             }
             let id = face.id.clone().into_owned();
             let subject = format!("{}.{}", self.subject, event.kind.word());
-            let publish = context.send_publish(subject, message.payload(json));
+            let message = self.filled(message, json);
+            let publish = context.send_publish(subject, message);
             let acknowledgement = publish.await.map_err(Undelivered::new)?;
             if last.is_some() {
                 sent.push(acknowledgement);
@@ -84,6 +98,25 @@ impl Nats {
             }
         }
         acknowledged(&mut sent).await
+    }
+}
+
+impl Nats {
+    /// By the NATS binding of `CloudEvents` 1.0, section 3.
+    fn filled(&self, mut message: PublishMessage, json: Bytes) -> PublishMessage {
+        match self.mode {
+            EventMode::Structured => message
+                .header("content-type", "application/cloudevents+json")
+                .payload(json),
+            EventMode::Binary => {
+                let apart = Apart::of(&json);
+                for (name, value) in apart.attributes {
+                    message = message.header(format!("ce-{name}"), value);
+                }
+                let message = message.header("content-type", apart.content_type);
+                message.payload(Bytes::copy_from_slice(apart.data.get().as_bytes()))
+            }
+        }
     }
 }
 

@@ -86,9 +86,9 @@ impl Files {
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut open = match std::mem::replace(&mut self.next, Next::Find) {
             Next::Find => self.find()?,
-            Next::Begin(number) => self.begin(number)?,
+            Next::Begin(number) => self.begin_next(number)?,
             Next::GoOn(open) if open.len < self.rotate_bytes => open,
-            Next::GoOn(open) => self.begin(open.number + 1)?,
+            Next::GoOn(open) => self.begin_next(open.number + 1)?,
         };
         let written = open.file.write_all(lines);
         match written.and_then(|()| open.file.sync_data()) {
@@ -98,13 +98,14 @@ impl Files {
                 Ok(())
             }
             Err(error) => {
-                self.next = Next::Begin(open.number + 1);
                 let path = self.path(open.number);
                 // If not even this works, whoever reads the file meets half a line in it.
-                let _ = match open.len {
+                let undone = match open.len {
                     0 => fs::remove_file(path),
                     len => open.file.set_len(len),
                 };
+                let is_gone = open.len == 0 && undone.is_ok();
+                self.next = Next::Begin(open.number + u64::from(!is_gone));
                 Err(error)
             }
         }
@@ -128,6 +129,12 @@ impl Files {
             file.sync_all()?;
         }
         Ok(Open { file, number, len })
+    }
+
+    /// A new file, now or when it is tried again: those before it are not gone on with.
+    fn begin_next(&mut self, number: u64) -> io::Result<Open> {
+        self.next = Next::Begin(number);
+        self.begin(number)
     }
 
     fn begin(&self, number: u64) -> io::Result<Open> {

@@ -41,7 +41,7 @@ struct Open {
 impl Streams {
     /// As configured.
     pub(super) fn new(settings: &config::Sinks) -> Result<Self, NotStarted> {
-        let client = Client::open(settings.redis_url.as_str());
+        let client = Client::open(settings.redis_url.0.as_str());
         let client = client.map_err(|error| NotStarted::Unusable {
             key: "sinks.redis_url",
             why: error.to_string(),
@@ -77,6 +77,9 @@ impl Streams {
         let mut places = 0..batch.len();
         while !places.is_empty() {
             let mut pipeline = pipe();
+            // All of them or none: where one alone fails, as with too little memory just then, Redis
+            // would take those behind it and never again the one before.
+            pipeline.atomic();
             for place in places.by_ref().take(PIPELINE) {
                 let json = batch.json(batch.event(place));
                 let face = Face::of(&json);

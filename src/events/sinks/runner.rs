@@ -4,7 +4,7 @@
 //! place: so a broker that is away for days holds no memory, and no place among those who read the
 //! journal.
 
-use super::{Sink, State, Undelivered};
+use super::{NotStarted, Sink, State, Undelivered};
 use crate::config;
 use crate::events::stream::{Batch, Ended, Stream};
 use crate::events::{Cursor, Events, Filter, Store};
@@ -43,10 +43,37 @@ impl Pace {
     }
 }
 
+/// Where a sink begins that has no place yet.
+#[derive(Clone, Debug)]
+pub(super) enum Begin {
+    /// With everything that the ledgers still have.
+    Earliest,
+    /// Here: behind what there was at the start, or a cursor.
+    At(Cursor),
+}
+
+impl Begin {
+    /// As configured.
+    pub(super) fn of(events: &Events, text: &str) -> Result<Self, NotStarted> {
+        match text {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::At(events.latest())),
+            text => events
+                .cursor(text)
+                .map(Self::At)
+                .map_err(|not| NotStarted::Unusable {
+                    key: "sinks.from",
+                    why: not.to_string(),
+                }),
+        }
+    }
+}
+
 /// What carries events to a sink.
 pub(super) struct Runner {
     pub(super) events: Events,
     pub(super) store: Store,
+    pub(super) begin: Begin,
     pub(super) pace: Pace,
     pub(super) state: Arc<Mutex<State>>,
 }
@@ -90,7 +117,7 @@ impl Runner {
                 }
                 Err(Ended::Failed(error)) => return Err(Undelivered::new(error)),
             };
-            sink.deliver(&batches).await?;
+            stream.meanwhile(sink.deliver(&batches)).await?;
             self.store.advance(sink.name(), stream.cursor());
             if 0 < *failures {
                 info!(sink = sink.name(), "a sink takes events again");
@@ -126,21 +153,26 @@ impl Runner {
         Ok(batches)
     }
 
-    /// Where it goes on; at first from what the ledgers still have.
+    /// Where it goes on; at first where it is told to begin.
     fn place(&self, sink: &'static str) -> Result<Cursor, Undelivered> {
         let Some(place) = self.store.cursor(sink) else {
-            let earliest = self.events.earliest().map_err(Undelivered::new)?;
+            let first = match &self.begin {
+                Begin::Earliest => self.events.earliest().map_err(Undelivered::new)?,
+                Begin::At(cursor) => cursor.clone(),
+            };
             // From now on the journal waits for it.
-            self.store.advance(sink, &earliest);
-            return Ok(earliest);
+            self.store.advance(sink, &first);
+            return Ok(first);
         };
-        let router = self.events.router();
-        match place.check(router.cluster(), |shard| router.head_of(shard)) {
+        match self.events.check(&place) {
             Ok(()) => Ok(place),
             // As after restoring an older copy: what it has was never recorded here.
             Err(why) => {
                 self.gap(sink, &why.to_string());
-                Ok(self.events.latest())
+                let latest = self.events.latest();
+                // Once: while it takes nothing, what happens from now on waits for it.
+                self.store.advance(sink, &latest);
+                Ok(latest)
             }
         }
     }

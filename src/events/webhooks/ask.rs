@@ -1,7 +1,7 @@
 //! What may be asked of webhooks, and what is answered.
 
 use super::address::{BadUrl, NoAddress};
-use super::record::{Off, Progress, Webhook};
+use super::record::{Mode, Off, Progress, Webhook};
 use super::sign::Secret;
 use crate::events::cursor::Cursor;
 use crate::events::kind::EventType;
@@ -21,6 +21,8 @@ pub struct NewWebhook {
     pub secret: Option<Secret>,
     /// Events of one request.
     pub batch_max: usize,
+    /// How an event is put into a request.
+    pub mode: Mode,
     /// Where it begins.
     pub from: Cursor,
     /// The call's key and a hash of what it asked for, so that a repeat is no second webhook.
@@ -38,6 +40,8 @@ pub struct Changes {
     pub skus: Option<Vec<Sku>>,
     /// Events of one request.
     pub batch_max: Option<usize>,
+    /// How an event is put into a request.
+    pub mode: Option<Mode>,
     /// Whether it is delivered to.
     pub enabled: Option<bool>,
     /// Where it goes on.
@@ -73,6 +77,9 @@ pub enum NotMade {
     /// The key has made another webhook.
     #[error("the key was used for a webhook with other content; send another key")]
     KeyReused,
+    /// Headers are of one event.
+    #[error("a request in binary mode carries one event; batch_max must be 1 with it")]
+    BinaryBatch,
     /// There is none of this id.
     #[error("no webhook has the id {0}")]
     Unknown(String),
@@ -98,6 +105,9 @@ impl Changes {
         }
         if let Some(batch_max) = self.batch_max {
             webhook.batch_max = batch_max;
+        }
+        if let Some(mode) = self.mode {
+            webhook.mode = mode;
         }
         match self.enabled {
             Some(true) => webhook.off = None,

@@ -11,7 +11,7 @@
 use super::Common;
 use super::detour::{Detour, Step, Trip, Walk};
 use super::log::{Delivery, Hook};
-use super::parcel::{Item, Lane, gather, message};
+use super::parcel::{Form, Item, Lane, gather, message};
 use super::reader::{Read, Reader};
 use super::record::{DeadLetter, Off, Progress, Waiting};
 use super::send::{Attempt, Message, Sender};
@@ -50,7 +50,7 @@ pub(super) struct Worker {
     pub(super) hook: Arc<Hook>,
     pub(super) sender: Arc<Sender>,
     pub(super) kinds: Vec<EventType>,
-    pub(super) batch_max: usize,
+    pub(super) form: Form,
     pub(super) reader: Reader,
     /// Behind everything that was read.
     pub(super) read_to: Cursor,
@@ -107,7 +107,7 @@ impl Worker {
         Self {
             sender: Arc::new(sender),
             kinds: webhook.kinds(),
-            batch_max: webhook.batch_max,
+            form: webhook.form(),
             reader,
             read_to: cursor,
             items: VecDeque::new(),
@@ -244,12 +244,12 @@ impl Worker {
     }
 
     fn send_parcel(&mut self) -> bool {
-        let items = gather(&mut self.items, &self.busy, self.batch_max);
+        let items = gather(&mut self.items, &self.busy, self.form.most());
         if items.is_empty() {
             return false;
         }
         self.busy.extend(items.iter().map(|item| item.lane.clone()));
-        let message = message(&items, self.batch_max);
+        let message = message(&items, self.form);
         let (sender, now) = (Arc::clone(&self.sender), self.now());
         self.flying.spawn(async move {
             let attempt = sender.send(&message, now).await;
@@ -263,7 +263,7 @@ impl Worker {
             return;
         };
         detour.is_flying = true;
-        let (trip, batch_max) = (detour.trip.take(), self.batch_max);
+        let (trip, form) = (detour.trip.take(), self.form);
         let walk = Walk {
             events: self.common.events.clone(),
             sender: Arc::clone(&self.sender),
@@ -271,7 +271,7 @@ impl Worker {
             lane: lane.clone(),
             after: detour.after,
             attempts: detour.attempts,
-            batch_max,
+            form,
         };
         self.flying.spawn(async move {
             let (trip, step) = walk.step(trip).await;
@@ -283,7 +283,7 @@ impl Worker {
         self.letter_flies = true;
         let (sender, now) = (Arc::clone(&self.sender), self.now());
         let (rows, webhook) = (self.common.rows.clone(), self.hook.id.clone());
-        let batch_max = self.batch_max;
+        let form = self.form;
         self.flying.spawn(async move {
             let name = id.clone();
             let read = tokio::task::spawn_blocking(move || rows.letter(&webhook, &name)).await;
@@ -300,7 +300,7 @@ impl Worker {
                 id: letter.event_id.clone(),
                 json: letter.event.get().as_bytes().to_vec().into(),
             };
-            let attempt = sender.send(&message(&[item], batch_max), now).await;
+            let attempt = sender.send(&message(&[item], form), now).await;
             Landed::Letter(id, Some((letter, attempt)))
         });
     }

@@ -7,7 +7,7 @@ use super::super::cursor::Cursor;
 use super::super::filter::Filter;
 use super::super::stream::{Ended, Stream};
 use super::super::{Events, kind::EventType};
-use super::parcel::{Item, Lane, message};
+use super::parcel::{Form, Item, Lane, message};
 use super::send::{Attempt, Sender};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub(super) struct Walk {
     pub(super) lane: Lane,
     pub(super) after: u64,
     pub(super) attempts: u32,
-    pub(super) batch_max: usize,
+    pub(super) form: Form,
 }
 
 impl Detour {
@@ -99,6 +99,7 @@ impl Walk {
                     }
                 }
                 Ok(None) => {
+                    trip.stream.rest();
                     let reached = trip.stream.cursor().seq(self.lane.shard);
                     return (Some(trip), Step::Nothing { reached });
                 }
@@ -112,13 +113,15 @@ impl Walk {
                 }
             }
         }
+        // A receiver takes its time, and so may the lane's next turn.
+        trip.stream.rest();
         let most = if self.attempts == 0 {
-            self.batch_max
+            self.form.most()
         } else {
             1
         };
         let items: Vec<Item> = trip.queue.drain(..most.min(trip.queue.len())).collect();
-        let message = message(&items, self.batch_max);
+        let message = message(&items, self.form);
         let attempt = self.sender.send(&message, self.events.router().now()).await;
         (Some(trip), Step::Sent { items, attempt })
     }

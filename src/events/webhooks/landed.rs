@@ -91,7 +91,7 @@ impl Worker {
                 (detour.after, detour.attempts) = (detour.after.max(after), 0);
             }
             Step::Sent { items, attempt } if attempt.is_taken() => {
-                let message = message(&items, self.batch_max);
+                let message = message(&items, self.form);
                 let tried = detour.attempts + 1;
                 (detour.after, detour.attempts) = (last_of(&items, detour.after), 0);
                 (detour.trip, detour.next_at) = (trip, now);
@@ -116,7 +116,7 @@ impl Worker {
         probe: Probe,
     ) {
         let now = self.now();
-        let message = message(items, self.batch_max);
+        let message = message(items, self.form);
         detour.error = attempt.error.clone().unwrap_or_default();
         detour.attempts += u32::from(probe == Probe::No);
         let (tried, first) = (detour.attempts.max(1), items.first());

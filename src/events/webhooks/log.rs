@@ -173,6 +173,11 @@ impl Hook {
         seen.1 = cursor.clone();
     }
 
+    /// Switched on: what was not taken before counts no more.
+    pub(super) fn begin_anew(&self) {
+        lock(&self.seen).0.failing_since = None;
+    }
+
     pub(super) fn log(&self, delivery: Delivery) {
         let mut log = lock(&self.log);
         log.truncate(SHOWN - 1);

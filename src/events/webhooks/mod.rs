@@ -23,14 +23,15 @@ mod sign;
 pub use self::address::{BadUrl, NoAddress, Reach, Target, is_public};
 pub use self::ask::{Changes, NewWebhook, NotMade, Standing};
 pub use self::log::Delivery;
-pub use self::record::{DeadLetter, Off, Progress, Waiting, Webhook};
+pub use self::record::{DeadLetter, Mode, Off, Progress, Waiting, Webhook};
 pub use self::sign::{NoSecret, NotGenuine, Secret, check_time};
 
 use self::ask::names;
 use self::deliver::{Command, Worker};
 use self::log::{Hook, Limits};
+use self::parcel::{Item, Lane, message};
 use self::record::Rows;
-use self::send::{Message, Sender, Ways};
+use self::send::{Sender, Ways};
 use super::cursor::{Cursor, NotHere};
 use super::store::{Store, StoreError};
 use super::{Events, config};
@@ -161,6 +162,7 @@ impl Webhooks {
         if max <= self.all().len() {
             return Err(NotMade::TooMany { max });
         }
+        fits(new.mode, new.batch_max)?;
         self.0.common.check(&new.url).await?;
         let secret = match new.secret {
             Some(secret) => secret,
@@ -172,6 +174,7 @@ impl Webhooks {
             types: names(&new.types),
             skus: new.skus.iter().map(ToString::to_string).collect(),
             batch_max: new.batch_max,
+            mode: new.mode,
             secret: secret.text(),
             previous: None,
             created_at: self.0.common.now().ms(),
@@ -194,6 +197,11 @@ impl Webhooks {
     pub async fn change(&self, id: &str, changes: Changes) -> Result<Standing, NotMade> {
         let _turn = self.0.turn.lock().await;
         let hook = self.hook(id)?;
+        let known = hook.webhook();
+        fits(
+            changes.mode.unwrap_or(known.mode),
+            changes.batch_max.unwrap_or(known.batch_max),
+        )?;
         if let Some(url) = &changes.url {
             self.0.common.check(url).await?;
         }
@@ -201,6 +209,9 @@ impl Webhooks {
         let now = self.0.common.now().ms();
         if let Some(cursor) = &changes.cursor {
             hook.place(cursor);
+        }
+        if changes.enabled == Some(true) {
+            hook.begin_anew();
         }
         let webhook = hook.change(|webhook| changes.apply(webhook, now));
         self.0.common.rows.hold(&hook);
@@ -269,17 +280,16 @@ impl Webhooks {
             "datacontenttype": "application/json",
             "data": { "webhook": id },
         });
-        let is_batch = 1 < hook.webhook().batch_max;
-        let (content_type, body) = if is_batch {
-            ("application/cloudevents-batch+json", format!("[{event}]"))
-        } else {
-            ("application/cloudevents+json", event.to_string())
-        };
-        let message = Message {
+        let item = Item {
+            lane: Lane {
+                shard: 0,
+                sku: None,
+            },
+            seq: 0,
             id: event_id,
-            content_type,
-            body: body.into(),
+            json: event.to_string().into(),
         };
+        let message = message(&[item], hook.webhook().form());
         let attempt = common.sender(&hook)?.send(&message, now).await;
         let delivery = Delivery::of(common.now(), &message.id, 1, 1, &attempt, None);
         hook.log(delivery.clone());
@@ -444,6 +454,13 @@ impl Rows {
         let (progress, cursor) = hook.seen();
         self.note(&hook.id, &progress, &cursor);
     }
+}
+
+fn fits(mode: Mode, batch_max: usize) -> Result<(), NotMade> {
+    if mode == Mode::Binary && 1 < batch_max {
+        return Err(NotMade::BinaryBatch);
+    }
+    Ok(())
 }
 
 fn random_id() -> Result<String, getrandom::Error> {

@@ -1,5 +1,6 @@
 //! What is delivered together: one event, or several as a batch; and whose turn they wait for.
 
+use super::super::binary::Apart;
 use super::super::envelope::Published;
 use super::super::stream::Batch;
 use super::send::Message;
@@ -46,15 +47,56 @@ impl Item {
     }
 }
 
-/// What is sent for some events. The same events are the same message, however often they go.
-pub(super) fn message(items: &[Item], batch_max: usize) -> Message {
-    if let ([item], 1) = (items, batch_max) {
-        return Message {
-            id: item.id.clone(),
-            content_type: "application/cloudevents+json",
-            body: item.json.clone(),
-        };
+/// How events are put into requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One, as JSON.
+    Single,
+    /// One, its attributes as headers.
+    Binary,
+    /// Up to so many, as a list.
+    Batch(usize),
+}
+
+impl Form {
+    /// Events of one request, at most.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::Single | Self::Binary => 1,
+            Self::Batch(most) => most,
+        }
     }
+}
+
+/// What is sent for some events. The same events are the same message, however often they go.
+pub(super) fn message(items: &[Item], form: Form) -> Message {
+    match (items, form) {
+        ([item], Form::Single) => Message {
+            id: item.id.clone(),
+            content_type: "application/cloudevents+json".to_owned(),
+            headers: Vec::new(),
+            body: item.json.clone(),
+        },
+        ([item], Form::Binary) => binary(item),
+        (items, _) => batch(items),
+    }
+}
+
+/// By the HTTP binding of CloudEvents 1.0, section 3.1.
+fn binary(item: &Item) -> Message {
+    let apart = Apart::of(&item.json);
+    let headers = apart.attributes.into_iter();
+    Message {
+        id: item.id.clone(),
+        content_type: apart.content_type,
+        headers: headers
+            .map(|(name, value)| (format!("ce-{name}"), value))
+            .collect(),
+        body: Bytes::copy_from_slice(apart.data.get().as_bytes()),
+    }
+}
+
+fn batch(items: &[Item]) -> Message {
     let mut hash = Xxh3::new();
     let mut body = Vec::with_capacity(items.iter().map(|item| item.json.len() + 1).sum());
     for item in items {
@@ -66,7 +108,8 @@ pub(super) fn message(items: &[Item], batch_max: usize) -> Message {
     let first = items.first().map_or("", |item| &item.id);
     Message {
         id: format!("{first}-{}-{:016x}", items.len(), hash.digest()),
-        content_type: "application/cloudevents-batch+json",
+        content_type: "application/cloudevents-batch+json".to_owned(),
+        headers: Vec::new(),
         body: body.into(),
     }
 }
@@ -128,14 +171,17 @@ mod tests {
     #[test]
     fn the_same_events_are_the_same_message_and_others_another() {
         let (one, two) = (item("A", 1), item("B", 2));
-        let single = message(std::slice::from_ref(&one), 1);
+        let single = message(std::slice::from_ref(&one), Form::Single);
         assert_eq!((&*single.id, &*single.body), ("id-1", &br#"{"n":1}"#[..]));
-        let both = message(&[one.clone(), two.clone()], 10);
+        let both = message(&[one.clone(), two.clone()], Form::Batch(10));
         assert_eq!(both.body, &br#"[{"n":1},{"n":2}]"#[..]);
-        assert_eq!(both.id, message(&[one.clone(), two.clone()], 10).id);
-        let alone = message(std::slice::from_ref(&one), 10);
+        assert_eq!(
+            both.id,
+            message(&[one.clone(), two.clone()], Form::Batch(10)).id
+        );
+        let alone = message(std::slice::from_ref(&one), Form::Batch(10));
         assert_eq!(alone.body, &br#"[{"n":1}]"#[..]);
-        assert_ne!(alone.id, message(&[two], 10).id);
+        assert_ne!(alone.id, message(&[two], Form::Batch(10)).id);
         assert!(alone.id.starts_with("id-1-1-"), "{}", alone.id);
     }
 }

@@ -88,7 +88,7 @@ async fn read(mut stream: Stream, to: mpsc::Sender<Read>) {
             }
         };
         told = stream.cursor().clone();
-        if to.send(read).await.is_err() {
+        if stream.meanwhile(to.send(read)).await.is_err() {
             return;
         }
     }

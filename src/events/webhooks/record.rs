@@ -3,6 +3,7 @@
 use super::super::cursor::Cursor;
 use super::super::kind::EventType;
 use super::super::store::{Store, StoreError};
+use super::parcel::Form;
 use super::sign::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,6 +23,9 @@ pub struct Webhook {
     pub skus: Vec<String>,
     /// Events of one request.
     pub batch_max: usize,
+    /// How an event is put into a request.
+    #[serde(default)]
+    pub mode: Mode,
     /// What it is signed with.
     pub(super) secret: String,
     /// What it was signed with before, and until when it still is.
@@ -34,6 +38,17 @@ pub struct Webhook {
     pub(super) made_by: Option<(String, String)>,
     /// The key of the call that rotated its secret last.
     pub(super) rotated_by: Option<String>,
+}
+
+/// How an event is put into a request, as CloudEvents calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// All of it as JSON.
+    #[default]
+    Structured,
+    /// Its attributes as headers, its data as the body.
+    Binary,
 }
 
 /// A webhook that is switched off.
@@ -111,6 +126,15 @@ impl Webhook {
             .iter()
             .filter_map(|name| EventType::parse(name))
             .collect()
+    }
+
+    /// How its requests are made.
+    pub(super) fn form(&self) -> Form {
+        match (self.mode, self.batch_max) {
+            (Mode::Binary, _) => Form::Binary,
+            (Mode::Structured, 1) => Form::Single,
+            (Mode::Structured, most) => Form::Batch(most),
+        }
     }
 
     /// What it is signed with now: the secret, and the one before while both are good.

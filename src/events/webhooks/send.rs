@@ -37,7 +37,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     pub(super) id: String,
-    pub(super) content_type: &'static str,
+    pub(super) content_type: String,
+    /// What stands beside what every message has.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
 }
 
@@ -204,9 +206,13 @@ impl Sender {
         let signatures = secrets.iter();
         let signatures = signatures.map(|secret| secret.sign(&message.id, now_s, &message.body));
         let signatures: Vec<String> = signatures.collect();
-        Request::post(&self.target.path)
+        let mut request = Request::post(&self.target.path);
+        for (name, value) in &message.headers {
+            request = request.header(name, value);
+        }
+        request
             .header(header::HOST, &self.target.authority)
-            .header(header::CONTENT_TYPE, message.content_type)
+            .header(header::CONTENT_TYPE, &message.content_type)
             .header(header::USER_AGENT, AGENT)
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", now_s)

@@ -17,7 +17,7 @@ use crate::placement::ShardIndex;
 use crate::projection::Open;
 use crate::router::Router;
 use crate::unavailable::Unavailable;
-use holdfast_core::{Counters, Effect, Event, Location, Sku, SkuConfig, Text};
+use holdfast_core::{Counters, Effect, Event, Location, LocationRecord, Sku, SkuConfig, Text};
 use holdfast_ledger::{LedgerError, ReadLimit, codec};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -46,6 +46,8 @@ pub struct Happening {
     pub config: Option<Box<SkuConfig>>,
     /// The payment, of a confirm that named one.
     pub payment_ref: Option<Text>,
+    /// A location as it was declared, opened or closed.
+    pub declared: Option<LocationRecord>,
 }
 
 /// Why nothing more can be followed for now.
@@ -254,6 +256,7 @@ impl Follower {
                 available: [was, available(&held.levels)],
                 config: config_of(event, sku),
                 payment_ref: payment_of(event),
+                declared: None,
                 entry: Entry {
                     seq: event.seq,
                     at: event.at,
@@ -339,9 +342,14 @@ fn payment_of(event: &Event) -> Option<Text> {
     event.note.as_ref().and_then(|note| note.payment.clone())
 }
 
-/// What is said of an event that touches no SKU: an extension, a pin, a restart.
+/// What is said of an event that touches no SKU: an extension, a pin, a location, a restart.
 fn without_sku(event: &Event) -> Happening {
+    let declared = event.effects.iter().find_map(|effect| match effect {
+        Effect::Location(record) => Some(record.clone()),
+        _ => None,
+    });
     Happening {
+        declared,
         sku: None,
         part: 0,
         available: [0; 2],
