@@ -93,12 +93,7 @@ impl Call {
 
     /// Where the caller's trace stands, if it says so well.
     pub(crate) fn trace(&self) -> Option<TraceParent> {
-        let mut sent = self.headers().get_all(TRACE).iter();
-        let trace = sent.next()?;
-        // Of two, neither is the caller's for certain.
-        sent.next()
-            .is_none()
-            .then(|| TraceParent::parse(trace.as_bytes()))?
+        trace_of(self.headers())
     }
 
     /// The idempotency key, if there is one.
@@ -119,6 +114,16 @@ impl Call {
 
 /// W3C Trace Context.
 const TRACE: &str = "traceparent";
+
+/// Where a caller's trace stands, if its headers say so well.
+pub(crate) fn trace_of(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut sent = headers.get_all(TRACE).iter();
+    let trace = sent.next()?;
+    // Of two, neither is the caller's for certain.
+    sent.next()
+        .is_none()
+        .then(|| TraceParent::parse(trace.as_bytes()))?
+}
 
 const KEY_FIELD: &str = "Idempotency-Key";
 

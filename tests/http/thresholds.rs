@@ -6,6 +6,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::harness::Service;
+use crate::imports::import;
 use crate::talk::Talk;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -182,4 +183,13 @@ async fn a_traceparent_is_told_with_what_the_request_changed_and_a_bad_one_is_no
     }
     let told = events(&mut talk, 12, 4).await;
     assert!(told.iter().all(|(_, trace)| trace.is_none()), "{told:?}");
+
+    // The rows of a file are the request's that brought them.
+    let head = format!("text/csv\r\ntraceparent: {TRACE}");
+    let rows = "kind,sku,qty\nreceive,TEE,1\nreceive,TEE,2\n";
+    let (status, report) = import(&service, "identity=traced", &head, rows).await;
+    assert_eq!(status, 200, "{report}");
+    for (kind, told) in events(&mut talk, 14, 2).await {
+        assert_eq!((&*kind, told.as_deref()), ("stock.received", trace));
+    }
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use holdfast_core::{Answer, Command, Configure, MovementOutcome, Refusal, Sku};
+use holdfast_core::{Answer, Command, Configure, MovementOutcome, Refusal, Sku, TraceParent};
 use holdfast_runtime::{Operation, Router, Unavailable};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -53,11 +53,14 @@ pub(super) struct Asked {
     pub(super) creates: bool,
     pub(super) is_resumed: bool,
     pub(super) dry_run: bool,
+    /// Where the request that brings rows stands in its caller's trace.
+    pub(super) trace: Option<TraceParent>,
 }
 
 /// Rows on their way.
 struct Books {
     identity: Vec<u8>,
+    trace: Option<TraceParent>,
     creates: bool,
     /// In a dry run.
     rehearsal: Option<Rehearsal>,
@@ -92,6 +95,7 @@ impl Flow {
         let shards = usize::from(router.placement().shards());
         let books = Books {
             identity: asked.identity.unwrap_or_default().into_bytes(),
+            trace: asked.trace,
             creates: asked.creates,
             rehearsal: asked.dry_run.then(|| Rehearsal::new(asked.creates)),
             router,
@@ -359,14 +363,16 @@ impl Books {
             && self.router.sku(&sku).is_none()
             && lane.creating.insert(sku.clone());
         if is_new {
-            let operation = operation(&self.identity, at, b"create", create(sku));
+            let mut operation = operation(&self.identity, at, b"create", create(sku));
+            operation.trace = self.trace.map(Box::new);
             lane.waiting.push_back(Op {
                 row,
                 creates: true,
                 operation,
             });
         }
-        let operation = operation(&self.identity, at, b"", command);
+        let mut operation = operation(&self.identity, at, b"", command);
+        operation.trace = self.trace.map(Box::new);
         lane.waiting.push_back(Op {
             row,
             creates: false,

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use self::flow::{Asked, Flow};
 use self::lines::Place;
 use self::row::Format;
-use super::call::NoQuery;
+use super::call::{NoQuery, trace_of};
 use super::json::Query;
 use super::pieces::Pieces;
 use super::problem::{Code, Problem};
@@ -76,6 +76,7 @@ pub(crate) async fn import(
         creates: query.create,
         is_resumed: from.is_some_and(|from| from != Place::START),
         dry_run: query.dry_run,
+        trace: trace_of(&head.headers),
     };
     let flow = Flow::new(api.clone(), running, asked);
     match tokio::spawn(flow.run(pieces)).await {
