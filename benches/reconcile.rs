@@ -52,9 +52,7 @@ fn main() {
     for round in 0..ROUNDS {
         let count = dir.path().join("count.csv");
         write_count(&count, round);
-        // The server's clock is this machine's.
-        let moment = jiff::Timestamp::now().to_string();
-        std::thread::sleep(Duration::from_millis(10));
+        let moment = moment();
         let start = Instant::now();
         rest.push(&reserves(&server, 2 * round, || AT_REST < start.elapsed()));
         let before = machine::resident_of(server.pid());
@@ -133,6 +131,17 @@ fn reconcile(server: &Server, count: &Path, moment: &str) -> f64 {
     let is_right = report.contains(&compared) && report.contains(&opened);
     assert!(is_right, "{done:?}");
     took
+}
+
+/// Now, before anything else happens: the server's clock is this machine's.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a count names the wall clock's time"
+)]
+fn moment() -> String {
+    let now = jiff::Timestamp::now();
+    std::thread::sleep(Duration::from_millis(10));
+    now.to_string()
 }
 
 /// The shelves, one row in a hundred short by a unit; another one each round.

@@ -130,8 +130,11 @@ impl Lines {
         let text = &self.text[self.taken..from + end];
         let text = std::str::from_utf8(text).map_err(|_| Silent::Senseless)?;
         let mut message = Message::default();
-        for line in text.lines() {
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let mut rest = text;
+        while !rest.is_empty() {
+            let line = cut(&mut rest, b'\n');
+            let mut value = line.strip_suffix('\r').unwrap_or(line);
+            let name = cut(&mut value, b':');
             let value = value.strip_prefix(' ').unwrap_or(value);
             match name {
                 "id" => value.clone_into(&mut self.last_id),
@@ -153,6 +156,14 @@ impl Lines {
         }
         Ok(Some(message))
     }
+}
+
+/// Takes off what lies before the first of these bytes, and that byte; all where there is none.
+fn cut<'a>(text: &mut &'a str, at: u8) -> &'a str {
+    let all = *text;
+    let end = memchr::memchr(at, all.as_bytes());
+    *text = end.map_or("", |end| &all[end + 1..]);
+    end.map_or(all, |end| &all[..end])
 }
 
 #[cfg(test)]

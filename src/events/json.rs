@@ -52,6 +52,13 @@ impl Object<'_> {
         self.name(name).extend_from_slice(digits);
     }
 
+    /// A number that follows on another field, by its name with all that stands around it.
+    pub(super) fn following(&mut self, comma_name_colon: &str, value: impl itoa::Integer) {
+        let mut digits = itoa::Buffer::new();
+        self.text.extend_from_slice(comma_name_colon.as_bytes());
+        self.text.extend_from_slice(digits.format(value).as_bytes());
+    }
+
     /// An object.
     pub(super) fn object(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
         object(self.name(name), fill);
@@ -85,6 +92,7 @@ mod tests {
             object(&mut text, |all| {
                 all.plain("plain", "as-it.is");
                 all.number("number", number);
+                all.following(",\"following\":", long);
                 all.written("padded", |text| padded(text, long));
                 all.object("empty", |_| {});
                 all.object("inner", |inner| {
@@ -99,6 +107,7 @@ mod tests {
                 serde_json::json!({
                     "plain": "as-it.is",
                     "number": number,
+                    "following": long,
                     "padded": padded,
                     "empty": {},
                     "inner": {"free": free, "list": [number, number]},

@@ -292,6 +292,18 @@ fn take_values(rest: &mut &[u8], mut each: impl FnMut(Counter, i64)) -> Option<(
     Some(())
 }
 
+/// Counters summed over locations.
+pub(super) fn sum(levels: &Levels) -> Counters {
+    let Some(((_, first), others)) = levels.split_first() else {
+        return Counters::default();
+    };
+    let mut sum = first.clone();
+    for (_, counters) in others {
+        sum.add(counters);
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

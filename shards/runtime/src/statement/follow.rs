@@ -9,9 +9,9 @@
 //!
 //! Deliberately absent: waiting for news (a follower is asked again), and how events look outside.
 
-use super::block::Levels;
+use super::block::{Levels, sum};
 use super::details::Details;
-use super::index::{Index, Missing, Moment, sum, touches_of};
+use super::index::{Index, Missing, Moment, touches_of};
 use super::{At, Change, Entry, Statements};
 use crate::placement::ShardIndex;
 use crate::projection::Open;
@@ -21,6 +21,7 @@ use holdfast_core::{Counters, Effect, Event, Location, LocationRecord, Sku, SkuC
 use holdfast_ledger::{LedgerError, ReadLimit, codec};
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 /// SKUs whose counters are kept although the index has them.
@@ -239,11 +240,13 @@ impl Follower {
         let touched = touches_of(event);
         let parts = touched.len();
         for (part, (sku, touch)) in touched.into_iter().enumerate() {
-            if !self.kept.contains_key(sku) {
-                let levels = at(now, sku, event.seq - 1)?;
-                self.kept.insert(sku.clone(), Held { levels, touched: 0 });
-            }
-            let held = self.kept.get_mut(sku).expect("it was just put there");
+            let held = match self.kept.entry(sku.clone()) {
+                Occupied(held) => held.into_mut(),
+                Vacant(place) => {
+                    let levels = at(now, sku, event.seq - 1)?;
+                    place.insert(Held { levels, touched: 0 })
+                }
+            };
             held.touched = event.seq;
             let (before, was) = (sum(&held.levels), available(&held.levels));
             let changes = apply(&mut held.levels, touch.changes);

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::projection::{
     Cursor, Halt, META, META_CURSOR, Projection, Start, cursor, cursor_in, make, name, reopen,
 };
-use holdfast_core::{ChunkId, ChunkState, Counters, Effect, Event, Location, Sku, SkuRecord};
+use holdfast_core::{ChunkId, ChunkState, Effect, Event, Location, Sku, SkuRecord};
 use holdfast_ledger::{Identity, ReadLimit, Record, codec};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use smallvec::SmallVec;
@@ -462,18 +462,6 @@ pub(super) fn touches_of(event: &Event) -> SmallVec<[(&Sku, Touch); 1]> {
         }
     }
     touched
-}
-
-/// Counters summed over locations.
-pub(super) fn sum(levels: &Levels) -> Counters {
-    let Some(((_, first), others)) = levels.split_first() else {
-        return Counters::default();
-    };
-    let mut sum = first.clone();
-    for (_, counters) in others {
-        sum.add(counters);
-    }
-    sum
 }
 
 /// Ledger time of the last event: chunks were not made later.

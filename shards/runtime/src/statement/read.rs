@@ -1,9 +1,9 @@
 //! Reading statements: pages of entries with what the journal says of them, and counters of the
 //! past, the newest events included, which the index may not have taken yet.
 
-use super::block::{Levels, Line};
+use super::block::{Levels, Line, sum};
 use super::details::Details;
-use super::index::{Index, Missing, Moment, sum, touches_of};
+use super::index::{Index, Missing, Moment, touches_of};
 use super::{At, Change, Entry, NoPast, Past, StatementPage};
 use crate::placement::ShardIndex;
 use crate::projection::Open;
