@@ -44,8 +44,9 @@ fn a_sku_that_is_retried_keeps_its_order_and_keeps_nobody_else_waiting() {
         receiver.taken_of("GOOD").len() == 20
     });
     assert_eq!(receiver.taken_of("BAD").len(), 0);
-    let waiting = scene.seen(&id, "waiting");
-    assert_eq!(waiting[0]["sku"], "BAD", "{waiting}");
+    scene.until_so(&id, "waiting", "the bad SKU", |waiting| {
+        waiting[0]["sku"] == "BAD"
+    });
     is_bad.store(false, Ordering::Relaxed);
     until("what waits is never sent", || {
         receiver.taken_of("BAD").len() == 20

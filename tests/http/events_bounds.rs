@@ -95,6 +95,7 @@ async fn listeners_that_take_nothing_keep_nobody_from_catching_up() {
     let service = Service::start_with(|config| {
         config.events.catch_up_max = 1;
         config.events.ring_bytes = holdfast::config::Bytes(65_536);
+        config.http.write_timeout_ms = holdfast::config::Millis(600_000);
     })
     .await;
     let mut talk = service.talk().await;

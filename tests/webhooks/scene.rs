@@ -82,14 +82,24 @@ impl Scene {
     }
 
     pub(crate) fn until_seen(&mut self, id: &str, name: &str, value: &Value) {
+        self.until_so(id, name, &value.to_string(), |seen| seen == value);
+    }
+
+    pub(crate) fn until_so(
+        &mut self,
+        id: &str,
+        name: &str,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) {
         for _ in 0..1_500 {
-            if self.seen(id, name) == *value {
+            if is_so(&self.seen(id, name)) {
                 return;
             }
             thread::sleep(Duration::from_millis(20));
         }
         panic!(
-            "{name} never is {value}: {}",
+            "{name} never is {what}: {}",
             self.get(&format!("/v1/webhooks/{id}"))
         );
     }
