@@ -10,6 +10,7 @@ mod server;
 #[allow(dead_code, reason = "each test takes its part")]
 mod told;
 
+use async_nats::ConnectOptions;
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
 use serde_json::Value;
@@ -18,6 +19,8 @@ use std::process::Command;
 use told::{Other, Told, disturbed, free_port, until};
 
 const DISTURBANCES: u64 = 12;
+const USER: &str = "shop";
+const PASSWORD: &str = "s@cret";
 
 #[test]
 fn nats_has_every_event_once_and_in_order_after_both_were_killed() {
@@ -26,7 +29,7 @@ fn nats_has_every_event_once_and_in_order_after_both_were_killed() {
 
 #[test]
 fn nats_takes_attributes_as_headers_and_asks_for_a_password() {
-    disturbed_nats("binary", "nats://shop:secret@");
+    disturbed_nats("binary", "nats://shop:s%40cret@");
 }
 
 fn disturbed_nats(mode: &str, prefix: &str) {
@@ -36,7 +39,7 @@ fn disturbed_nats(mode: &str, prefix: &str) {
     command.args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"]);
     command.arg(directory.path());
     if prefix.contains('@') {
-        command.args(["--user", "shop", "--pass", "secret"]);
+        command.args(["--user", USER, "--pass", PASSWORD]);
     }
     let Some(mut nats) = Other::start(command) else {
         return;
@@ -71,7 +74,9 @@ fn disturbed_nats(mode: &str, prefix: &str) {
 
 /// What the stream has, message by message.
 async fn read(url: &str) -> Option<Told> {
-    let client = async_nats::connect(url).await.ok()?;
+    // A server that asks for no password takes any.
+    let options = ConnectOptions::with_user_and_password(USER.to_owned(), PASSWORD.to_owned());
+    let client = options.connect(url).await.ok()?;
     let mut stream = jetstream::new(client).get_stream("SHOP").await.ok()?;
     let state = stream.info().await.ok()?.state.clone();
     let mut told = Told::default();

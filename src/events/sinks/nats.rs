@@ -13,10 +13,11 @@ use crate::config;
 use crate::config::EventMode;
 use crate::events::binary::Apart;
 use crate::events::stream::Batch;
-use async_nats::ConnectOptions;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Context, context::PublishAckFuture, stream};
+use async_nats::{ConnectOptions, ServerAddr};
 use hyper::body::Bytes;
+use percent_encoding::percent_decode_str;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Nats {
                 .map_err(|error| Undelivered::new(format_args!("{}: {error}", file.display())))?,
             None => ConnectOptions::new(),
         };
-        let options = options.connection_timeout(PATIENCE);
+        let options = self.named(options)?.connection_timeout(PATIENCE);
         let client = options.connect(&self.url).await;
         let context = async_nats::jetstream::new(client.map_err(Undelivered::new)?);
         let stream = stream::Config {
@@ -67,6 +68,17 @@ impl Nats {
         let there = context.get_or_create_stream(stream).await;
         there.map_err(Undelivered::new)?;
         Ok(context)
+    }
+
+    /// With the user and password of the URL, which the client leaves alone.
+    fn named(&self, options: ConnectOptions) -> Result<ConnectOptions, Undelivered> {
+        let first = self.url.split(',').next().unwrap_or_default();
+        let address: ServerAddr = first.parse().map_err(Undelivered::new)?;
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Ok(match (address.username(), address.password()) {
+            (Some(user), Some(password)) => options.user_and_password(plain(user), plain(password)),
+            _ => options,
+        })
     }
 
     async fn carry(&self, context: &Context, batch: &Batch) -> Result<(), Undelivered> {
