@@ -27,6 +27,8 @@ static COUNTERS: LazyLock<[(Counter, String); Counter::ALL.len()]> =
 pub struct Published {
     /// Its sequence in its shard's ledger.
     pub seq: u64,
+    /// Its place among those that the same entry of the ledger is told as.
+    pub part: u16,
     /// Its type.
     pub kind: EventType,
     /// Its subject; absent where no SKU is concerned.
@@ -54,6 +56,11 @@ impl Block {
     /// An event's JSON.
     pub fn json(&self, event: &Published) -> Bytes {
         self.json.slice(event.range.clone())
+    }
+
+    /// An event's id.
+    pub fn id(&self, event: &Published) -> String {
+        format!("{:04x}-{:020}-{}", self.shard, event.seq, event.part)
     }
 
     /// The JSON of events that lie side by side, with commas between.
@@ -163,6 +170,7 @@ impl Draft<'_> {
         });
         self.events.push(Published {
             seq: happening.entry.seq,
+            part: happening.part,
             kind,
             sku: happening.sku.clone(),
             at: happening.entry.at,

@@ -291,6 +291,11 @@ impl Batch {
         self.len() == 0
     }
 
+    /// The id of one of its events.
+    pub fn id(&self, event: &Published) -> String {
+        self.block.id(event)
+    }
+
     /// The JSON of one of its events.
     pub fn json(&self, event: &Published) -> Bytes {
         self.block.json(event)

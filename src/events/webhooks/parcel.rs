@@ -6,7 +6,6 @@ use super::super::stream::Batch;
 use super::send::Message;
 use holdfast_core::Sku;
 use hyper::body::Bytes;
-use serde::Deserialize;
 use std::collections::{HashSet, VecDeque};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -29,20 +28,14 @@ pub(super) struct Item {
 impl Item {
     /// An event of a batch. Its text is copied, so that the block it came in can go.
     pub(super) fn of(batch: &Batch, event: &Published) -> Self {
-        #[derive(Deserialize)]
-        struct Named<'a> {
-            id: &'a str,
-        }
-        let json = Bytes::copy_from_slice(&batch.json(event));
-        let named: Named<'_> = serde_json::from_slice(&json).expect("every event has its id");
         Self {
             lane: Lane {
                 shard: batch.shard(),
                 sku: event.sku.clone(),
             },
             seq: event.seq,
-            id: named.id.to_owned(),
-            json: json.clone(),
+            id: batch.id(event),
+            json: Bytes::copy_from_slice(&batch.json(event)),
         }
     }
 }
