@@ -10,10 +10,9 @@ mod common;
 
 use common::report::{Aim, Report, Samples, Unit};
 use common::server::Server;
-use common::{ROUNDS, all_done, directory, payload, play, role};
+use common::{ROUNDS, all_done, directory, filled, payload, play, role};
 use holdfast_core::Millis;
-use holdfast_runtime::{Runtime, Settings};
-use std::io::{BufRead as _, BufReader};
+use holdfast_runtime::Runtime;
 use std::path::{Path, PathBuf};
 
 #[global_allocator]
@@ -46,16 +45,9 @@ fn main() {
 fn restarts(report: &mut Report, skus: usize, words: &str, aim: f64) {
     let dir = directory();
     let data = dir.path().join("data");
-    let mut filler = play("fill")
-        .env("BENCH_DATA", &data)
-        .env("BENCH_SKUS", skus.to_string())
-        .spawn()
-        .expect("this bench starts again");
-    let mut line = String::new();
-    BufReader::new(filler.stdout.take().expect("it is a pipe"))
-        .read_line(&mut line)
-        .expect("it speaks");
-    assert!(line.starts_with("filled"), "the directory was not filled");
+    let mut command = play("fill");
+    let command = command.env("BENCH_DATA", &data);
+    let mut filler = filled::child(command.env("BENCH_SKUS", skus.to_string()));
     filler.kill().expect("it is there");
     filler.wait().expect("it ends");
 
@@ -111,13 +103,8 @@ fn reserved(server: &Server, n: usize) -> u64 {
 async fn fill(dir: &Path) {
     let count = std::env::var("BENCH_SKUS").ok();
     let count = count.and_then(|count| count.parse().ok());
-    let mut settings = Settings::new(dir);
-    settings.default_shards = std::thread::available_parallelism()
-        .ok()
-        .and_then(|cores| u16::try_from(cores.get()).ok())
-        .unwrap_or(1);
-    settings.config_permits = settings.permits;
-    let runtime = Runtime::start(settings).await.expect("the runtime starts");
+    let runtime = Runtime::start(filled::settings(dir)).await;
+    let runtime = runtime.expect("the runtime starts");
     let router = runtime.router();
     let skus = payload::skus(count.expect("the parent says how many"));
     for some in skus.chunks(MESSAGE as usize) {

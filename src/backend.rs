@@ -193,7 +193,45 @@ pub async fn open(
     let reconciler = Reconciler::open(&config, &router)
         .map_err(|error| (Exit::Failure, format!("reconciliations: {error}")))?;
     api.set_reconciliations(reconciler.desk());
-    let events = if config.statement.enabled {
+    let outward = if config.statement.enabled {
+        Some(Outward::start(&config, &router, &api).await?)
+    } else {
+        None
+    };
+    shards.set(api.clone(), clock);
+    let mut stock = Stock::new(router, &settings);
+    if let Some(outward) = &outward {
+        stock.sinks = Some(outward.sinks.clone());
+        stock.exports.clone_from(&outward.exports);
+    }
+    let stock = Arc::new(stock);
+    let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
+    let drain = config.http.drain_ms.duration();
+    let stop = async move {
+        watch.abort();
+        reconciler.stop();
+        if let Some(outward) = outward {
+            outward.stop().await;
+        }
+        runtime.drain(drain).await;
+    };
+    Ok(Opened {
+        data: data_routes(api),
+        backend: stock,
+        stop: Box::pin(stop),
+    })
+}
+
+/// What tells the rest of the business of what happens here.
+struct Outward {
+    events: Events,
+    deliveries: Deliveries,
+    sinks: Sinks,
+    exports: Option<Exports>,
+}
+
+impl Outward {
+    async fn start(config: &Config, router: &Router, api: &Api) -> Result<Self, Refused> {
         let settings = EventSettings::of(&config.events);
         let events = Events::start(router.clone(), &settings)
             .await
@@ -206,37 +244,23 @@ pub async fn open(
         let sinks = sinks.map_err(|error| (Exit::Refused, error.to_string()))?;
         api.set_sinks(sinks.clone());
         let exports = Exports::start(&events, &config.export);
-        Some((events, deliveries, sinks, exports))
-    } else {
-        None
-    };
-    shards.set(api.clone(), clock);
-    let mut stock = Stock::new(router, &settings);
-    if let Some((_, _, sinks, exports)) = &events {
-        stock.sinks = Some(sinks.clone());
-        stock.exports.clone_from(exports);
+        Ok(Self {
+            events,
+            deliveries,
+            sinks,
+            exports,
+        })
     }
-    let stock = Arc::new(stock);
-    let watch = tokio::spawn(watch(Arc::clone(&stock), config.clone()));
-    let drain = config.http.drain_ms.duration();
-    let stop = async move {
-        watch.abort();
-        reconciler.stop();
-        if let Some((events, deliveries, sinks, exports)) = events {
-            sinks.stop();
-            if let Some(exports) = exports {
-                exports.stop();
-            }
-            deliveries.stop().await;
-            events.stop();
+
+    /// Those that carry events end before that which tells them.
+    async fn stop(self) {
+        self.sinks.stop();
+        if let Some(exports) = self.exports {
+            exports.stop();
         }
-        runtime.drain(drain).await;
-    };
-    Ok(Opened {
-        data: data_routes(api),
-        backend: stock,
-        stop: Box::pin(stop),
-    })
+        self.deliveries.stop().await;
+        self.events.stop();
+    }
 }
 
 fn not_remembered(error: &StoreError) -> Refused {

@@ -13,6 +13,7 @@ use redis::streams::StreamRangeReply;
 use redis::{Client, Commands};
 use serde_json::{Value, json};
 use server::{Server, Talk};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,21 +23,19 @@ use told::{Other, Told, disturbed, free_port, until};
 
 const DISTURBANCES: u64 = 12;
 
+fn redis_in(directory: &Path, port: u16) -> Command {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--save", "", "--dir"]).arg(directory);
+    command
+}
+
 #[test]
 fn redis_has_every_event_once_and_in_order_after_both_were_killed() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let port = free_port();
-    let mut command = Command::new("redis-server");
-    command.args([
-        "--port",
-        &port.to_string(),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-    ]);
+    let mut command = redis_in(directory.path(), port);
     command.args(["--appendonly", "yes", "--appendfsync", "always"]);
-    command.arg("--dir").arg(directory.path());
     let Some(mut redis) = Other::start(command) else {
         return;
     };
@@ -68,16 +67,7 @@ fn redis_has_every_event_once_and_in_order_after_both_were_killed() {
 fn what_redis_had_no_memory_for_is_not_left_out() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let port = free_port();
-    let mut command = Command::new("redis-server");
-    command.args([
-        "--port",
-        &port.to_string(),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-    ]);
-    command.arg("--dir").arg(directory.path());
+    let command = redis_in(directory.path(), port);
     let Some(_redis) = Other::start(command) else {
         return;
     };
@@ -134,16 +124,7 @@ fn what_redis_had_no_memory_for_is_not_left_out() {
 fn streams_of_another_data_directory_are_left_alone() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let port = free_port();
-    let mut command = Command::new("redis-server");
-    command.args([
-        "--port",
-        &port.to_string(),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-    ]);
-    command.arg("--dir").arg(directory.path());
+    let command = redis_in(directory.path(), port);
     let Some(_redis) = Other::start(command) else {
         return;
     };

@@ -7,11 +7,12 @@ use super::play;
 use holdfast_runtime::{LookupFilter, Router, Runtime, Settings};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 const DATA: &str = "BENCH_DATA";
 
-/// A shard per core, and indexes that keep up with whatever is filled in.
+/// A shard per core, which takes as much of configuration as of reserves.
 pub(crate) fn settings(dir: &Path) -> Settings {
     let mut settings = Settings::new(dir);
     settings.default_shards = std::thread::available_parallelism()
@@ -19,6 +20,12 @@ pub(crate) fn settings(dir: &Path) -> Settings {
         .and_then(|cores| u16::try_from(cores.get()).ok())
         .unwrap_or(1);
     settings.config_permits = settings.permits;
+    settings
+}
+
+/// The same, with indexes that keep up with whatever is filled in.
+fn indexed(dir: &Path) -> Settings {
+    let mut settings = settings(dir);
     settings.statement.events_per_s_max = u64::MAX;
     settings.statement.busy_percent_max = 100;
     settings.lookup.events_per_s_max = u64::MAX;
@@ -28,16 +35,19 @@ pub(crate) fn settings(dir: &Path) -> Settings {
 
 /// Has a child that plays `fill` fill a directory.
 pub(crate) fn aside(data: &Path) {
-    let mut filler = play("fill")
-        .env(DATA, data)
-        .spawn()
-        .expect("this bench starts again");
+    let mut filler = child(play("fill").env(DATA, data));
+    assert!(filler.wait().expect("it ends").success());
+}
+
+/// Starts a child that fills, and waits until it says that it has.
+pub(crate) fn child(command: &mut Command) -> Child {
+    let mut filler = command.spawn().expect("this bench starts again");
     let mut line = String::new();
     BufReader::new(filler.stdout.take().expect("it is a pipe"))
         .read_line(&mut line)
         .expect("it speaks");
     assert!(line.starts_with("filled"), "the directory was not filled");
-    assert!(filler.wait().expect("it ends").success());
+    filler
 }
 
 /// What the child does: fills, waits until the indexes have all of it, and says so.
@@ -48,7 +58,7 @@ pub(crate) fn fill(work: impl AsyncFnOnce(&Router)) {
         .build()
         .expect("threads");
     tokio.block_on(async {
-        let runtime = Runtime::start(settings(&dir)).await;
+        let runtime = Runtime::start(indexed(&dir)).await;
         let runtime = runtime.expect("the runtime starts");
         let router = runtime.router();
         work(&router).await;

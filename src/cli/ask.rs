@@ -8,9 +8,9 @@ use super::table::{Columns, Row};
 use super::{Exit, fail, print};
 use crate::client::{Call, Client, Patience, Target};
 
-/// Where to ask, and how to print what it says.
+/// Which server is meant.
 #[derive(Debug, clap::Args)]
-pub(super) struct Server {
+pub(super) struct At {
     /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
     #[arg(
         long,
@@ -18,7 +18,14 @@ pub(super) struct Server {
         value_name = "URL",
         default_value = "http://127.0.0.1:7070"
     )]
-    server: Target,
+    pub(super) server: Target,
+}
+
+/// Where to ask, and how to print what it says.
+#[derive(Debug, clap::Args)]
+pub(super) struct Server {
+    #[command(flatten)]
+    at: At,
     /// Print JSON as the server answers it; of a list, one entry a line
     #[arg(long)]
     pub(super) json: bool,
@@ -29,10 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Server {
     /// The answer's body, or the exit code after having said what went wrong.
     pub(super) async fn ask(&self, call: &Call) -> Result<Value, Exit> {
-        let client = Client::new(self.server.clone(), Patience::default());
+        let client = Client::new(self.at.server.clone(), Patience::default());
         let answer = client.walk_away(call, PATIENCE).await.map_err(|broken| {
             let advice = "is the server running there? --server names another";
-            let text = format!("{}: {broken}; {advice}", self.server);
+            let text = format!("{}: {broken}; {advice}", self.at.server);
             fail(Exit::Unreachable, text)
         })?;
         if !answer.status.is_success() {
@@ -41,7 +48,10 @@ impl Server {
             return Err(fail(Exit::Failure, text));
         }
         answer.parse().map_err(|error| {
-            let text = format!("{} does not answer as holdfast does: {error}", self.server);
+            let text = format!(
+                "{} does not answer as holdfast does: {error}",
+                self.at.server
+            );
             fail(Exit::Failure, text)
         })
     }

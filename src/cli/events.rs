@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::ask::At;
 use super::sku::escaped;
 use super::{Exit, fail};
-use crate::client::Target;
 use crate::client::listen::{Listening, Message, Silent};
 
 /// Pauses between tries to come back: each twice as long as the one before.
@@ -35,14 +35,8 @@ enum Command {
 /// The flags of `holdfast events tail`.
 #[derive(Debug, clap::Args)]
 struct Tail {
-    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
-    #[arg(
-        long,
-        env = "HOLDFAST_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7070"
-    )]
-    server: Target,
+    #[command(flatten)]
+    at: At,
     /// Only these types, such as `stock.received,reservation.confirmed`
     #[arg(long, value_name = "TYPES")]
     types: Option<String>,
@@ -89,14 +83,14 @@ impl Tail {
                 Silent::Broken(_) | Silent::Ended => false,
             };
             if is_final {
-                return fail(Exit::Failure, format!("{}: {why}", self.server));
+                return fail(Exit::Failure, format!("{}: {why}", self.at.server));
             }
             if self.once || seen.is_none() && matches!(why, Silent::Broken(_)) {
                 let advice = "is the server running there? --server names another";
-                let text = format!("{}: {why}; {advice}", self.server);
+                let text = format!("{}: {why}; {advice}", self.at.server);
                 return fail(Exit::Unreachable, text);
             }
-            eprintln!("{}: {why}; coming back", self.server);
+            eprintln!("{}: {why}; coming back", self.at.server);
             tokio::time::sleep(pause).await;
             pause = PAUSE_MAX.min(pause * 2);
         }
@@ -110,7 +104,7 @@ impl Tail {
         pause: &mut Duration,
     ) -> Result<Exit, Silent> {
         let path = self.path();
-        let mut stream = Listening::begin(&self.server, &path, seen.as_deref()).await?;
+        let mut stream = Listening::begin(&self.at.server, &path, seen.as_deref()).await?;
         loop {
             let message = stream.next().await?;
             *pause = PAUSE_MIN;
@@ -139,7 +133,7 @@ impl Tail {
         if message.event == "gap" {
             eprintln!(
                 "{}: events were lost to retention before {}; a snapshot has the state",
-                self.server, message.id
+                self.at.server, message.id
             );
             return Exit::Success;
         }
@@ -149,7 +143,7 @@ impl Tail {
         let events: Vec<Value> = match serde_json::from_str(&message.data) {
             Ok(events) => events,
             Err(error) => {
-                let text = format!("{} does not tell events: {error}", self.server);
+                let text = format!("{} does not tell events: {error}", self.at.server);
                 return fail(Exit::Failure, text);
             }
         };

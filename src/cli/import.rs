@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ask::At;
 use super::{Exit, fail, print};
-use crate::client::Target;
 use crate::import::{self, Options, Outcome, Report, Source};
 use crate::progress::{Progress, Show};
 use crate::show;
@@ -27,14 +27,8 @@ pub struct Args {
     /// CSV with a header, or one JSON object a line; packed with gzip or not
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
-    #[arg(
-        long,
-        env = "HOLDFAST_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7070"
-    )]
-    server: Target,
+    #[command(flatten)]
+    at: At,
     /// Read and check every row, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -80,7 +74,7 @@ pub async fn run(args: Args) -> Exit {
         Err(error) => return fail(Exit::Usage, error),
     };
     let options = Options {
-        server: args.server.clone(),
+        server: args.at.server.clone(),
         identity: args
             .identity
             .clone()
@@ -131,7 +125,7 @@ pub async fn run(args: Args) -> Exit {
             let advice = "is the server running there? --server names another";
             fail(
                 Exit::Unreachable,
-                format!("{}: {why}; {advice}", args.server),
+                format!("{}: {why}; {advice}", args.at.server),
             )
         }
     }

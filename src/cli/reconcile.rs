@@ -14,10 +14,10 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::ask::word;
+use super::ask::{At, word};
 use super::table::folded;
 use super::{Exit, fail, print};
-use crate::client::{Call, Client, Patience, Target};
+use crate::client::{Call, Client, Patience};
 use crate::progress::{Progress, Show};
 use crate::reconcile::Source;
 use crate::show;
@@ -52,14 +52,8 @@ pub struct Args {
     /// Orders: reservations made before this are not missed in the file
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
-    #[arg(
-        long,
-        env = "HOLDFAST_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7070"
-    )]
-    server: Target,
+    #[command(flatten)]
+    at: At,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -88,7 +82,7 @@ async fn reconcile(args: &Args) -> Result<Value, Exit> {
     };
     let mut file = File::open(&args.file).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let client = Client::new(args.server.clone(), Patience::default());
+    let client = Client::new(args.at.server.clone(), Patience::default());
     let sending = Progress::bar(Show::Progress, "sending", length);
     let (mut offset, mut stands) = (0_u64, Value::Null);
     while offset < length || stands.is_null() {
@@ -162,7 +156,7 @@ impl Args {
     async fn send(&self, client: &Client, call: &Call) -> Result<Value, Exit> {
         let answer = client.walk_away(call, PATIENCE).await.map_err(|broken| {
             let advice = "is the server running there? --server names another";
-            let text = format!("{}: {broken}; {advice}", self.server);
+            let text = format!("{}: {broken}; {advice}", self.at.server);
             fail(Exit::Unreachable, text)
         })?;
         if !answer.status.is_success() {
@@ -171,7 +165,10 @@ impl Args {
             return Err(fail(Exit::Failure, text));
         }
         let strange = |error| {
-            let text = format!("{} does not answer as holdfast does: {error}", self.server);
+            let text = format!(
+                "{} does not answer as holdfast does: {error}",
+                self.at.server
+            );
             fail(Exit::Failure, text)
         };
         answer.parse().map_err(strange)

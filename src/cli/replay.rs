@@ -5,9 +5,10 @@ use std::{fs, io, path::PathBuf, time::Duration};
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
 
+use super::ask::At;
 use super::{Exit, fail, print};
 use crate::{
-    client::{Failure, Patience, Reason, Target},
+    client::{Failure, Patience, Reason},
     progress::Show,
     replay::{
         self, Failed, Mode, Options, ReadBack, Report, RunId, Speed, Unfit, basket::BadRow,
@@ -23,14 +24,8 @@ pub struct Args {
     /// `basket_id,household_id,store_id,product_id,quantity,transaction_timestamp`
     #[arg(value_name = "FILE.csv[.gz]")]
     file: PathBuf,
-    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
-    #[arg(
-        long,
-        env = "HOLDFAST_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7070"
-    )]
-    server: Target,
+    #[command(flatten)]
+    at: At,
     /// Check out each basket at its store, or all at `main`
     #[arg(long, value_enum, default_value_t = Locations::Store)]
     locations: Locations,
@@ -121,7 +116,7 @@ impl Args {
         Options {
             now,
             file: self.file,
-            server: self.server,
+            server: self.at.server,
             locations: self.locations,
             stock_factor: self.stock_factor,
             qty_max: self.qty_max,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::ask::number;
+use super::ask::{At, number};
 use super::table::{Columns, Row};
 use super::{Exit, fail, print};
-use crate::client::{Answer, Call, Client, Patience, Target};
+use crate::client::{Answer, Call, Client, Patience};
 
 /// The flags of `holdfast sku`.
 #[derive(Debug, clap::Args)]
@@ -32,14 +32,8 @@ pub(super) struct Asked {
     /// The SKU's name
     #[arg(value_name = "SKU")]
     sku: String,
-    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
-    #[arg(
-        long,
-        env = "HOLDFAST_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7070"
-    )]
-    server: Target,
+    #[command(flatten)]
+    at: At,
     /// Print JSON as the server answers it; of a list, one entry a line
     #[arg(long)]
     pub(super) json: bool,
@@ -111,19 +105,19 @@ impl Asked {
 
     /// The answer's body, or the exit code after having said what went wrong.
     pub(super) async fn send(&self, call: &Call) -> Result<Value, Exit> {
-        let client = Client::new(self.server.clone(), Patience::default());
+        let client = Client::new(self.at.server.clone(), Patience::default());
         let answer = client.walk_away(call, PATIENCE).await.map_err(|broken| {
             let advice = "is the server running there? --server names another";
             fail(
                 Exit::Unreachable,
-                format!("{}: {broken}; {advice}", self.server),
+                format!("{}: {broken}; {advice}", self.at.server),
             )
         })?;
         match answer.status {
             status if status.is_success() => self.parse(&answer),
             StatusCode::NOT_FOUND if answer.problem().code == "unknown-sku" => Err(fail(
                 Exit::Failure,
-                format!("{} is unknown to {}", self.sku, self.server),
+                format!("{} is unknown to {}", self.sku, self.at.server),
             )),
             _ => {
                 let problem = answer.problem();
@@ -137,7 +131,10 @@ impl Asked {
         answer.parse().map_err(|error| {
             fail(
                 Exit::Failure,
-                format!("{} does not answer as holdfast does: {error}", self.server),
+                format!(
+                    "{} does not answer as holdfast does: {error}",
+                    self.at.server
+                ),
             )
         })
     }

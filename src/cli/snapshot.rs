@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::ask::At;
 use super::sku::escaped;
 use super::{Exit, fail, print};
-use crate::client::Target;
 use crate::client::lines::Lines;
 use crate::client::listen::Silent;
 
@@ -27,14 +27,8 @@ pub struct Args {
     /// Only SKUs whose name begins with this
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// The server's data listener: `http://HOST:PORT` or `unix:/PATH`
-    #[arg(
-        long,
-        env = "HOLDFAST_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:7070"
-    )]
-    server: Target,
+    #[command(flatten)]
+    at: At,
 }
 
 /// Why there is no snapshot.
@@ -64,7 +58,7 @@ pub async fn run(args: Args) -> Exit {
         }
         NotTaken::Silent(_) | NotTaken::NotWritten(_) | NotTaken::CutOff => Exit::Failure,
     };
-    fail(exit, format!("{}: {error}", args.server))
+    fail(exit, format!("{}: {error}", args.at.server))
 }
 
 impl Args {
@@ -100,7 +94,7 @@ impl Args {
     /// Writes it line by line; its last line.
     async fn take(&self, to: &mut impl Write) -> Result<Value, NotTaken> {
         let path = format!("/v1/snapshot?prefix={}", escaped(&self.prefix));
-        let mut lines = Lines::begin(&self.server, &path).await?;
+        let mut lines = Lines::begin(&self.at.server, &path).await?;
         let mut last = String::new();
         while let Some(line) = lines.next().await? {
             writeln!(to, "{line}")?;

@@ -2,15 +2,14 @@
 //!
 //! Deliberately absent: judging whether it came to its end. What is read says so in its last line.
 
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::{Method, Request};
 
-use super::connection::{Broken, open};
-use super::listen::Silent;
+use super::connection::Broken;
+use super::listen::{Silent, answered};
 use super::target::Target;
-use super::wire::Problem;
 
 /// The most bytes of one line.
 const LINE_BYTES_MAX: usize = 64 << 20;
@@ -32,19 +31,9 @@ impl Lines {
         let request = Request::builder()
             .method(Method::GET)
             .uri(path)
-            .header(HOST, target.authority())
-            .body(Empty::<Bytes>::new());
-        let request = request.map_err(|_| Silent::Senseless)?;
-        let mut sender = open::<Empty<Bytes>>(target).await?;
-        let answer = sender.send_request(request).await.map_err(Broken::Cut)?;
-        let (head, body) = answer.into_parts();
-        if !head.status.is_success() {
-            let body = body.collect().await.map_err(Broken::Cut)?.to_bytes();
-            let problem = Problem::of_body(head.status, &body);
-            return Err(Silent::Refused(Box::new(problem)));
-        }
+            .header(HOST, target.authority());
         Ok(Self {
-            body,
+            body: answered(target, request).await?,
             text: Vec::new(),
             taken: 0,
             has_ended: false,

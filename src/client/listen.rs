@@ -6,6 +6,7 @@
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, HOST};
+use hyper::http::request::Builder;
 use hyper::{Method, Request};
 
 use super::connection::{Broken, open};
@@ -72,18 +73,8 @@ impl Listening {
         if let Some(after) = after {
             request = request.header("last-event-id", after);
         }
-        let request = request.body(Empty::<Bytes>::new());
-        let request = request.map_err(|_| Silent::Senseless)?;
-        let mut sender = open::<Empty<Bytes>>(target).await?;
-        let answer = sender.send_request(request).await.map_err(Broken::Cut)?;
-        let (head, body) = answer.into_parts();
-        if !head.status.is_success() {
-            let body = body.collect().await.map_err(Broken::Cut)?.to_bytes();
-            let problem = Problem::of_body(head.status, &body);
-            return Err(Silent::Refused(Box::new(problem)));
-        }
         Ok(Self {
-            body,
+            body: answered(target, request).await?,
             lines: Lines {
                 last_id: after.unwrap_or_default().to_owned(),
                 ..Lines::default()
@@ -104,6 +95,21 @@ impl Listening {
             }
         }
     }
+}
+
+/// Asks on a connection of its own; the answer's body, to be read as it comes.
+pub(super) async fn answered(target: &Target, request: Builder) -> Result<Incoming, Silent> {
+    let request = request.body(Empty::<Bytes>::new());
+    let request = request.map_err(|_| Silent::Senseless)?;
+    let mut sender = open::<Empty<Bytes>>(target).await?;
+    let answer = sender.send_request(request).await.map_err(Broken::Cut)?;
+    let (head, body) = answer.into_parts();
+    if head.status.is_success() {
+        return Ok(body);
+    }
+    let body = body.collect().await.map_err(Broken::Cut)?.to_bytes();
+    let problem = Problem::of_body(head.status, &body);
+    Err(Silent::Refused(Box::new(problem)))
 }
 
 impl Lines {

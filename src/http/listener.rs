@@ -180,17 +180,25 @@ async fn connection<S>(
             }
         }
     };
+    let stream = connection.into_parts().io.into_inner().into_inner();
+    leave(stream, end, clock.has_unread(), limits.header_timeout).await;
+}
+
+/// Takes leave of a client as its connection's end asks for.
+async fn leave(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    end: End,
+    has_unread: bool,
+    header_timeout: Duration,
+) {
     match end {
-        End::Finished(Ok(())) if clock.has_unread() => {
-            linger(connection.into_parts().io.into_inner().into_inner()).await;
-        }
+        End::Finished(Ok(())) if has_unread => linger(stream).await,
         End::Finished(Ok(())) | End::Dropped => {}
         End::Finished(Err(error)) => debug!(%error, "a connection ended early"),
         End::HeadTooSlow => {
-            let limit = limits.header_timeout.as_millis();
+            let limit = header_timeout.as_millis();
             let detail = format!("the request's head did not arrive within {limit} ms");
             let answer = raw_answer(&Problem::new(Code::RequestTimeout, detail));
-            let mut stream = connection.into_parts().io.into_inner().into_inner();
             let farewell = async {
                 stream.write_all(&answer).await?;
                 stream.shutdown().await
