@@ -3,6 +3,9 @@
 //! `cargo test --features nats --test sinks_nats`; skipped where there is no `nats-server`.
 #![cfg(feature = "nats")]
 
+#[path = "tls/authority.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod authority;
 #[path = "crash/server.rs"]
 #[allow(dead_code, reason = "each test takes its part")]
 mod server;
@@ -13,8 +16,10 @@ mod told;
 use async_nats::ConnectOptions;
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
+use authority::{Authority, Term};
 use serde_json::Value;
-use server::Server;
+use server::{Server, Talk};
+use std::path::Path;
 use std::process::Command;
 use told::{Other, Told, disturbed, free_port, until};
 
@@ -65,7 +70,69 @@ fn disturbed_nats(mode: &str, prefix: &str) {
     let tokio = tokio::runtime::Runtime::new().expect("a thread can wait");
     let mut told = Told::default();
     until(|| {
-        told = tokio.block_on(read(&url)).unwrap_or_default();
+        told = tokio.block_on(read(&url, None)).unwrap_or_default();
+        expected.ids.len() <= told.ids.len()
+    });
+    assert_eq!(told, expected);
+    server.stop();
+}
+
+/// The server is asked who it is before it is told the password, and nothing is told to a stranger.
+#[test]
+fn nats_is_carried_to_by_tls_with_a_password_and_a_stranger_is_told_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let authority = Authority::new();
+    let (stranger, own) = (Authority::new(), authority.sign("localhost", Term::Running));
+    let (certificate, key) = own.files(directory.path());
+    let port = free_port();
+    let mut command = Command::new("nats-server");
+    command.args(["-js", "-a", "localhost", "-p", &port.to_string(), "-sd"]);
+    command
+        .arg(directory.path())
+        .args(["--user", USER, "--pass", PASSWORD, "--tls"]);
+    command
+        .arg("--tlscert")
+        .arg(certificate)
+        .arg("--tlskey")
+        .arg(key);
+    let Some(_nats) = Other::start(command) else {
+        return;
+    };
+    let url = format!("tls://shop:s%40cret@localhost:{port}");
+    let trusted = stranger.file(directory.path());
+    let mut server = Server::start_with(&[
+        ("SSL_CERT_FILE", &trusted.display().to_string()),
+        ("SINKS_NATS_URL", &url),
+        ("SINKS_NATS_STREAM", "SHOP"),
+        ("SINKS_NATS_SUBJECT", "shop.events"),
+        ("SINKS_GATHER_MS", "5"),
+        ("SINKS_RETRY_MS", "20"),
+        ("SINKS_RETRY_MAX_MS", "200"),
+    ]);
+    disturbed(&mut server, 4, |_, _| {});
+    let mut admin = Talk::new(server.admin());
+    let mut error = String::new();
+    until(|| {
+        let (_, page) = admin.until_answered("GET", "/v1/admin/sinks", None, &Value::Null);
+        let why = page["items"][0]["error"].as_str();
+        why.unwrap_or_default().clone_into(&mut error);
+        error.contains("UnknownIssuer")
+    });
+    assert!(
+        !error.contains(PASSWORD) && !error.contains("s%40cret"),
+        "{error}"
+    );
+    server.stop();
+    let trusted = authority.file(directory.path());
+    let tokio = tokio::runtime::Runtime::new().expect("a thread can wait");
+    let told = tokio.block_on(read(&url, Some(&trusted)));
+    assert_eq!(told, None, "a stranger was told");
+    server.restart();
+    let expected = Told::by_pages(&server.address());
+    let mut told = Told::default();
+    until(|| {
+        let read = tokio.block_on(read(&url, Some(&trusted)));
+        told = read.unwrap_or_default();
         expected.ids.len() <= told.ids.len()
     });
     assert_eq!(told, expected);
@@ -73,9 +140,13 @@ fn disturbed_nats(mode: &str, prefix: &str) {
 }
 
 /// What the stream has, message by message.
-async fn read(url: &str) -> Option<Told> {
+async fn read(url: &str, trusted: Option<&Path>) -> Option<Told> {
     // A server that asks for no password takes any.
     let options = ConnectOptions::with_user_and_password(USER.to_owned(), PASSWORD.to_owned());
+    let options = match trusted {
+        Some(trusted) => options.add_root_certificates(trusted.to_owned()),
+        None => options,
+    };
     let client = options.connect(url).await.ok()?;
     let mut stream = jetstream::new(client).get_stream("SHOP").await.ok()?;
     let state = stream.info().await.ok()?.state.clone();

@@ -2,6 +2,9 @@
 //! `cargo test --features redis --test sinks_redis`; skipped where there is no `redis-server`.
 #![cfg(feature = "redis")]
 
+#[path = "tls/authority.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod authority;
 #[path = "crash/server.rs"]
 #[allow(dead_code, reason = "each test takes its part")]
 mod server;
@@ -9,8 +12,9 @@ mod server;
 #[allow(dead_code, reason = "each test takes its part")]
 mod told;
 
+use authority::{Authority, Term};
 use redis::streams::StreamRangeReply;
-use redis::{Client, Commands};
+use redis::{Client, Commands, TlsCertificates};
 use serde_json::{Value, json};
 use server::{Server, Talk};
 use std::path::Path;
@@ -75,15 +79,18 @@ fn what_redis_had_no_memory_for_is_not_left_out() {
     let mut server = Server::start();
     let mut talk = Talk::new(server.address());
     talk.until_answered("PUT", "/v1/skus/TEE", Some("p"), &json!({}));
-    for round in 0..10 {
+    // No more than a shard permits at once.
+    for round in 0..50 {
         let operation = |number: u64| {
             json!({"op": "movement", "key": format!("m-{round}-{number}"), "sku": "TEE",
                 "kind": "receive", "qty": 1})
         };
-        let operations: Vec<Value> = (0..1_000).map(operation).collect();
+        let operations: Vec<Value> = (0..200).map(operation).collect();
         let body = json!({"operations": operations});
-        let (status, _) = talk.until_answered("POST", "/v1/batch", None, &body);
-        assert_eq!(status, 200);
+        let (status, answer) = talk.until_answered("POST", "/v1/batch", None, &body);
+        let results = answer["results"].as_array().expect("a list");
+        let is_done = results.iter().all(|one| one["status"] == 201);
+        assert!(status == 200 && is_done, "{answer}");
     }
     server.stop();
     server.set("SINKS_REDIS_URL", &url);
@@ -113,6 +120,7 @@ fn what_redis_had_no_memory_for_is_not_left_out() {
     });
     server.restart();
     let expected = Told::by_pages(&server.address());
+    assert!(10_000 < expected.ids.len(), "too little happened");
     until(|| expected.ids.len() <= read(&client).ids.len() || miser.is_finished());
     over.store(true, Ordering::Relaxed);
     miser.join().expect("it ends");
@@ -143,7 +151,73 @@ fn streams_of_another_data_directory_are_left_alone() {
     first.stop();
     let mut second = Server::start_with(&settings);
     disturbed(&mut second, 4, |_, _| {});
-    let mut admin = Talk::new(second.admin());
+    let error = error_of(&second);
+    assert!(
+        error.contains("holds events of another data directory"),
+        "{error}"
+    );
+    assert_eq!(read_from(&client, "holdfast").ids, told.ids);
+    second.stop();
+}
+
+/// The server is asked who it is before it is told the password, and nothing is told to a stranger.
+#[test]
+fn redis_is_carried_to_by_tls_with_a_password_and_a_stranger_is_told_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let authority = Authority::new();
+    let (stranger, own) = (Authority::new(), authority.sign("localhost", Term::Running));
+    let (certificate, key) = own.files(directory.path());
+    let trusted = authority.file(directory.path());
+    let port = free_port();
+    let mut command = redis_in(directory.path(), 0);
+    command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
+    command
+        .args(["--requirepass", "s@cret", "--tls-cert-file"])
+        .arg(certificate);
+    command
+        .arg("--tls-key-file")
+        .arg(key)
+        .arg("--tls-ca-cert-file")
+        .arg(&trusted);
+    let Some(_redis) = Other::start(command) else {
+        return;
+    };
+    let url = format!("rediss://:s%40cret@localhost:{port}");
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(authority.pem().as_bytes().to_vec()),
+    };
+    let client = Client::build_with_tls(url.as_str(), certificates).expect("it is a URL");
+    until(|| client.get_connection().is_ok());
+    std::fs::write(&trusted, stranger.pem()).expect("it is ours");
+    let mut server = Server::start_with(&[
+        ("SSL_CERT_FILE", &trusted.display().to_string()),
+        ("SINKS_REDIS_URL", &url),
+        ("SINKS_REDIS_STREAM", "shop"),
+        ("SINKS_GATHER_MS", "5"),
+        ("SINKS_RETRY_MS", "20"),
+        ("SINKS_RETRY_MAX_MS", "200"),
+    ]);
+    disturbed(&mut server, 4, |_, _| {});
+    let error = error_of(&server);
+    assert!(error.contains("UnknownIssuer"), "{error}");
+    assert!(
+        !error.contains("s@cret") && !error.contains("s%40cret"),
+        "{error}"
+    );
+    assert_eq!(read(&client), Told::default());
+    server.stop();
+    std::fs::write(&trusted, authority.pem()).expect("it is ours");
+    server.restart();
+    let expected = Told::by_pages(&server.address());
+    until(|| expected.ids.len() <= read(&client).ids.len());
+    assert_eq!(read(&client), expected);
+    server.stop();
+}
+
+/// Why the sink takes nothing, once it does not.
+fn error_of(server: &Server) -> String {
+    let mut admin = Talk::new(server.admin());
     let mut error = String::new();
     until(|| {
         let (_, page) = admin.until_answered("GET", "/v1/admin/sinks", None, &Value::Null);
@@ -153,12 +227,7 @@ fn streams_of_another_data_directory_are_left_alone() {
             .clone_into(&mut error);
         !error.is_empty()
     });
-    assert!(
-        error.contains("holds events of another data directory"),
-        "{error}"
-    );
-    assert_eq!(read_from(&client, "holdfast").ids, told.ids);
-    second.stop();
+    error
 }
 
 fn read(client: &Client) -> Told {

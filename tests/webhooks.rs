@@ -1,10 +1,15 @@
 //! Webhooks and consumers over the real program: order, retries, dead letters, bad receivers,
 //! rotation, and what is lost and doubled over `kill -9`: nothing, and nothing under another id.
 
+#[path = "tls/authority.rs"]
+#[allow(dead_code, reason = "each test takes its part")]
+mod authority;
 #[path = "webhooks/command.rs"]
 mod command;
 #[path = "webhooks/consumers.rs"]
 mod consumers;
+#[path = "webhooks/days.rs"]
+mod days;
 #[path = "webhooks/receiver.rs"]
 mod receiver;
 #[path = "webhooks/receivers.rs"]
@@ -14,6 +19,8 @@ mod scene;
 #[path = "crash/server.rs"]
 #[expect(dead_code, reason = "the tests of crashes need more of it")]
 mod server;
+#[path = "webhooks/tls.rs"]
+mod tls;
 
 use receiver::{Receiver, Reply, until};
 use scene::Scene;

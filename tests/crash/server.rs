@@ -17,6 +17,7 @@ pub(crate) struct Server {
     child: Child,
     data: String,
     admin: String,
+    arguments: &'static [&'static str],
     settings: Vec<(String, String)>,
 }
 
@@ -26,21 +27,33 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// The same with other settings, as variables name them after `HOLDFAST_`.
+    /// The same with other settings, as variables name them after `HOLDFAST_`; those that TLS
+    /// listens to are named as they are.
     pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_as(&[], settings)
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_as(arguments: &'static [&'static str], settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let free = "127.0.0.1:0";
         let settings = settings.iter().map(|(name, value)| {
-            let name = format!("HOLDFAST_{name}");
+            let is_of_tls = name.starts_with("SSL_");
+            let name = if is_of_tls {
+                (*name).to_owned()
+            } else {
+                format!("HOLDFAST_{name}")
+            };
             (name, (*value).to_owned())
         });
         let settings: Vec<(String, String)> = settings.collect();
-        let (child, data, admin) = spawn(&directory, free, free, &settings);
+        let (child, data, admin) = spawn(&directory, free, free, arguments, &settings);
         Self {
             directory,
             child,
             data,
             admin,
+            arguments,
             settings,
         }
     }
@@ -76,7 +89,13 @@ impl Server {
 
     /// On the same directory and ports.
     pub(crate) fn restart(&mut self) {
-        let (child, data, admin) = spawn(&self.directory, &self.data, &self.admin, &self.settings);
+        let (child, data, admin) = spawn(
+            &self.directory,
+            &self.data,
+            &self.admin,
+            self.arguments,
+            &self.settings,
+        );
         assert_eq!((&data, &admin), (&self.data, &self.admin));
         self.child = child;
     }
@@ -158,6 +177,7 @@ fn spawn(
     directory: &TempDir,
     data: &str,
     admin: &str,
+    arguments: &[&str],
     settings: &[(String, String)],
 ) -> (Child, String, String) {
     let ready = directory.path().join("ready.json");
@@ -172,12 +192,15 @@ fn spawn(
             "--admin-listen",
             admin,
         ])
+        .args(arguments)
         .arg("--data-dir")
         .arg(directory.path().join("data"))
         .arg("--ready-file")
         .arg(&ready)
         // To the server it would be a setting that is not there.
         .env_remove("HOLDFAST_BIN")
+        // A test that trusts anybody says whom, in a file.
+        .env_remove("SSL_CERT_DIR")
         .env("HOLDFAST_LOG_FILTER", "warn")
         .envs(settings.iter().cloned())
         .stdout(Stdio::null())

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast::events::webhooks::Secret;
 use serde_json::Value;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What a receiver does with a request.
 pub(crate) enum Reply {
@@ -65,6 +66,7 @@ impl Got {
 pub(crate) struct Receiver {
     pub(crate) url: String,
     got: Arc<Mutex<Vec<Got>>>,
+    tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
 }
 
 type Manner = dyn Fn(&Got) -> Reply + Send + Sync;
@@ -73,19 +75,39 @@ impl Receiver {
     pub(crate) fn start(manner: impl Fn(&Got) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let got = Arc::new(Mutex::new(Vec::new()));
-        let (all, manner): (_, Arc<Manner>) = (Arc::clone(&got), Arc::new(manner));
+        let (got, tls) = (
+            Arc::default(),
+            Arc::<Mutex<Option<Arc<ServerConfig>>>>::default(),
+        );
+        let (all, manner): (Arc<Mutex<Vec<Got>>>, Arc<Manner>) =
+            (Arc::clone(&got), Arc::new(manner));
+        let as_now = Arc::clone(&tls);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (all, manner) = (Arc::clone(&all), Arc::clone(&manner));
+                let tls = as_now.lock().expect("no thread panics with it").clone();
                 // A connection that breaks is the sender's to open anew.
-                thread::spawn(move || while serve(&stream, &all, &*manner).is_some() {});
+                thread::spawn(move || match tls {
+                    None => serve(stream, &all, &*manner),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).expect("a good configuration");
+                        serve(StreamOwned::new(connection, stream), &all, &*manner);
+                    }
+                });
             }
         });
         Self {
             url: format!("http://{address}/in?shop=1"),
             got,
+            tls,
         }
+    }
+
+    /// From now on it speaks TLS, as this; where `localhost` is to be connected to.
+    pub(crate) fn speak_tls(&self, config: Arc<ServerConfig>) -> String {
+        *self.tls.lock().expect("no thread panics with it") = Some(config);
+        let url = self.url.replace("http://", "https://");
+        url.replace("127.0.0.1", "localhost")
     }
 
     /// One that takes everything.
@@ -124,8 +146,16 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn serve(stream: &TcpStream, all: &Mutex<Vec<Got>>, manner: &Manner) -> Option<()> {
-    let mut reader = BufReader::new(stream);
+fn serve(stream: impl Read + Write, all: &Mutex<Vec<Got>>, manner: &Manner) {
+    let mut stream = BufReader::new(stream);
+    while serve_one(&mut stream, all, manner).is_some() {}
+}
+
+fn serve_one(
+    reader: &mut BufReader<impl Read + Write>,
+    all: &Mutex<Vec<Got>>,
+    manner: &Manner,
+) -> Option<()> {
     let mut line = String::new();
     if reader.read_line(&mut line).ok()? == 0 {
         return None;
@@ -158,13 +188,16 @@ fn serve(stream: &TcpStream, all: &Mutex<Vec<Got>>, manner: &Manner) -> Option<(
     let reply = manner(&got);
     got.taken = matches!(reply, Reply::Status(200..=299) | Reply::Later(_, 200..=299));
     all.lock().expect("no thread panics with it").push(got);
-    let mut to = stream;
+    let to = reader.get_mut();
     let mut status = |status: u16, more: &str| {
         let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: 2\r\n{more}\r\nok");
-        to.write_all(head.as_bytes()).ok()
+        to.write_all(head.as_bytes()).and_then(|()| to.flush()).ok()
     };
     match reply {
-        Reply::Status(204) => to.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok(),
+        Reply::Status(204) => to
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .and_then(|()| to.flush())
+            .ok(),
         Reply::Status(code) => status(code, ""),
         Reply::Elsewhere(url) => status(307, &format!("location: {url}\r\n")),
         Reply::Later(pause, code) => {

@@ -24,13 +24,30 @@ impl Scene {
     pub(crate) fn new(more: &[(&str, &str)]) -> Self {
         let mut settings = QUICK.to_vec();
         settings.extend(more);
-        let server = Server::start_with(&settings);
+        Self::of(Server::start_with(&settings))
+    }
+
+    /// A server whose time is moved by hand, with retries as they are if nobody says otherwise.
+    pub(crate) fn rehearsing() -> Self {
+        let settings = [("EVENTS_WEBHOOKS_PRIVATE", "true")];
+        Self::of(Server::start_as(&["--test-clock"], &settings))
+    }
+
+    fn of(server: Server) -> Self {
         let talk = Talk::new(server.address());
         Self {
             server,
             talk,
             keys: 0,
         }
+    }
+
+    /// Moves time.
+    pub(crate) fn advance(&mut self, ms: u64) {
+        let mut admin = Talk::new(self.server.admin());
+        let body = json!({"advance_ms": ms});
+        let (status, moved) = admin.until_answered("POST", "/v1/admin/clock", None, &body);
+        assert_eq!(status, 200, "{moved}");
     }
 
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {

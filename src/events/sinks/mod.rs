@@ -28,6 +28,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
 
+/// Letters of a reason, at most.
+const WHY_MAX: usize = 400;
+
 /// What a delivery comes to.
 pub type Delivering<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
 
@@ -47,9 +50,14 @@ pub trait Sink: Send {
 pub struct Undelivered(String);
 
 impl Undelivered {
-    /// For a reason that people can read.
+    /// For a reason that people can read; of a long one, as of many commands that failed at once,
+    /// the beginning says enough.
     pub fn new(why: impl fmt::Display) -> Self {
-        Self(why.to_string())
+        let why = why.to_string();
+        Self(match why.char_indices().nth(WHY_MAX) {
+            Some((end, _)) => format!("{}…", &why[..end]),
+            None => why,
+        })
     }
 }
 
@@ -219,5 +227,17 @@ fn not_built(key: &'static str, broker: &'static str, feature: &'static str) -> 
         key,
         broker,
         feature,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_whole_unless_it_is_very_long() {
+        assert_eq!(Undelivered::new("no disk").to_string(), "no disk");
+        let long = Undelivered::new("ä".repeat(5_000)).to_string();
+        assert_eq!(long, format!("{}…", "ä".repeat(WHY_MAX)));
     }
 }

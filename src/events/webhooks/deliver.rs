@@ -66,7 +66,8 @@ pub(super) struct Worker {
     pub(super) progress: Progress,
     /// Lanes that have failed since something was taken.
     pub(super) failed: HashSet<Lane>,
-    pub(super) probe: (Instant, Duration),
+    /// While the receiver is away: when it is looked for next, in ledger time, and the pause after.
+    pub(super) probe: (u64, Duration),
     pub(super) is_changed: bool,
     pub(super) noted: Instant,
     pub(super) off: Option<String>,
@@ -121,7 +122,7 @@ impl Worker {
             flying: JoinSet::new(),
             progress,
             failed: HashSet::new(),
-            probe: (Instant::now(), PROBES.0),
+            probe: (0, PROBES.0),
             is_changed: false,
             noted: Instant::now(),
             off: None,
@@ -194,7 +195,7 @@ impl Worker {
     fn begin(&mut self) {
         let at_once = self.common.limits.at_once;
         if self.is_away() {
-            if self.flying.is_empty() && self.probe.0 <= Instant::now() {
+            if self.flying.is_empty() && self.probe.0 <= self.now().ms() {
                 self.look();
             }
             return;
@@ -388,9 +389,8 @@ impl Worker {
         }
         // With nothing to look with, what is read next wakes it.
         if self.is_away() && !(self.items.is_empty() && self.detours.is_empty()) {
-            sleep = self.probe.0.saturating_duration_since(Instant::now());
             sleep = if self.flying.is_empty() {
-                sleep
+                Duration::from_millis(self.probe.0.saturating_sub(now).min(SLEEP_MAX_MS))
             } else {
                 PROBES.0
             };

@@ -8,7 +8,6 @@ use super::record::DeadLetter;
 use super::send::{Attempt, Message};
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
-use tokio::time::Instant;
 
 /// A lane that has nothing to send, but is not where the others are yet, looks again after this.
 const AGAIN_MS: u64 = 20;
@@ -203,7 +202,7 @@ impl Worker {
             .values_mut()
             .for_each(|detour| detour.next_at = detour.next_at.min(now));
         self.failed.clear();
-        self.probe = (Instant::now(), PROBES.0);
+        self.probe = (now, PROBES.0);
     }
 
     fn not_taken(&mut self, lanes: &[Lane], attempt: &Attempt) {
@@ -214,7 +213,7 @@ impl Worker {
         self.failed.extend(lanes.iter().take(room.max(1)).cloned());
         if self.is_away() {
             let pause = self.probe.1;
-            self.probe = (Instant::now() + pause, (2 * pause).min(PROBES.1));
+            self.probe = (now + pause.as_millis() as u64, (2 * pause).min(PROBES.1));
         }
         if attempt.is_gone() {
             self.off = Some("the receiver answered 410: it wants nothing more".to_owned());

@@ -173,9 +173,13 @@ impl Hook {
         seen.1 = cursor.clone();
     }
 
-    /// Switched on: what was not taken before counts no more.
-    pub(super) fn begin_anew(&self) {
-        lock(&self.seen).0.failing_since = None;
+    /// Switched on: what was not taken before counts no more, and what waits is tried at once.
+    pub(super) fn begin_anew(&self, now: u64) {
+        let progress = &mut lock(&self.seen).0;
+        progress.failing_since = None;
+        for waiting in &mut progress.waiting {
+            waiting.next_at = waiting.next_at.min(now);
+        }
     }
 
     pub(super) fn log(&self, delivery: Delivery) {

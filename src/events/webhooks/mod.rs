@@ -211,7 +211,7 @@ impl Webhooks {
             hook.place(cursor);
         }
         if changes.enabled == Some(true) {
-            hook.begin_anew();
+            hook.begin_anew(now);
         }
         let webhook = hook.change(|webhook| changes.apply(webhook, now));
         self.0.common.rows.hold(&hook);

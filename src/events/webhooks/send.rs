@@ -90,6 +90,8 @@ enum Broken {
     Address(#[from] NoAddress),
     #[error("it can't be connected to: {0}")]
     Connect(std::io::Error),
+    #[error("it was reached, but there is no TLS with it: {0}")]
+    Tls(std::io::Error),
     #[error("there was no connection in {} ms", .0.as_millis())]
     ConnectTime(Duration),
     #[error("there was no answer in {} ms", .0.as_millis())]
@@ -256,10 +258,10 @@ impl Sender {
     async fn wrap(&self, stream: TcpStream) -> Result<SendRequest<Full<Bytes>>, Broken> {
         let config = self.ways.tls.get_or_try_init(trusting).await?;
         let name = ServerName::try_from(self.target.host.clone());
-        let name = name.map_err(|error| Broken::Connect(std::io::Error::other(error)))?;
+        let name = name.map_err(|error| Broken::Tls(std::io::Error::other(error)))?;
         let connector = TlsConnector::from(Arc::clone(config));
         let stream = connector.connect(name, stream).await;
-        shake(stream.map_err(Broken::Connect)?).await
+        shake(stream.map_err(Broken::Tls)?).await
     }
 }
 
