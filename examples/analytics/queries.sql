@@ -4,20 +4,23 @@
 
 CREATE OR REPLACE VIEW rows AS
 SELECT * FROM read_json('events/*.ndjson', format = 'newline_delimited', filename = true, columns = {
-    id: 'VARCHAR', type: 'VARCHAR', time: 'TIMESTAMP', subject: 'VARCHAR', sequence: 'VARCHAR', data: 'JSON'});
+    id: 'VARCHAR', source: 'VARCHAR', type: 'VARCHAR', time: 'TIMESTAMP', subject: 'VARCHAR', sequence: 'VARCHAR', data: 'JSON'});
 
--- What happened, each event once.
+-- What happened, each event once. After a server's data was set back to an older copy, ids are given
+-- anew: what lies in the files before the snapshot that follows was undone.
 CREATE OR REPLACE VIEW events AS
-SELECT id, type, time, subject AS sku, sequence, (data->>'qty')::BIGINT AS qty, data
+SELECT source, id, type, time, subject AS sku, sequence, (data->>'qty')::BIGINT AS qty, data
 FROM rows WHERE id IS NOT NULL;
 
--- What there is now: after each SKU's last event, or in the snapshot if nothing happened to it.
+-- What there is now: after each SKU's last event, or in the snapshot if nothing happened to it. A
+-- snapshot has all there is, so that older files count no more.
 CREATE OR REPLACE VIEW stock AS
 SELECT sku, (after->>'available')::BIGINT AS available, (after->>'on_hand')::BIGINT AS on_hand,
     (after->>'reserved')::BIGINT AS reserved, (after->>'sold')::BIGINT AS sold
 FROM (
     SELECT subject AS sku, arg_max((data->'after'), (filename, coalesce(sequence, ''))) AS after
-    FROM rows WHERE (data->'after') IS NOT NULL GROUP BY subject);
+    FROM rows WHERE (data->'after') IS NOT NULL AND filename >= (
+        SELECT coalesce(max(filename), '') FROM rows WHERE type = 'snapshot') GROUP BY subject);
 
 -- SELECT * FROM stock ORDER BY available;
 -- SELECT time::DATE AS day, sku, sum(qty) AS sold FROM events

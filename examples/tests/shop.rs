@@ -8,18 +8,28 @@ use crate::server::{Server, Talk};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
 
 const KILLS: u32 = 40;
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A server that soon forgets what happened.
+/// A server that soon forgets what happened, but for those who say how far they are.
 pub(crate) const FORGETFUL: [(&str, &str); 3] = [
     ("DATA_JOURNAL_TRIM", "true"),
     ("DATA_JOURNAL_KEPT_MS", "1000"),
     ("DATA_SNAPSHOT_AFTER_EVENTS", "1000"),
+];
+
+/// … and that waits for nobody for long.
+pub(crate) const HASTY: [(&str, &str); 4] = [
+    FORGETFUL[0],
+    FORGETFUL[1],
+    FORGETFUL[2],
+    ("EVENTS_HOLD_EVENTS_MAX", "100"),
 ];
 
 /// Some of a SKU's counters by their names.
@@ -125,19 +135,64 @@ impl Shop {
 
     /// Trades until the server has nothing more that follows the cursor.
     pub(crate) fn trade_until_forgotten(&mut self, cursor: &str) {
-        let path = format!("/v1/events?limit=1000&after={cursor}");
         let began = Instant::now();
         self.trade(100);
-        while self.get(&path).0 != 410 {
+        while self.has_what_follows(cursor) {
             assert!(began.elapsed() < PATIENCE, "the journal was not trimmed");
-            self.keys += 1;
-            let operation = |n: u64| {
-                json!({"op": "movement", "key": format!("key-{}-{n}", self.keys),
-                    "sku": self.skus[0], "kind": "receive", "qty": 1})
-            };
-            let operations: Vec<Value> = (0..500).map(operation).collect();
-            self.call("POST", "/v1/batch", &json!({"operations": operations}));
+            self.receive_many();
         }
+    }
+
+    /// Whether the server still has what follows the cursor.
+    pub(crate) fn has_what_follows(&mut self, cursor: &str) -> bool {
+        let path = format!("/v1/events?limit=1000&after={cursor}");
+        self.get(&path).0 != 410
+    }
+
+    /// No more at once than a shard permits.
+    fn receive_many(&mut self) {
+        self.keys += 1;
+        let operation = |n: u64| {
+            json!({"op": "movement", "key": format!("key-{}-{n}", self.keys),
+                "sku": self.skus[0], "kind": "receive", "qty": 1})
+        };
+        let operations: Vec<Value> = (0..200).map(operation).collect();
+        self.call("POST", "/v1/batch", &json!({"operations": operations}));
+    }
+
+    /// A consumer that says how far it is keeps the journal; once nobody does, it is forgotten.
+    pub(crate) fn is_waited_for(&mut self, name: &str, cursor: &str) {
+        // Whoever has said nothing is not waited for: that is how long it takes.
+        let (_, page) = self.get("/v1/events?after=earliest&limit=1");
+        let first = page["next_cursor"].as_str().expect("a cursor").to_owned();
+        if first != cursor {
+            self.trade_until_forgotten(&first);
+        }
+        for _ in 0..20 {
+            self.receive_many();
+        }
+        assert!(
+            self.has_what_follows(cursor),
+            "the journal did not wait for {name}"
+        );
+        let path = format!("/v1/consumers/{name}");
+        let (status, consumer) = self.get(&path);
+        assert_eq!(
+            (status, &consumer["cursor"]),
+            (200, &json!(cursor)),
+            "{consumer}"
+        );
+        assert!(4_000 <= consumer["lag"].as_u64().unwrap_or(0), "{consumer}");
+    }
+
+    /// How many SKUs there are now.
+    pub(crate) fn size(&self) -> usize {
+        self.skus.len()
+    }
+
+    /// The server was set back to when there were so many.
+    pub(crate) fn set_back(&mut self, size: usize) {
+        self.skus.truncate(size);
     }
 
     /// What the server says of every SKU, by name.
@@ -154,17 +209,38 @@ impl Shop {
     }
 }
 
+/// Copies a stopped server's data, or puts them back.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).expect("it is ours");
+    for entry in fs::read_dir(from).expect("it is there") {
+        let entry = entry.expect("it is there");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).expect("there is room");
+        }
+    }
+}
+
 /// A process that follows a server, and is killed at the latest when this ends.
 pub(crate) struct Follower {
     command: Command,
     child: Child,
+    said: PathBuf,
 }
 
 impl Follower {
-    pub(crate) fn start(mut command: Command) -> Self {
-        let child = command.stderr(Stdio::null()).spawn();
-        let child = child.expect("it can be started");
-        Self { command, child }
+    /// What it says goes behind what is in a file.
+    pub(crate) fn start(mut command: Command, said: &Path) -> Self {
+        let file = File::options().append(true).create(true).open(said);
+        let child = command.stderr(file.expect("it is ours")).spawn();
+        Self {
+            child: child.expect("it can be started"),
+            said: said.to_owned(),
+            command,
+        }
     }
 
     pub(crate) fn kill(&mut self) {
@@ -181,6 +257,10 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
+        if panicking() {
+            let said = fs::read_to_string(&self.said).unwrap_or_default();
+            eprintln!("the follower: {:?}; it said: {said}", self.child.try_wait());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -9,7 +9,9 @@ mod shop;
 
 use serde_json::Value;
 use server::Server;
-use shop::{Counters, FORGETFUL, Follower, Shop, await_equal, counters_of, kill_at_random};
+use shop::{
+    Counters, FORGETFUL, Follower, HASTY, Shop, await_equal, copy, counters_of, kill_at_random,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -37,7 +39,7 @@ fn every_event_is_in_the_files_exactly_once_after_forty_kills() {
 fn a_store_that_missed_too_much_goes_on_after_another_snapshot() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let folder = directory.path().join("events");
-    let server = Server::start_with(&FORGETFUL);
+    let server = Server::start_with(&HASTY);
     let mut shop = Shop::new(&server);
     shop.trade(30);
     let mut follower = follow(&folder, &server);
@@ -53,18 +55,112 @@ fn a_store_that_missed_too_much_goes_on_after_another_snapshot() {
     assert!(0 < stored.gaps);
     let once: BTreeSet<&String> = stored.ids.iter().collect();
     assert_eq!(once.len(), stored.ids.len(), "{:?}", stored.ids);
+    assert!(
+        said(&folder).contains("begins again with a snapshot"),
+        "{}",
+        said(&folder)
+    );
+}
+
+#[test]
+fn the_journal_waits_for_a_store_that_is_away() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let folder = directory.path().join("events");
+    let server = Server::start_with(&FORGETFUL);
+    let mut shop = Shop::new(&server);
+    shop.trade(30);
+    let mut follower = follow(&folder, &server);
+    await_equal(|| told(&mut shop), || Stored::read(&folder).ids);
+    let place = |shop: &mut Shop| vec![text(&shop.get("/v1/consumers/analytics").1["cursor"])];
+    await_equal(|| place(&mut shop), || vec![Stored::read(&folder).cursor]);
+    follower.kill();
+    shop.is_waited_for("analytics", &Stored::read(&folder).cursor);
+    follower.restart();
+    await_equal(
+        || shop.stock(),
+        || Vec::from_iter(Stored::read(&folder).stock),
+    );
+    assert_eq!(Stored::read(&folder).gaps, 0, "{}", said(&folder));
+}
+
+#[test]
+fn a_store_goes_on_with_another_server_and_with_one_that_was_set_back() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let folder = directory.path().join("events");
+    let stock = || Vec::from_iter(Stored::read(&folder).stock);
+    let first = Server::start();
+    let mut shop = Shop::new(&first);
+    shop.trade(60);
+    let mut follower = follow(&folder, &first);
+    await_equal(|| shop.stock(), stock);
+    follower.kill();
+    let mut server = Server::start();
+    let mut shop = Shop::new(&server);
+    shop.trade(30);
+    let mut follower = follow(&folder, &server);
+    await_equal(|| shop.stock(), stock);
+    assert!(
+        said(&folder).contains("of another data directory"),
+        "{}",
+        said(&folder)
+    );
+    shop.trade(30);
+    await_equal(
+        || told_after(&mut shop, &Stored::read(&folder).gap),
+        || Stored::read(&folder).since,
+    );
+    server.stop();
+    let older = directory.path().join("older");
+    copy(&server.data_dir(), &older);
+    let size = shop.size();
+    server.restart();
+    shop.trade(60);
+    await_equal(|| shop.stock(), stock);
+    await_equal(
+        || told_after(&mut shop, &Stored::read(&folder).gap),
+        || Stored::read(&folder).since,
+    );
+    follower.kill();
+    server.stop();
+    copy(&older, &server.data_dir());
+    server.restart();
+    shop.set_back(size);
+    follower.restart();
+    await_equal(|| shop.stock(), stock);
+    assert!(
+        said(&folder).contains("ahead of the ledgers"),
+        "{}",
+        said(&folder)
+    );
+    shop.trade(60);
+    await_equal(|| shop.stock(), stock);
+    await_equal(
+        || told_after(&mut shop, &Stored::read(&folder).gap),
+        || Stored::read(&folder).since,
+    );
+    assert_eq!(Stored::read(&folder).gaps, 2);
 }
 
 fn follow(folder: &Path, server: &Server) -> Follower {
     let mut command = Command::new(PROGRAM);
     command.arg("follow").arg(folder);
     command.args([&format!("http://{}", server.address()), "0.02"]);
-    Follower::start(command)
+    Follower::start(command, &folder.with_extension("said"))
+}
+
+/// What it has said.
+fn said(folder: &Path) -> String {
+    fs::read_to_string(folder.with_extension("said")).expect("it is text")
 }
 
 /// The ids of all events that the server tells, sorted.
 fn told(shop: &mut Shop) -> Vec<String> {
-    let (mut ids, mut after) = (Vec::new(), "earliest".to_owned());
+    told_after(shop, "earliest")
+}
+
+/// … of those that follow a cursor.
+fn told_after(shop: &mut Shop, cursor: &str) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), cursor.to_owned());
     loop {
         let (status, page) = shop.get(&format!("/v1/events?limit=1000&after={after}"));
         assert_eq!(status, 200, "{page}");
@@ -86,6 +182,9 @@ struct Stored {
     stock: BTreeMap<String, Counters>,
     /// Snapshots after something was missed.
     gaps: u64,
+    /// Where the last of them goes on, and what came since, sorted, with repeats.
+    gap: String,
+    since: Vec<String>,
     cursor: String,
 }
 
@@ -100,19 +199,30 @@ impl Stored {
         names.retain(|name| name.extension().is_some_and(|end| end == "ndjson"));
         names.sort();
         for name in names {
-            for row in fs::read_to_string(name).expect("it is text").lines() {
-                stored.take(&serde_json::from_str(row).expect("a row is JSON"));
+            let rows = fs::read_to_string(name).expect("it is text");
+            let row = |row| serde_json::from_str(row).expect("a row is JSON");
+            let rows: Vec<Value> = rows.lines().map(row).collect();
+            // A snapshot has all there is.
+            if rows.iter().any(|row| row["type"] == "snapshot") {
+                stored.stock.clear();
+            }
+            for row in &rows {
+                stored.take(row);
             }
         }
         stored.ids.sort();
+        stored.since.sort();
         stored
     }
 
     fn take(&mut self, row: &Value) {
         if row["id"].is_string() {
             self.ids.push(text(&row["id"]));
+            self.since.push(text(&row["id"]));
         } else if row["cursor"].is_string() {
             self.gaps += 1;
+            self.gap = text(&row["cursor"]);
+            self.since.clear();
         }
         if row["cursor"].is_string() {
             self.cursor = text(&row["cursor"]);
