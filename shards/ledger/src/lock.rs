@@ -19,7 +19,7 @@ const COMMAND_CHARS_MAX: usize = 200;
 /// The lock on a data directory, held until dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 impl Lock {
@@ -49,7 +49,7 @@ impl Lock {
             file.write_all(holder().as_bytes())
         })();
         written.map_err(LedgerError::file("writing", &path))?;
-        Ok(Self { _file: Some(file) })
+        Ok(Self { file: Some(file) })
     }
 
     /// Takes the lock beside other readers, without writing. A directory without a lock file
@@ -58,14 +58,24 @@ impl Lock {
         let path = dir.join(NAME);
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { _file: None });
+                return Ok(Self { file: None });
             }
             file => file.map_err(LedgerError::file("opening", &path))?,
         };
         match file.try_lock_shared() {
-            Ok(()) => Ok(Self { _file: Some(file) }),
+            Ok(()) => Ok(Self { file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(locked(dir, false, &mut file)),
             Err(TryLockError::Error(error)) => Err(LedgerError::file("locking", &path)(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Gives it up even where a child that was just forked still has the file open.
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // What can't be unlocked goes with the file.
+            let _ = file.unlock();
         }
     }
 }
