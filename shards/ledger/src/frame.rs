@@ -38,6 +38,8 @@ pub enum Kind {
     ArchiveEnd = 9,
     /// A journal record in the write-ahead log.
     Logged = 10,
+    /// The head of several journal records that were settled together.
+    Sheaf = 11,
 }
 
 /// Writes the header of `row`, whose body is in place already, for the row's `key`.
@@ -63,6 +65,11 @@ pub(crate) fn sealed(kind: Kind, key: u64, body: &[u8]) -> Vec<u8> {
     row.extend_from_slice(body);
     seal(&mut row, kind, key);
     row
+}
+
+/// Whether a row says that it is of this kind; [`open`] checks it.
+pub(crate) fn is_of(row: &[u8], kind: Kind) -> bool {
+    row.get(1) == Some(&(kind as u8))
 }
 
 /// Checks a row and returns its body, or what is wrong with it.

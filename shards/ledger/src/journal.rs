@@ -1,10 +1,16 @@
 //! The journal table: sequence → the events of one group commit.
 //!
 //! A record may take several rows ([`rows`](crate::rows)); they are written and removed in one
-//! transaction, so a record is whole or absent. Reading checks every row, that rows are complete,
-//! that sequences have no gap and that time does not run backwards (INV-7).
+//! transaction, so a record is whole or absent. Records that come from the write-ahead log together
+//! lie together, as a sheaf: one value, cut into rows as a record is, and removed as a whole. So
+//! the log is taken into the tables with a few long writes, not with a page for each record.
+//! Reading checks every row, that rows are complete, that sequences have no gap and that time does
+//! not run backwards (INV-7).
 //!
 //! Deliberately absent: how events are encoded.
+
+use std::borrow::Borrow;
+use std::collections::VecDeque;
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
@@ -18,11 +24,15 @@ use crate::wal::Tail;
 pub(crate) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
 
-/// `[events u32][at u64][length u32][rows u8]`, in front of the body in a record's first row.
+/// `[events u32][at u64][length u32][rows u8]`, in front of the body in a record's first row. Of a
+/// sheaf: all its events, the time of its last record, and the length of all that follows.
 const HEAD_BYTES: usize = 17;
 
-/// At most so many records are removed by one append.
-const TRIM_RECORDS_MAX: usize = 256;
+/// `[events u32][at u64][length u32]`, in front of each body in a sheaf.
+const SHEAF_HEAD_BYTES: usize = 16;
+
+/// At most so many rows are removed by one append; a record or a sheaf has fewer.
+const TRIM_ROWS_MAX: usize = 256;
 
 /// The end of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,14 +81,45 @@ pub(crate) fn write<'a>(
 ) -> Result<(), redb::Error> {
     let mut table = txn.open_table(JOURNAL)?;
     for entry in entries {
-        write_one(&mut table, entry)?;
+        write_one(&mut table, entry, Kind::Record)?;
     }
     Ok(())
+}
+
+/// Writes records that follow on each other together; one alone as ever.
+pub(crate) fn write_together(
+    txn: &WriteTransaction,
+    records: &[impl Borrow<Record>],
+) -> Result<(), redb::Error> {
+    let (Some(first), Some(last)) = (records.first(), records.last()) else {
+        return Ok(());
+    };
+    let (first, last) = (first.borrow(), last.borrow());
+    if records.len() == 1 {
+        return write(txn, [Entry::from(first)]);
+    }
+    let all = || records.iter().map(Borrow::borrow);
+    let bytes = all().map(|record| SHEAF_HEAD_BYTES + record.body.len());
+    let mut body = Vec::with_capacity(bytes.sum());
+    for record in all() {
+        body.extend_from_slice(&record.events.to_le_bytes());
+        body.extend_from_slice(&record.at.to_le_bytes());
+        body.extend_from_slice(&length_of(&record.body).to_le_bytes());
+        body.extend_from_slice(&record.body);
+    }
+    let sheaf = Entry {
+        first: first.first,
+        events: all().map(|record| record.events).sum(),
+        at: last.at,
+        body: &body,
+    };
+    write_one(&mut txn.open_table(JOURNAL)?, sheaf, Kind::Sheaf)
 }
 
 fn write_one(
     table: &mut Table<'_, u64, &'static [u8]>,
     entry: Entry<'_>,
+    kind: Kind,
 ) -> Result<(), redb::Error> {
     let sizes = rows::cut(HEAD_BYTES + entry.body.len());
     let mut rest = entry.body;
@@ -90,7 +131,7 @@ fn write_one(
         let mut guard = table.insert_reserve(key, FRAME_BYTES + size)?;
         let value = guard.as_mut();
         let mut at = FRAME_BYTES;
-        let kind = if row == 0 { Kind::Record } else { Kind::Part };
+        let kind = if row == 0 { kind } else { Kind::Part };
         if row == 0 {
             at += HEAD_BYTES;
             value[FRAME_BYTES..at].copy_from_slice(&head(entry, sizes.len()));
@@ -103,8 +144,8 @@ fn write_one(
     Ok(())
 }
 
-/// Removes records that end below `bound`, a bounded number of them, never the last one. Returns
-/// the first sequence of the oldest that is left, and whether there may be more to remove.
+/// Removes records and sheaves that end below `bound`, a bounded number of them, never the last one.
+/// Returns the first sequence of the oldest that is left, and whether there may be more to remove.
 pub(crate) fn trim(
     txn: &WriteTransaction,
     oldest: u64,
@@ -112,22 +153,21 @@ pub(crate) fn trim(
 ) -> Result<(u64, bool), redb::Error> {
     let mut table = txn.open_table(JOURNAL)?;
     let mut left = oldest;
-    let mut records = 0;
-    for row in table.range(rows::key(oldest, 0)..)? {
+    let mut is_more = false;
+    for (before, row) in table.range(rows::key(oldest, 0)..)?.enumerate() {
         let (first, _) = rows::unkey(row?.0.value());
-        if first == left {
-            continue;
+        if first != left {
+            is_more = TRIM_ROWS_MAX < before;
+            if bound < first || is_more {
+                break;
+            }
+            left = first;
         }
-        if bound < first || records == TRIM_RECORDS_MAX {
-            break;
-        }
-        left = first;
-        records += 1;
     }
     if oldest < left {
         table.retain_in(rows::key(oldest, 0)..rows::key(left, 0), |_, _| false)?;
     }
-    Ok((left, records == TRIM_RECORDS_MAX))
+    Ok((left, is_more))
 }
 
 /// Where the journal ends.
@@ -171,9 +211,11 @@ pub(crate) fn read(
         None => from,
     };
     let range = table.range(rows::key(first, 0)..).map_err(failed)?;
+    let sheaf = VecDeque::new();
     let unsettled = tail.partition_point(|record| record.last() < first.max(settled + 1));
     Ok(RecordIter {
         range,
+        sheaf,
         tail,
         unsettled,
         shard,
@@ -187,6 +229,8 @@ pub(crate) fn read(
 /// Records in order, each checked against the one before it.
 pub(crate) struct RecordIter {
     range: redb::Range<'static, u64, &'static [u8]>,
+    /// The records of a sheaf that are still to be told.
+    sheaf: VecDeque<Record>,
     tail: Tail,
     /// Where in the tail the records begin that the table has not.
     unsettled: usize,
@@ -202,6 +246,9 @@ pub(crate) struct RecordIter {
 
 impl RecordIter {
     fn read(&mut self) -> Result<Option<Record>, LedgerError> {
+        if let Some(record) = self.sheaf.pop_front() {
+            return self.accept(record).map(Some);
+        }
         let failed = |error| LedgerError::redb(self.shard, "reading the journal", error);
         let Some(row) = self.range.next() else {
             return self.read_tail();
@@ -240,13 +287,22 @@ impl RecordIter {
             );
             return Err(corrupt(self.shard, first, detail));
         }
-        self.accept(Record {
+        let record = Record {
             first,
             events: head.events,
             at: head.at,
             body,
-        })
-        .map(Some)
+        };
+        if !head.is_sheaf {
+            return self.accept(record).map(Some);
+        }
+        self.sheaf = untied(&record).map_err(|detail| corrupt(self.shard, first, detail))?;
+        // What is read from may lie in the middle of it.
+        let before = |record: &Record| record.last() < self.holds;
+        while self.sheaf.len() > 1 && self.sheaf.front().is_some_and(before) {
+            self.sheaf.pop_front();
+        }
+        self.read()
     }
 
     fn read_tail(&mut self) -> Result<Option<Record>, LedgerError> {
@@ -304,11 +360,14 @@ struct Head {
     at: u64,
     length: u32,
     rows: u8,
+    is_sheaf: bool,
 }
 
 impl Head {
     fn open(row: &[u8], key: u64, shard: u16, first: u64) -> Result<Self, LedgerError> {
-        let body = frame::open_at(row, Kind::Record, key, shard, Place::Record(first))?;
+        let is_sheaf = frame::is_of(row, Kind::Sheaf);
+        let kind = if is_sheaf { Kind::Sheaf } else { Kind::Record };
+        let body = frame::open_at(row, kind, key, shard, Place::Record(first))?;
         if body.len() < HEAD_BYTES {
             return Err(corrupt(
                 shard,
@@ -321,6 +380,7 @@ impl Head {
             at: u64_at(body, 4),
             length: u32_at(body, 12),
             rows: body[16],
+            is_sheaf,
         };
         if head.events == 0 || head.rows == 0 || Batch::BODY_BYTES_MAX < head.length as usize {
             let detail = format!(
@@ -333,8 +393,41 @@ impl Head {
     }
 }
 
+/// The records of a sheaf, or what is wrong with it.
+fn untied(sheaf: &Record) -> Result<VecDeque<Record>, String> {
+    let mut records = VecDeque::new();
+    let (mut rest, mut first) = (&sheaf.body[..], sheaf.first);
+    while let Some((head, behind)) = rest.split_at_checked(SHEAF_HEAD_BYTES) {
+        let length = u32_at(head, 12) as usize;
+        let Some((body, after)) = behind.split_at_checked(length) else {
+            let left = behind.len();
+            return Err(format!("its record {first} has {left} bytes of {length}"));
+        };
+        let record = Record {
+            first,
+            events: u32_at(head, 0),
+            at: u64_at(head, 4),
+            body: body.to_vec(),
+        };
+        if record.events == 0 {
+            return Err(format!("its record {first} has no events"));
+        }
+        (first, rest) = (record.last() + 1, after);
+        records.push_back(record);
+    }
+    if !rest.is_empty() || records.is_empty() || first != sheaf.last() + 1 {
+        let events = sheaf.events;
+        return Err(format!("its records do not add up to {events} events"));
+    }
+    Ok(records)
+}
+
+fn length_of(body: &[u8]) -> u32 {
+    u32::try_from(body.len()).expect("a body is bounded by BODY_BYTES_MAX")
+}
+
 fn head(entry: Entry<'_>, rows: usize) -> [u8; HEAD_BYTES] {
-    let length = u32::try_from(entry.body.len()).expect("a body is bounded by BODY_BYTES_MAX");
+    let length = length_of(entry.body);
     let mut head = [0; HEAD_BYTES];
     head[..4].copy_from_slice(&entry.events.to_le_bytes());
     head[4..12].copy_from_slice(&entry.at.to_le_bytes());

@@ -424,8 +424,7 @@ impl Ledger {
             let mut txn = db.begin_write().map_err(|error| failed(error.into()))?;
             txn.set_two_phase_commit(true);
             txn.set_quick_repair(self.repair == Repair::Quick);
-            journal::write(&txn, tail.iter().map(|record| Entry::from(&**record)))
-                .map_err(failed)?;
+            journal::write_together(&txn, &tail).map_err(failed)?;
             work(&txn).map_err(failed)?;
             txn.commit().map_err(|error| failed(error.into()))
         })?;

@@ -10,7 +10,7 @@ use redb::StorageBackend;
 use crate::db::Db;
 use crate::error::{LedgerError, Place};
 use crate::identity::Identity;
-use crate::journal::{self, Entry};
+use crate::journal;
 use crate::log::Record;
 use crate::meta;
 use crate::moment::Moment;
@@ -72,7 +72,7 @@ impl Opened {
             .begin_write()
             .map_err(|error| failed(error.into()))?;
         txn.set_two_phase_commit(true);
-        journal::write(&txn, self.logged.iter().map(Entry::from)).map_err(failed)?;
+        journal::write_together(&txn, &self.logged).map_err(failed)?;
         if let Some(opening) = opening {
             meta::put_opening(&txn, opening).map_err(failed)?;
         }

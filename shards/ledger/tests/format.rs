@@ -51,6 +51,20 @@ fn history() -> Vec<Batch> {
             body: body(25),
             ..Batch::default()
         },
+        Batch {
+            first: 47,
+            events: 1,
+            at: 1_901,
+            body: body(12),
+            ..Batch::default()
+        },
+        Batch {
+            first: 48,
+            events: 3,
+            at: 1_901,
+            body: body(13),
+            ..Batch::default()
+        },
     ]
 }
 
@@ -112,7 +126,7 @@ fn a_file_of_format_1_is_read_as_ever() {
     });
     let seen = seen.expect("it is whole");
     let history = history();
-    assert_eq!(records.len(), 3, "the first record was trimmed");
+    assert_eq!(records.len(), 5, "the first record was trimmed");
     for (record, batch) in records.iter().zip(&history[1..]) {
         assert_eq!(
             (record.first, record.events, record.at),
@@ -126,14 +140,14 @@ fn a_file_of_format_1_is_read_as_ever() {
     );
     assert_eq!(
         (seen.oldest, seen.head, seen.replay_from, seen.opening),
-        (4, 46, 5, 1)
+        (4, 50, 5, 1)
     );
     assert_eq!(
         (seen.records, seen.events, seen.chunks, seen.tombstones),
-        (3, 43, 1, 1)
+        (5, 47, 1, 1)
     );
     drop(view);
-    assert_eq!(open(&disk).expect("it can be served").head(), 46);
+    assert_eq!(open(&disk).expect("it can be served").head(), 50);
 }
 
 /// What a check of the ledger on `disk` says.
@@ -188,7 +202,24 @@ fn a_row_that_is_missing_or_stands_elsewhere_is_named() {
         .pop()
         .expect("there are rows")
         .2;
-    let cases: [(&str, u64, Option<Vec<u8>>, Place); 8] = [
+    // Two records, the first of one event.
+    let sheaf = |events: u32, second: u32| {
+        let mut body = events.to_le_bytes().to_vec();
+        body.extend_from_slice(&1_901_u64.to_le_bytes());
+        body.extend_from_slice(&[32, 0, 0, 0, 1]);
+        for events in [1, second] {
+            body.extend_from_slice(&events.to_le_bytes());
+            body.extend_from_slice(&1_901_u64.to_le_bytes());
+            body.extend_from_slice(&[0; 4]);
+        }
+        rows::sealed(11, 47 << 8, &body)
+    };
+    let whole_sheaf = Disk::with_image(whole.clone());
+    rows::set(&whole_sheaf, "journal", 47 << 8, Some(&sheaf(4, 3)));
+    verdict(&whole_sheaf).expect("these two add up");
+    let cases: [(&str, u64, Option<Vec<u8>>, Place); 10] = [
+        ("journal", 47 << 8, Some(sheaf(5, 3)), Place::Record(47)),
+        ("journal", 47 << 8, Some(sheaf(1, 0)), Place::Record(47)),
         ("journal", 44 << 8, None, Place::Record(45)),
         ("journal", 4 << 8, None, Place::Record(4)),
         ("journal", 4 << 8 | 1, None, Place::Record(4)),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Model, any_batch, append, batch, chunks, identity, on_disk, open, records};
+use common::{Model, any_batch, append, batch, chunks, identity, on_disk, open, records, rows};
 use holdfast_ledger::faults::{Disk, Random};
 use holdfast_ledger::{
     Batch, Chunk, Durability, Identity, Ledger, LedgerError, Log, OPENING_MAX, Options, Place,
@@ -152,11 +152,44 @@ fn trimming_stops_at_the_replay_start_and_keeps_the_last_record() {
 }
 
 #[test]
+fn records_that_were_settled_together_are_read_from_anywhere_and_trimmed_together() {
+    let disk = Disk::new();
+    let mut ledger = on_disk(&disk);
+    for events in [3, 1, 2, 4, 900] {
+        let bytes = if events == 900 { 9_000 } else { 10 };
+        let next = batch(&ledger, events, bytes);
+        append(&mut ledger, &next).expect("the disk is sound");
+    }
+    let all = records(&ledger, 1);
+    assert_eq!(all.len(), 5);
+    for from in 1..=910 {
+        let holder = all.iter().position(|record| from <= record.last());
+        let expected = &all[holder.expect("all end behind it")..];
+        assert_eq!(records(&ledger, from), expected, "from {from}");
+    }
+    let bound = |ledger: &Ledger, below| Batch {
+        replay_from: Some(below),
+        trim_below: Some(below),
+        ..batch(ledger, 0, 0)
+    };
+    for (below, oldest) in [(10, 1), (11, 11)] {
+        let next = bound(&ledger, below);
+        append(&mut ledger, &next).expect("the disk is sound");
+        assert_eq!(ledger.oldest(), oldest, "the last of them ends at 10");
+    }
+    drop(ledger);
+    let journal = rows::all(&disk).into_iter();
+    let journal = journal.filter(|(table, ..)| *table == "journal");
+    assert_eq!(journal.count(), 2, "the long record has two rows");
+}
+
+#[test]
 fn a_long_journal_is_trimmed_over_several_appends() {
     let disk = Disk::new();
     let mut ledger = on_disk(&disk);
     for _ in 0..600 {
-        let next = batch(&ledger, 1, 10);
+        // Too long for the log, and a row each.
+        let next = batch(&ledger, 1, 16_000);
         append(&mut ledger, &next).expect("the disk is sound");
     }
     let trim = Batch {
