@@ -6,19 +6,20 @@
 
 mod core;
 mod keys;
-
 mod mint;
 mod short;
 mod snapshots;
+mod sweep;
 mod turn;
+mod waiting;
 
 pub use self::core::{Applied, Landed, Outbox, Setting};
 pub use self::snapshots::SnapshotSettings;
 pub use self::turn::Turn;
 
-use self::core::{Core, KeyFate};
+use self::core::Core;
 use self::mint::{id_of, mint};
-use self::short::SHORT_EVERY;
+use self::waiting::KeyFate;
 use crate::carts::{CartSettings, Carts};
 use crate::clock::Now;
 use crate::message::{AskKey, Input, Job, Jobs, Operation, Read, ReadMany};
@@ -27,21 +28,11 @@ use crate::reply::{Found, Told};
 use crate::stats::count;
 use crate::unavailable::Unavailable;
 use holdfast_core::{
-    Answer, Command, Engine, Fill, LineUnits, Millis, Opening, Outcome, Reply, Reserve, Timestamp,
+    Answer, Command, Engine, Fill, LineUnits, Opening, Outcome, Reply, Reserve, Timestamp,
 };
 use holdfast_ledger::Batch;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-
-/// Expiries that one commit takes along: who reserves while a million holds lapse waits for a
-/// commit, and must not wait for all of them.
-const EXPIRIES_PER_COMMIT: usize = 256;
-
-/// What is past its retention is looked for this often.
-const FORGET_EVERY: Millis = Millis::from_secs(1);
-
-/// While expiry is paused, the clock is looked at this often.
-const PAUSED_LOOK: Millis = Millis::from_secs(1);
 
 /// The shard of some slots: its state, what is staged, and who waits.
 pub struct Shard {
@@ -118,66 +109,6 @@ impl Shard {
     pub fn reopened(&mut self, now: Now, out: &mut Outbox) {
         self.carts.reopened(&mut self.core.turn(now, out));
         self.drive(now, out);
-    }
-
-    /// Sweeps what time has brought, a bounded number. True if it stopped at a bound, so that more
-    /// may be due.
-    pub fn tick(&mut self, now: Now, out: &mut Outbox) -> bool {
-        let limit = self.core.engine.policy().expire_per_turn;
-        self.core.expiries_left = limit;
-        let room = limit.min(EXPIRIES_PER_COMMIT.saturating_sub(self.swept));
-        let mut swept = 0;
-        while !now.paused && !self.core.is_full() && swept < room {
-            let Some(events) = self.core.engine.due(now.time) else {
-                break;
-            };
-            self.core.record_all(&events);
-            swept += 1;
-        }
-        self.swept += swept;
-        self.release_short(now, limit, out);
-        let mut forgot = false;
-        if self.forgot.after(FORGET_EVERY) <= now.time && !self.core.is_full() {
-            let event = self.core.engine.forget(now.time, limit);
-            forgot = event.is_some();
-            match event {
-                Some(event) => self.core.record(&event),
-                None => self.forgot = now.time,
-            }
-        }
-        let backlog = self.core.engine.backlog(now.time, limit);
-        self.core
-            .setting
-            .stats
-            .backlog
-            .store(backlog, Ordering::Relaxed);
-        self.carts.tick(&mut self.core.turn(now, out));
-        self.drive(now, out);
-        (0 < room && room <= swept) || forgot
-    }
-
-    /// When [`Self::tick`] has something to do, at the earliest.
-    pub fn next_deadline(&self, now: Now) -> Option<Timestamp> {
-        let engine = &self.core.engine;
-        // While expiry is paused, the clock is looked at again and again.
-        let earliest = if now.paused {
-            now.time.after(PAUSED_LOOK)
-        } else {
-            Timestamp::ZERO
-        };
-        // A batch that has its share of expiries is on its way; the next one takes more.
-        let may_sweep = self.swept < EXPIRIES_PER_COMMIT;
-        let expiry = engine.next_deadline().filter(|_| may_sweep);
-        let expiry = expiry.map(|due| due.max(earliest));
-        let forget = engine
-            .next_forget()
-            .map(|due| due.max(self.forgot.after(FORGET_EVERY)));
-        let short = engine.wants_release();
-        let short = short.then(|| self.looked_short.after(SHORT_EVERY).max(earliest));
-        [expiry, forget, short, self.carts.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
     }
 
     /// What is staged, for the ledger: nothing while a batch is under way.

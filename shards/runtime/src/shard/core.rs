@@ -4,6 +4,7 @@
 //! and the board gets copies taken when a batch was handed over.
 
 use super::snapshots::{SnapshotSettings, Snapshots};
+use super::waiting::{KeyFate, Waiting, tell_now};
 use crate::board::{Board, Copied, XxHasher};
 use crate::bundle::Bundle;
 use crate::clock::Now;
@@ -14,8 +15,8 @@ use crate::placement::{Placement, ShardIndex, Slots};
 use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
 use holdfast_core::{
-    Effect, Engine, Event, EventKind, KeyTag, Opening, Outcome, Request, ReservationId, Reserved,
-    Sku, Slot, Timestamp,
+    Effect, Engine, Event, EventKind, Opening, Outcome, Request, ReservationId, Reserved, Sku,
+    Slot, Timestamp,
 };
 use holdfast_ledger::Batch;
 use holdfast_ledger::codec::RecordEncoder;
@@ -85,28 +86,6 @@ pub(crate) struct Core {
     spare: Vec<u8>,
 }
 
-/// What happens once a batch is durable.
-#[derive(Default)]
-pub(super) struct Waiting {
-    replies: Vec<(ReplyTo, Told, KeyFate)>,
-    bundles: Vec<Bundle>,
-    found: Vec<(FindTo, Found)>,
-    listed: Vec<(ListTo, Listed)>,
-    asked: Vec<(KeyTo, Option<Told>)>,
-    sends: Vec<(ShardIndex, PeerMessage)>,
-    pub(super) keys: Vec<(KeyTag, Slot)>,
-    pub(super) forgotten: Vec<(KeyTag, Slot)>,
-}
-
-/// What the commit means for the key of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyFate {
-    /// The ledger has it now.
-    Kept,
-    /// It is free again, unless another commit has kept it.
-    Free,
-}
-
 /// A batch on its way to the disk.
 struct Flight {
     last: u64,
@@ -152,6 +131,13 @@ impl Core {
 
     pub(super) const fn is_flying(&self) -> bool {
         self.flight.is_some()
+    }
+
+    /// Whether a caller waits for the batch under way or for the next.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let flying = self.flight.as_ref().map(|flight| &flight.waiting);
+        let mut both = flying.into_iter().chain([&self.staged]);
+        both.any(Waiting::has_callers)
     }
 
     /// Events staged for the next batch.
@@ -442,22 +428,7 @@ impl Core {
         }
         setting.stats.committed.store(last, Ordering::Release);
         setting.stats.set_fill(self.engine.fill());
-        for (reply, told, key) in waiting.replies {
-            tell_now(reply, told, key);
-        }
-        for bundle in waiting.bundles {
-            bundle.send();
-        }
-        for (to, found) in waiting.found {
-            to.send(found);
-        }
-        for (to, listed) in waiting.listed {
-            to.send(listed);
-        }
-        for (to, told) in waiting.asked {
-            to.send(told);
-        }
-        for (to, message) in waiting.sends {
+        for (to, message) in waiting.tell() {
             self.send_now(to, message, out);
         }
     }
@@ -477,13 +448,6 @@ fn made_by(event: &mut Event) -> Option<Box<Reserved>> {
     match event.effects.pop() {
         Some(Effect::Reserved(made)) => Some(made),
         Some(_) | None => None,
-    }
-}
-
-fn tell_now(reply: ReplyTo, told: Told, key: KeyFate) {
-    match key {
-        KeyFate::Kept => reply.send_kept(told),
-        KeyFate::Free => reply.send(told),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Deliberately absent: waiting. What leans on something undurable names its sequence, and leaves
 //! with that batch.
 
-use super::core::{Applied, Core, KeyFate, Outbox};
+use super::core::{Applied, Core, Outbox};
+use super::waiting::KeyFate;
 use crate::board::Board;
 use crate::clock::Now;
 use crate::peer::PeerMessage;
