@@ -354,6 +354,22 @@ fn in_binary_mode_attributes_are_headers_and_the_body_is_the_data() {
 }
 
 #[test]
+fn events_wait_for_a_whole_batch_and_one_that_goes_alone_waits_for_nothing() {
+    let mut scene = Scene::new(&[("EVENTS_WEBHOOKS_BATCH_WAIT_MS", "60000")]);
+    scene.skus(&["TEE"]);
+    let (batched, alone) = (Receiver::kind(), Receiver::kind());
+    let types = ["stock.received"];
+    scene.webhook(&json!({"url": batched.url, "types": types, "batch_max": 3}));
+    scene.webhook(&json!({"url": alone.url, "types": types}));
+    for count in 1..=3 {
+        scene.receive("TEE");
+        until("nothing comes", || alone.taken().len() == count);
+    }
+    until("nothing comes", || !batched.got().is_empty());
+    assert_eq!(batched.got()[0].events().len(), 3);
+}
+
+#[test]
 fn both_secrets_sign_after_a_rotation_and_a_repeated_call_is_no_second_one() {
     let mut scene = Scene::new(&[]);
     scene.skus(&["TEE"]);

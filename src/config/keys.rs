@@ -319,6 +319,8 @@ section! {
         webhooks_answer_ms: Millis = Millis(15 * SECOND), from 10 to 3_600_000;
         /// Requests to one receiver at once.
         webhooks_at_once_max: u64 = 4, from 1 to 256;
+        /// How long events wait for more where a request carries several.
+        webhooks_batch_wait_ms: Millis = Millis(50), from 0 to 60_000;
         /// SKUs of one webhook whose events wait behind one that is being retried.
         webhooks_waiting_max: u64 = 100, from 1 to 10_000;
         /// Dead letters of one webhook; the oldest are dropped.

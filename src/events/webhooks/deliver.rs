@@ -56,6 +56,8 @@ pub(super) struct Worker {
     pub(super) read_to: Cursor,
     /// Read, and not begun.
     pub(super) items: VecDeque<Item>,
+    /// Until when these wait for more, so that a batch is worth its request.
+    pub(super) waits_until: Option<Instant>,
     /// Read, and not done with: how many events by shard and sequence.
     pub(super) open: BTreeMap<(u16, u64), usize>,
     pub(super) busy: HashSet<Lane>,
@@ -112,6 +114,7 @@ impl Worker {
             reader,
             read_to: cursor,
             items: VecDeque::new(),
+            waits_until: None,
             open: BTreeMap::new(),
             busy: HashSet::new(),
             detours: waiting
@@ -147,7 +150,7 @@ impl Worker {
                     // What it carried is not done with, so it is sent again after a restart.
                     Err(error) => error!(%error, "a delivery has panicked"),
                 },
-                read = self.reader.next(), if self.items.len() < AHEAD => self.take(read),
+                read = self.reader.next(), if self.items.len() < self.ahead() => self.take(read),
                 () = tokio::time::sleep_until(wakes_at) => {}
             }
             if self.is_changed && NOTE <= self.noted.elapsed() {
@@ -212,7 +215,20 @@ impl Worker {
         {
             self.send_letter(letter);
         }
-        while self.flying.len() < at_once && self.may_park() && self.send_parcel() {}
+        while self.flying.len() < at_once && self.may_park() && self.is_ripe() && self.send_parcel()
+        {
+        }
+    }
+
+    /// How many events may have been read and not begun: a whole request at least.
+    fn ahead(&self) -> usize {
+        AHEAD.max(self.form.most())
+    }
+
+    /// Whether what was read goes at once: it fills a request, or has waited for more.
+    fn is_ripe(&self) -> bool {
+        self.form.most() <= self.items.len()
+            || self.waits_until.is_none_or(|until| until <= Instant::now())
     }
 
     /// Looks whether the receiver is back: with what is due, with what is new, or with what would
@@ -249,6 +265,8 @@ impl Worker {
         if items.is_empty() {
             return false;
         }
+        // What is left over came later, or waits for what is under way.
+        self.waits_until = self.waiting_from_now();
         self.busy.extend(items.iter().map(|item| item.lane.clone()));
         let message = message(&items, self.form);
         let (sender, now) = (Arc::clone(&self.sender), self.now());
@@ -306,10 +324,19 @@ impl Worker {
         });
     }
 
+    /// Until when events that come now wait for more; one that goes alone waits for nothing.
+    fn waiting_from_now(&self) -> Option<Instant> {
+        let wait = self.common.limits.batch_wait;
+        (1 < self.form.most()).then(|| Instant::now() + wait)
+    }
+
     fn take(&mut self, read: Read) {
         self.is_changed = true;
         match read {
             Read::Events { items, cursor } => {
+                if self.items.is_empty() {
+                    self.waits_until = self.waiting_from_now();
+                }
                 for item in items {
                     // What waits is read again when its turn has come.
                     if !self.detours.contains_key(&item.lane) {
@@ -384,8 +411,13 @@ impl Worker {
             .map(|detour| detour.next_at.saturating_sub(now))
             .min();
         let mut sleep = Duration::from_hours(1);
-        if let Some(next) = next.filter(|_| self.flying.len() < self.common.limits.at_once) {
+        let may_send = self.flying.len() < self.common.limits.at_once;
+        if let Some(next) = next.filter(|_| may_send) {
             sleep = Duration::from_millis(next.clamp(1, SLEEP_MAX_MS));
+        }
+        if may_send && !self.items.is_empty() && !self.is_ripe() {
+            let until = self.waits_until.map(|until| until - Instant::now());
+            sleep = until.map_or(sleep, |until| sleep.min(until));
         }
         // With nothing to look with, what is read next wakes it.
         if self.is_away() && !(self.items.is_empty() && self.detours.is_empty()) {

@@ -7,6 +7,7 @@ use crate::events::cursor::Cursor;
 use holdfast_core::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Attempts that are shown.
 const SHOWN: usize = 100;
@@ -36,6 +37,7 @@ pub struct Delivery {
 pub(super) struct Limits {
     pub(super) webhooks_max: usize,
     pub(super) at_once: usize,
+    pub(super) batch_wait: Duration,
     pub(super) waiting_max: usize,
     pub(super) dead_max: u64,
     pub(super) off_after_ms: u64,
@@ -57,6 +59,7 @@ impl Limits {
         Self {
             webhooks_max: settings.webhooks_max as usize,
             at_once: settings.webhooks_at_once_max as usize,
+            batch_wait: settings.webhooks_batch_wait_ms.duration(),
             waiting_max: settings.webhooks_waiting_max as usize,
             dead_max: settings.webhooks_dead_max,
             off_after_ms: settings.webhooks_off_after_ms.0,
