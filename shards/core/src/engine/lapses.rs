@@ -11,11 +11,18 @@ use std::collections::BTreeSet;
 /// A deadline with the number of its hold.
 pub(super) type Lapse = (Timestamp, u64);
 
+/// A SKU that is reserved now and then has one, a million of which lie beside each other.
 #[derive(Default)]
-pub(super) struct Lapses(Option<Box<Inner>>);
+pub(super) enum Lapses {
+    #[default]
+    None,
+    One(Box<Lapse>),
+    /// And what has been so, until none is left.
+    Many(Box<Many>),
+}
 
 #[derive(Default)]
-struct Inner {
+pub(super) struct Many {
     /// Ascending; an entry counts while its hold is open with that deadline.
     queue: Queue<Lapse>,
     last: Option<Lapse>,
@@ -26,44 +33,80 @@ struct Inner {
 impl Lapses {
     /// The earliest. The head of the queue always counts.
     pub(super) fn first(&self) -> Option<Lapse> {
-        let inner = self.0.as_ref()?;
-        let queued = inner.queue.front();
-        queued.into_iter().chain(inner.tree.first().copied()).min()
+        match self {
+            Self::None => None,
+            Self::One(one) => Some(**one),
+            Self::Many(many) => many.first(),
+        }
     }
 
     /// All of them, in no order; some count no more, and one may come twice.
     pub(super) fn iter(&self) -> impl Iterator<Item = Lapse> {
-        let inner = self.0.iter();
-        inner.flat_map(|inner| inner.queue.iter().chain(inner.tree.iter().copied()))
+        let (one, many) = match self {
+            Self::None => (None, None),
+            Self::One(one) => (Some(**one), None),
+            Self::Many(many) => (None, Some(many)),
+        };
+        let many = many.into_iter();
+        one.into_iter()
+            .chain(many.flat_map(|many| many.queue.iter().chain(many.tree.iter().copied())))
     }
 
     pub(super) fn insert(&mut self, lapse: Lapse) {
-        let inner = self.0.get_or_insert_default();
-        if inner.last.is_none_or(|last| last < lapse) {
-            inner.last = Some(lapse);
-            inner.queue.push(lapse);
-        } else {
-            inner.tree.insert(lapse);
+        match self {
+            Self::None => *self = Self::One(Box::new(lapse)),
+            Self::One(one) => {
+                let mut many = Many::default();
+                many.insert(**one);
+                many.insert(lapse);
+                *self = Self::Many(Box::new(many));
+            }
+            Self::Many(many) => many.insert(lapse),
         }
     }
 
     /// Takes a deadline out; `counts` says of others whether they still do.
     pub(super) fn remove(&mut self, lapse: Lapse, counts: impl Fn(Lapse) -> bool) {
-        let Some(inner) = &mut self.0 else { return };
-        // One that was taken out and put in again may lie in both.
-        if !inner.tree.is_empty() {
-            inner.tree.remove(&lapse);
+        let is_empty = match self {
+            Self::None => return,
+            Self::One(one) => **one == lapse || !counts(**one),
+            Self::Many(many) => many.remove(lapse, counts),
+        };
+        if is_empty {
+            *self = Self::None;
         }
-        while inner
+    }
+}
+
+impl Many {
+    fn first(&self) -> Option<Lapse> {
+        let queued = self.queue.front();
+        queued.into_iter().chain(self.tree.first().copied()).min()
+    }
+
+    fn insert(&mut self, lapse: Lapse) {
+        if self.last.is_none_or(|last| last < lapse) {
+            self.last = Some(lapse);
+            self.queue.push(lapse);
+        } else {
+            self.tree.insert(lapse);
+        }
+    }
+
+    /// True if none is left.
+    fn remove(&mut self, lapse: Lapse, counts: impl Fn(Lapse) -> bool) -> bool {
+        // One that was taken out and put in again may lie in both.
+        if !self.tree.is_empty() {
+            self.tree.remove(&lapse);
+        }
+        while self
             .queue
             .front()
             .is_some_and(|head| head == lapse || !counts(head))
         {
-            inner.queue.pop();
+            self.queue.pop();
         }
-        if inner.queue.front().is_none() && inner.tree.is_empty() {
-            self.0 = None;
-        }
+        self.queue.front().is_none() && self.tree.is_empty()
     }
 }
 
