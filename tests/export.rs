@@ -98,6 +98,10 @@ fn a_snapshot_saved_by_hand_is_whole_or_leaves_what_was_there() {
     let saved = fs::read_to_string(&file).expect("it is there");
     assert_eq!(saved.lines().count(), 12);
     assert!(saved.ends_with("{\"end\":true,\"skus\":10}\n"), "{saved}");
+    let packed = directory.path().join("stock.ndjson.gz");
+    assert_eq!(save(&server, &packed, ""), Some(0));
+    assert_eq!(read(&packed).1.len(), 10);
+    fs::remove_file(packed).expect("it is there");
     assert_eq!(save(&server, &file, "SKU-7"), Some(0));
     let saved = fs::read_to_string(&file).expect("it is there");
     assert_eq!(saved.lines().count(), 3);

@@ -3,10 +3,13 @@
 //! A file gets its name when it is whole, so a break leaves what was there before.
 //! Deliberately absent: doing it every night; the server does (`export.dir`).
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use super::ask::At;
@@ -21,7 +24,7 @@ use crate::client::listen::Silent;
 The first line has the cursor: `holdfast events tail --after CURSOR` goes on from exactly there. The
 last line says how many SKUs there were.")]
 pub struct Args {
-    /// Where to write it; standard output without
+    /// Where to write it; packed if its name ends with `.gz`; standard output without
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Only SKUs whose name begins with this
@@ -66,18 +69,12 @@ impl Args {
     async fn save(&self, name: &Path) -> Result<(), NotTaken> {
         let mut part = name.as_os_str().to_owned();
         part.push(".part");
-        let mut file = BufWriter::new(File::create(&part)?);
-        let saved = match self.take(&mut file).await {
-            Ok(end) => file
-                .into_inner()
-                .map_err(io::Error::from)
-                .and_then(|file| file.sync_all())
-                .and_then(|()| fs::rename(&part, name))
-                .map(|()| end)
-                .map_err(NotTaken::from),
-            Err(error) => Err(error),
-        };
-        match saved {
+        let saved = self.write(name, &part).await;
+        let named = saved.and_then(|end| {
+            fs::rename(&part, name)?;
+            Ok(end)
+        });
+        match named {
             Ok(end) => {
                 let text = format!("{} SKUs in {}\n", end["skus"], name.display());
                 print(Exit::Success, text);
@@ -89,6 +86,21 @@ impl Args {
                 Err(error)
             }
         }
+    }
+
+    /// Writes and syncs what will be called `name`; its last line.
+    async fn write(&self, name: &Path, part: &OsStr) -> Result<Value, NotTaken> {
+        let mut file = BufWriter::new(File::create(part)?);
+        let end = if name.extension() == Some(OsStr::new("gz")) {
+            let mut packed = GzEncoder::new(file, Compression::fast());
+            let end = self.take(&mut packed).await?;
+            file = packed.finish()?;
+            end
+        } else {
+            self.take(&mut file).await?
+        };
+        file.into_inner().map_err(io::Error::from)?.sync_all()?;
+        Ok(end)
     }
 
     /// Writes it line by line; its last line.
