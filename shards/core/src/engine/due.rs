@@ -5,6 +5,7 @@
 
 use super::draft::Edit;
 use super::homes::{Home, HomeRef};
+use super::skus::LevelKey;
 use super::{Decision, Engine};
 use crate::event::{Effect, Event, EventKind, EventList, Resumed, StreamKey};
 use crate::time::{Millis, Timestamp};
@@ -41,7 +42,7 @@ impl Engine {
 
     /// The earliest deadline of a reservation homed here.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let held = self.lapses.first().map(|(deadline, _)| *deadline);
+        let held = self.lapses.first().map(|(deadline, _)| deadline);
         let lone = self.homes.lone.first().map(|(deadline, _)| *deadline);
         held.into_iter().chain(lone).min()
     }
@@ -57,13 +58,13 @@ impl Engine {
             .first()
             .filter(|(deadline, _)| *deadline <= now);
         let place = match (held, lone) {
-            (Some((first, _)), Some((other, place))) if other < first => *place,
+            (Some((first, _)), Some((other, place))) if *other < first => *place,
             (None, Some((_, place))) => *place,
             (Some((_, (sku, location))), _) => {
                 let level = self
                     .skus
-                    .get(*sku)
-                    .level(*location)
+                    .get(sku)
+                    .level(location)
                     .expect("lapses name levels");
                 let (_, number) = level.lapses.first().expect("a listed level has a deadline");
                 self.holds
@@ -76,13 +77,16 @@ impl Engine {
         Some(self.crossed(self.expiry(place, now)))
     }
 
-    /// How many levels hold lapsed units: a lower bound of the expiry backlog.
+    /// How many levels hold lapsed units, of those that are due first: a lower bound of the expiry
+    /// backlog.
     pub fn backlog(&self, now: Timestamp, most: usize) -> usize {
-        self.lapses
-            .iter()
-            .take(most)
-            .take_while(|(deadline, _)| *deadline <= now)
-            .count()
+        let is_first = |(deadline, (sku, location)): &(Timestamp, LevelKey)| {
+            let level = self.skus.get(*sku).level(*location);
+            let first = level.and_then(|level| level.lapses.first());
+            first.is_some_and(|(first, _)| first == *deadline)
+        };
+        let due = self.lapses.until(now).take(most);
+        due.filter(is_first).count()
     }
 
     /// The event that records a reservation's expiry, whole.

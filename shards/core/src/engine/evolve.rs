@@ -7,7 +7,6 @@ use super::Engine;
 use super::holds::Hold;
 use super::homes::{Home, HomeRef, Line, Lines};
 use super::keys::Target;
-use super::lists::list_lapse;
 use super::seen::Seen;
 use super::skus::SkuEntry;
 use crate::event::{
@@ -179,8 +178,12 @@ impl Engine {
         let level = levels.find(|level| level.location == location);
         let level = level.expect("units were free there");
         level.counters.set(Counter::Reserved, new.reserved);
-        list_lapse(&mut self.lapses, level, sku, (new.expires_at, new.hold));
+        let before = level.lapses.first();
+        level.lapses.insert((new.expires_at, new.hold));
         let slot = entry.slot;
+        if before.is_none_or(|(first, _)| new.expires_at < first) {
+            self.first_lapse_changed((sku, location), before);
+        }
         self.slot_dirty(slot);
         self.shard_dirty();
     }

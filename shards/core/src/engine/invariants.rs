@@ -84,7 +84,24 @@ impl Engine {
         for (place, _) in self.homes.iter() {
             self.check_home(place)?;
         }
-        Ok(())
+        self.check_first_deadline()
+    }
+
+    /// What expires next is known without looking at every level.
+    fn check_first_deadline(&self) -> Result<(), InvariantBroken> {
+        let levels = self
+            .skus
+            .iter()
+            .flat_map(|(sku, entry)| entry.levels.iter().map(move |level| (sku, level)));
+        let first = levels
+            .filter_map(|(sku, level)| Some((level.lapses.first()?.0, (sku, level.location))))
+            .min();
+        let listed = self.lapses.first();
+        if listed == first {
+            Ok(())
+        } else {
+            broken(2, format!("first deadline of all {listed:?}, is {first:?}"))
+        }
     }
 
     fn check_level(&self, (sku, location): LevelKey, held: &Held) -> Result<(), InvariantBroken> {

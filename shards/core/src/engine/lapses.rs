@@ -1,33 +1,48 @@
-//! Deadlines of one SKU at one location, earliest first.
+//! Deadlines, earliest first: of one SKU at one location, and of all of them, each with its first.
 //!
 //! Most reserves ask for the same TTL, so deadlines come in order: those are queued, and one
 //! that no longer counts stays in the queue until it reaches the head. The others lie in a
 //! tree. Nothing moves when either grows.
 
-use super::queue::Queue;
+use super::queue::{Entry, Queue};
+use super::skus::LevelKey;
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 
 /// A deadline with the number of its hold.
 pub(super) type Lapse = (Timestamp, u64);
 
-/// A SKU that is reserved now and then has one, a million of which lie beside each other.
+/// The first deadline of each level.
+pub(super) type Firsts = Ordered<(Timestamp, LevelKey)>;
+
+/// The deadlines of one level. A SKU that is reserved now and then has one, a million of which lie
+/// beside each other.
 #[derive(Default)]
 pub(super) enum Lapses {
     #[default]
     None,
     One(Box<Lapse>),
     /// And what has been so, until none is left.
-    Many(Box<Many>),
+    Many(Box<Ordered<Lapse>>),
 }
 
-#[derive(Default)]
-pub(super) struct Many {
-    /// Ascending; an entry counts while its hold is open with that deadline.
-    queue: Queue<Lapse>,
-    last: Option<Lapse>,
+/// Entries in order. Who takes one out says of others whether they still count.
+pub(super) struct Ordered<T> {
+    /// Ascending; those that count no more lie behind one that does.
+    queue: Queue<T>,
+    last: Option<T>,
     /// Those that came out of order.
-    tree: BTreeSet<Lapse>,
+    tree: BTreeSet<T>,
+}
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self {
+            queue: Queue::default(),
+            last: None,
+            tree: BTreeSet::new(),
+        }
+    }
 }
 
 impl Lapses {
@@ -47,16 +62,15 @@ impl Lapses {
             Self::One(one) => (Some(**one), None),
             Self::Many(many) => (None, Some(many)),
         };
-        let many = many.into_iter();
-        one.into_iter()
-            .chain(many.flat_map(|many| many.queue.iter().chain(many.tree.iter().copied())))
+        let many = many.into_iter().flat_map(|many| many.iter());
+        one.into_iter().chain(many)
     }
 
     pub(super) fn insert(&mut self, lapse: Lapse) {
         match self {
             Self::None => *self = Self::One(Box::new(lapse)),
             Self::One(one) => {
-                let mut many = Many::default();
+                let mut many = Ordered::default();
                 many.insert(**one);
                 many.insert(lapse);
                 *self = Self::Many(Box::new(many));
@@ -78,35 +92,53 @@ impl Lapses {
     }
 }
 
-impl Many {
-    fn first(&self) -> Option<Lapse> {
+impl<T: Entry> Ordered<T> {
+    /// The earliest. The head of the queue always counts.
+    pub(super) fn first(&self) -> Option<T> {
         let queued = self.queue.front();
         queued.into_iter().chain(self.tree.first().copied()).min()
     }
 
-    fn insert(&mut self, lapse: Lapse) {
-        if self.last.is_none_or(|last| last < lapse) {
-            self.last = Some(lapse);
-            self.queue.push(lapse);
+    /// All of them: those that came in order, then the others; some count no more, and one may come
+    /// twice.
+    pub(super) fn iter(&self) -> impl Iterator<Item = T> {
+        self.queue.iter().chain(self.tree.iter().copied())
+    }
+
+    /// Those up to a time, as [`Self::iter`] has them.
+    pub(super) fn until(&self, at: Timestamp) -> impl Iterator<Item = T> {
+        let is_due = move |item: &T| item.bits()[0] <= at.ms();
+        let queued = self.queue.iter().take_while(is_due);
+        queued.chain(self.tree.iter().copied().take_while(is_due))
+    }
+
+    pub(super) fn insert(&mut self, item: T) {
+        if self.last.is_none_or(|last| last < item) {
+            self.last = Some(item);
+            self.queue.push(item);
         } else {
-            self.tree.insert(lapse);
+            self.tree.insert(item);
         }
     }
 
-    /// True if none is left.
-    fn remove(&mut self, lapse: Lapse, counts: impl Fn(Lapse) -> bool) -> bool {
+    /// Takes one out; `counts` says of others whether they still do. True if none is left.
+    pub(super) fn remove(&mut self, item: T, counts: impl Fn(T) -> bool) -> bool {
         // One that was taken out and put in again may lie in both.
         if !self.tree.is_empty() {
-            self.tree.remove(&lapse);
+            self.tree.remove(&item);
         }
         while self
             .queue
             .front()
-            .is_some_and(|head| head == lapse || !counts(head))
+            .is_some_and(|head| head == item || !counts(head))
         {
             self.queue.pop();
         }
-        self.queue.front().is_none() && self.tree.is_empty()
+        let is_empty = self.queue.front().is_none() && self.tree.is_empty();
+        if is_empty {
+            self.last = None;
+        }
+        is_empty
     }
 }
 

@@ -6,10 +6,9 @@
 use super::Engine;
 use super::homes::HomeRef;
 use super::lapses::Lapse;
-use super::skus::{Level, LevelKey, SkuIndex};
+use super::skus::LevelKey;
 use crate::snapshot::HoldPhase;
 use crate::time::Timestamp;
-use std::collections::BTreeSet;
 
 impl Engine {
     /// Lists a reservation where its state belongs.
@@ -63,7 +62,9 @@ impl Engine {
         match hold.phase {
             HoldPhase::Local => {
                 let level = self.skus.level_mut(key.0, key.1);
-                list_lapse(&mut self.lapses, level, key.0, (deadline, number));
+                let before = level.lapses.first();
+                level.lapses.insert((deadline, number));
+                self.first_lapse_changed(key, before);
             }
             HoldPhase::Tentative => {
                 let extra = hold.extra.as_ref().expect("holds of other homes name them");
@@ -121,32 +122,25 @@ impl Engine {
         let lapses = &mut self.skus.level_mut(key.0, key.1).lapses;
         let before = lapses.first();
         lapses.remove((deadline, number), counts);
-        let after = lapses.first();
-        if before.map(|(first, _)| first) != after.map(|(first, _)| first) {
-            if let Some((first, _)) = before {
-                self.lapses.remove(&(first, key));
-            }
-            if let Some((first, _)) = after {
-                self.lapses.insert((first, key));
-            }
-        }
+        self.first_lapse_changed(key, before);
     }
-}
 
-/// Lists a hold's deadline at its level, and the level under its earliest deadline.
-pub(super) fn list_lapse(
-    lapses: &mut BTreeSet<(Timestamp, LevelKey)>,
-    level: &mut Level,
-    sku: SkuIndex,
-    lapse: Lapse,
-) {
-    let before = level.lapses.first();
-    level.lapses.insert(lapse);
-    if before.is_none_or(|(first, _)| lapse.0 < first) {
-        let key = (sku, level.location);
-        if let Some((first, _)) = before {
-            lapses.remove(&(first, key));
+    /// Lists a level under its first deadline, where that is not what it was before.
+    pub(super) fn first_lapse_changed(&mut self, key: LevelKey, before: Option<Lapse>) {
+        let first = |key: LevelKey| {
+            let level = self.skus.get(key.0).level(key.1)?;
+            level.lapses.first().map(|(first, _)| first)
+        };
+        let (before, after) = (before.map(|(first, _)| first), first(key));
+        if before == after {
+            return;
         }
-        lapses.insert((lapse.0, key));
+        if let Some(before) = before {
+            self.lapses
+                .remove((before, key), |(at, key)| first(key) == Some(at));
+        }
+        if let Some(after) = after {
+            self.lapses.insert((after, key));
+        }
     }
 }

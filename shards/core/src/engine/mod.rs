@@ -71,7 +71,7 @@ use crate::time::Timestamp;
 use crate::trace::TraceParent;
 use crate::view::Outcome as MovementOutcome;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The state of one shard: counters, reservations, holds and keys.
 ///
@@ -87,7 +87,7 @@ pub struct Engine {
     /// Where drifts, messages and streams lie.
     life: life::LifeIndex,
     /// Earliest deadline of each SKU and location that has local holds.
-    lapses: BTreeSet<(Timestamp, skus::LevelKey)>,
+    lapses: lapses::Firsts,
     /// Levels with fewer units on hand than are held, and whether their SKU's policy is to release.
     short: BTreeMap<skus::LevelKey, bool>,
     /// Chunks that changed since their last snapshot, by the sequence that first did.
@@ -215,7 +215,7 @@ impl Engine {
             holds: holds::Holds::default(),
             keys: keys::Keys::default(),
             life: life::LifeIndex::default(),
-            lapses: BTreeSet::new(),
+            lapses: lapses::Firsts::default(),
             short: BTreeMap::new(),
             dirty: VecDeque::new(),
             shard_is_dirty: false,

@@ -6,6 +6,7 @@
 //! one piece, and one look away.
 
 use super::homes::HomeRef;
+use super::skus::LevelKey;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -24,6 +25,17 @@ impl Entry for (Timestamp, u64) {
     }
     fn from_bits([at, number]: [u64; 2]) -> Self {
         (Timestamp::from_ms(at), number)
+    }
+}
+
+impl Entry for (Timestamp, LevelKey) {
+    fn bits(self) -> [u64; 2] {
+        let (at, (sku, location)) = self;
+        [at.ms(), u64::from(location) << 32 | u64::from(sku)]
+    }
+    fn from_bits([at, level]: [u64; 2]) -> Self {
+        let key = (level as u32, (level >> 32) as u16);
+        (Timestamp::from_ms(at), key)
     }
 }
 

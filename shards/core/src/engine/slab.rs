@@ -13,8 +13,14 @@ pub(super) struct Slab<T> {
     live: usize,
 }
 
+/// Entries lie in parts of eight: one that is larger than 64 KiB takes the allocator's next 128.
+const PART: usize = 8;
+const PARTS: usize = CHUNK_ENTRIES as usize / PART;
+
+type Part<T> = Box<[Option<T>; PART]>;
+
 pub(super) struct Block<T> {
-    entries: Vec<Option<T>>,
+    parts: [Option<Part<T>>; PARTS],
     live: u32,
     pub(super) dirty: bool,
     pub(super) text: Vec<u8>,
@@ -51,19 +57,19 @@ impl<T> Slab<T> {
 
     pub(super) fn get(&self, index: u64) -> Option<&T> {
         let (block, at) = split(index);
-        self.block(block)?.entries[at].as_ref()
+        self.block(block)?.entry(at)
     }
 
     /// The entry together with the texts of its block.
     pub(super) fn get_with_text(&self, index: u64) -> Option<(&T, &[u8])> {
         let (block, at) = split(index);
         let block = self.block(block)?;
-        Some((block.entries[at].as_ref()?, &block.text))
+        Some((block.entry(at)?, &block.text))
     }
 
     pub(super) fn get_mut(&mut self, index: u64) -> Option<&mut T> {
         let (block, at) = split(index);
-        self.block_mut(block)?.entries[at].as_mut()
+        self.block_mut(block)?.place(at)?.as_mut()
     }
 
     /// Puts an entry where none is; `make` may append to the texts of the block. The block is
@@ -74,9 +80,11 @@ impl<T> Slab<T> {
             self.reach(block);
         }
         let slot = self.block_mut(block).expect("reach has made the block");
-        let entry = &mut slot.entries[at];
+        let made = make(&mut slot.text);
+        let part = slot.parts[at / PART].get_or_insert_with(|| Box::new([const { None }; PART]));
+        let entry = &mut part[at % PART];
         assert!(entry.is_none(), "an index is given to one entry only");
-        *entry = Some(make(&mut slot.text));
+        *entry = Some(made);
         slot.live += 1;
         if at + 1 == CHUNK_ENTRIES as usize {
             slot.text.shrink_to_fit();
@@ -90,7 +98,7 @@ impl<T> Slab<T> {
     pub(super) fn remove(&mut self, index: u64) -> Option<T> {
         let (block, at) = split(index);
         let slot = self.block_mut(block)?;
-        let entry = slot.entries[at].take()?;
+        let entry = slot.place(at)?.take()?;
         slot.live -= 1;
         let is_empty = slot.live == 0;
         self.live -= 1;
@@ -126,10 +134,8 @@ impl<T> Slab<T> {
             .filter_map(|(at, block)| Some((self.first + at as u64, block.as_deref()?)))
             .flat_map(|(number, block)| {
                 let base = number * CHUNK_ENTRIES;
-                let entries = block.entries.iter().enumerate();
-                entries.filter_map(move |(at, entry)| {
-                    Some((base + at as u64, entry.as_ref()?, block.text.as_slice()))
-                })
+                let entries = block.iter();
+                entries.map(move |(at, entry)| (base + at as u64, entry, block.text.as_slice()))
             })
     }
 
@@ -151,22 +157,30 @@ impl<T> Slab<T> {
 
 impl<T> Block<T> {
     fn new() -> Self {
-        let entries = std::iter::repeat_with(|| None)
-            .take(CHUNK_ENTRIES as usize)
-            .collect();
         Self {
-            entries,
+            parts: [const { None }; PARTS],
             live: 0,
             dirty: false,
             text: Vec::new(),
         }
     }
 
+    fn entry(&self, at: usize) -> Option<&T> {
+        self.parts[at / PART].as_ref()?[at % PART].as_ref()
+    }
+
+    /// Where an entry is or could be, unless none of its part ever was.
+    fn place(&mut self, at: usize) -> Option<&mut Option<T>> {
+        Some(&mut self.parts[at / PART].as_mut()?[at % PART])
+    }
+
     /// Entries of this block by their place.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter_map(|(at, entry)| Some((at, entry.as_ref()?)))
+        let parts = self.parts.iter().enumerate();
+        let parts = parts.filter_map(|(number, part)| Some((number * PART, part.as_ref()?)));
+        parts.flat_map(|(first, part)| {
+            let entries = part.iter().enumerate();
+            entries.filter_map(move |(at, entry)| Some((first + at, entry.as_ref()?)))
+        })
     }
 }
