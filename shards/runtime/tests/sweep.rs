@@ -11,6 +11,7 @@ use holdfast_runtime::message::{Input, Job};
 use holdfast_runtime::shard::{Outbox, Setting, Shard, SnapshotSettings};
 use holdfast_runtime::{Board, CartSettings, Directory, Placement, ReplyTo, ShardStats, Told};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 const HOLDS: u32 = 3000;
 /// What a turn of the default policy may record: a buyer waits for three turns on his way.
@@ -48,15 +49,28 @@ impl World {
     }
 
     fn run(&mut self, command: holdfast_core::Command) -> Told {
-        let (reply, mut told) = ReplyTo::one(0, None, None);
+        let mut told = self.begin(command);
+        self.commit();
+        told.try_recv().expect("it is durable")
+    }
+
+    /// Decides a command, whose caller waits from now on.
+    fn begin(&mut self, command: holdfast_core::Command) -> oneshot::Receiver<Told> {
+        let (reply, told) = ReplyTo::one(0, None, None);
         let job = Job {
             request: Request::of(command),
             deadline: soon(),
             reply,
         };
         self.shard.handle(Input::One(job), self.now, &mut self.out);
-        self.commit();
-        told.try_recv().expect("it is durable")
+        told
+    }
+
+    /// Sweeps as long as there is more for this commit; how many events that were.
+    fn sweep(&mut self) -> u64 {
+        let before = self.shard.engine().seq();
+        while self.shard.tick(self.now, &mut self.out) {}
+        self.shard.engine().seq() - before
     }
 
     fn commit(&mut self) {
@@ -98,7 +112,7 @@ fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
 
 #[test]
 fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
-    const SHARE: u64 = 256;
+    const SHARE: u64 = 1_000;
     let mut world = World::new();
     let tee = sku("TEE-RED-M");
     world
@@ -111,9 +125,7 @@ fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
         view(world.run(reserve_ttl(&tee, 1, TTL)));
     }
     world.now.time = Timestamp::after(world.now.time, TTL);
-    let before = world.shard.engine().seq();
-    while world.shard.tick(world.now, &mut world.out) {}
-    assert_eq!(world.shard.engine().seq() - before, SHARE);
+    assert_eq!(world.sweep(), SHARE);
     let is_due = |world: &World| {
         let due = world.shard.next_deadline(world.now);
         due.is_some_and(|due| due <= world.now.time)
@@ -123,4 +135,30 @@ fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
     assert!(is_due(&world));
     while world.shard.tick(world.now, &mut world.out) {}
     assert_eq!(world.shard.fill().open, 0);
+}
+
+#[test]
+fn a_commit_that_somebody_waits_for_takes_fewer_expiries_along() {
+    const SHARE: u64 = 64;
+    let mut world = World::new();
+    let tee = sku("TEE-RED-M");
+    world
+        .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
+        .expect("it is made");
+    world
+        .run(receive(&tee, 10 * SHARE as u32))
+        .expect("it is stocked");
+    for _ in 0..3 * SHARE {
+        view(world.run(reserve_ttl(&tee, 1, TTL)));
+    }
+    world.now.time = Timestamp::after(world.now.time, TTL);
+    let mut told = world.begin(reserve_ttl(&tee, 1, TTL));
+    assert_eq!(world.sweep(), SHARE);
+    let batch = world.shard.take_batch().expect("something is staged");
+    assert_eq!(world.sweep(), SHARE, "the commit under way is waited for");
+    let last = batch.first + u64::from(batch.events) - 1;
+    world.shard.committed(last, world.now, &mut world.out);
+    view(told.try_recv().expect("it is durable"));
+    world.commit();
+    assert_eq!(world.sweep(), SHARE, "it was all that was left");
 }

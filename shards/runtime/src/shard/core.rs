@@ -354,7 +354,8 @@ impl Core {
             return None;
         }
         let events = self.encoder.events();
-        let written = self.snapshots.take(&mut self.engine);
+        let record = self.encoder.body_bytes();
+        let written = self.snapshots.take(&mut self.engine, record);
         if events == 0 && written.is_empty() {
             return None;
         }

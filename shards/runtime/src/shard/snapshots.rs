@@ -13,6 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How many markers of time and sequence are kept over the retention of the journal.
 const MARKERS: u64 = 64;
 
+/// Bytes of chunks for each byte of the record they go along with, and beside the shortest. A
+/// shard of many SKUs that are bought at random writes some seven times as much as its journal has.
+const BESIDE: usize = 8;
+const BESIDE_BYTES_MIN: usize = 32 << 10;
+
 /// When snapshots are written and the journal is trimmed.
 #[derive(Clone, Debug)]
 pub struct SnapshotSettings {
@@ -80,10 +85,16 @@ impl Snapshots {
         self.all = true;
     }
 
-    pub(super) fn take(&mut self, engine: &mut Engine) -> Written {
+    /// What goes along with a record of `record` bytes: some eight times as much at most, since a
+    /// short one is waited for, and little enough that chunks keep up with any load.
+    pub(super) fn take(&mut self, engine: &mut Engine, record: usize) -> Written {
         let mut written = Written::default();
         let mut bytes = 0;
-        while bytes < self.settings.bytes_max && self.is_due(engine) {
+        let mut bytes_max = self.settings.bytes_max;
+        if !self.all {
+            bytes_max = bytes_max.min(BESIDE_BYTES_MIN.max(record * BESIDE));
+        }
+        while bytes < bytes_max && self.is_due(engine) {
             let Some((id, state)) = engine.take_dirty_chunk() else {
                 break;
             };
