@@ -301,6 +301,7 @@ pub(super) fn config(json: &mut Object<'_>, config: &SkuConfig) {
     json.value("closes_at", &config.closes_at.map(TimeText::of));
     json.value("paused", &config.paused);
     json.value("low_at", &config.low_at);
+    json.value("replenished_at", &config.replenished_at);
     let order: Vec<&str> = config.location_order.iter().map(Location::as_str).collect();
     json.value("location_order", &order);
 }

@@ -206,10 +206,11 @@ fn config() -> Value {
             "closes_at": maybe_time,
             "paused": {"type": "boolean"},
             "low_at": {"type": ["integer", "null"], "minimum": 0},
+            "replenished_at": {"type": ["integer", "null"], "minimum": 1},
             "location_order": {"type": "array", "items": {"type": "string"}},
         },
         "required": ["customer_limit", "opens_at", "closes_at", "paused", "low_at",
-                     "location_order"],
+                     "replenished_at", "location_order"],
     })
 }
 

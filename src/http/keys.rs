@@ -298,6 +298,7 @@ impl Canonical {
             closes_at,
             paused,
             low_at,
+            replenished_at,
             location_order,
             sourcing,
             on_shortfall,
@@ -324,6 +325,10 @@ impl Canonical {
         self.patch(sourcing, |to, sourcing| to.byte(*sourcing as u8));
         self.patch(on_shortfall, |to, policy| to.byte(*policy as u8));
         self.optional_text(reason.as_ref());
+        // Came later: what doesn't name it has the hash that it always had.
+        if *replenished_at != Patch::Keep {
+            self.patch(replenished_at, |to, units| to.number(u64::from(*units)));
+        }
     }
 
     /// Fields of an object have no order, so the names are sorted.

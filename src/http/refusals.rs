@@ -298,6 +298,7 @@ fn trim(refusal: &mut Refusal) -> usize {
         | Refusal::WouldGoNegative { .. }
         | Refusal::BelowReserved { .. }
         | Refusal::VersionChanged { .. }
+        | Refusal::ReplenishedNotAboveLow { .. }
         | Refusal::AlreadyOpened { .. }
         | Refusal::UndeclaredLocation(_)
         | Refusal::StreamQuarantined { .. }

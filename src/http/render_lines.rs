@@ -68,6 +68,7 @@ pub(super) fn explain_lines<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explai
         | Refusal::WouldGoNegative { .. }
         | Refusal::BelowReserved { .. }
         | Refusal::VersionChanged { .. }
+        | Refusal::ReplenishedNotAboveLow { .. }
         | Refusal::AlreadyOpened { .. }
         | Refusal::UndeclaredLocation(_)
         | Refusal::StreamQuarantined { .. }

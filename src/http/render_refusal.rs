@@ -93,6 +93,20 @@ fn explain<'a>(refusal: &'a Refusal, made: &Made<'_>) -> Explained<'a> {
             };
             (Code::VersionChanged, detail.into(), values)
         }
+        Refusal::ReplenishedNotAboveLow {
+            replenished_at,
+            low_at,
+        } => {
+            let detail = format!(
+                "{replenished_at} is not above low_at, {low_at}; set it higher, or null for a \
+                 fifth above low_at"
+            );
+            let values = Values {
+                field: Some("replenished_at"),
+                ..Values::default()
+            };
+            (Code::InvalidRequest, detail.into(), values)
+        }
         Refusal::KeyReused => {
             let detail = "this key came with another operation, target or body before; use a new \
                           key for a new operation, the same body for a retry";

@@ -11,11 +11,12 @@ async fn a_sku_is_created_configured_and_read() {
     talk.note("everything there is to set");
     let body = r#"{"safety_stock":2,"customer_limit":{"units":3,"window_ms":86400000},
         "opens_at":"2026-11-27T00:00:00Z","closes_at":"2026-11-28T00:00:00Z","paused":true,
-        "low_at":10,"location_order":["store-1","main"],
+        "low_at":10,"replenished_at":25,"location_order":["store-1","main"],
         "locations":{"store-1":{"safety_stock":1}},"reason":"black friday"}"#;
     talk.put("/v1/skus/TEE", body).said().await;
     talk.note("null clears, absent is unchanged");
     let body = r#"{"customer_limit":null,"opens_at":null,"closes_at":null,"low_at":null,
+        "replenished_at":null,
         "location_order":null,"safety_stock":null}"#;
     talk.put("/v1/skus/TEE", body).said().await;
     talk.note("what changes nothing");

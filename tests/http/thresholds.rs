@@ -107,6 +107,84 @@ async fn thresholds_are_told_once_and_a_sku_shows_since_when_it_is_depleted_and_
     );
 }
 
+/// Reserves and releases units of TEE, `times` over.
+async fn to_and_fro(talk: &mut Talk, qty: u32, times: u32) {
+    let reserve = json!({"lines": [{"sku": "TEE", "qty": qty}]});
+    for time in 0..times {
+        let key = format!("fro-{qty}-{time}");
+        let made = post(talk, "/v1/reservations", &key, None, &reserve).await;
+        let id = made["id"].as_str().expect("a text");
+        let path = format!("/v1/reservations/{id}/release");
+        post(talk, &path, &format!("{key}-back"), None, &json!({})).await;
+    }
+}
+
+/// What was told of thresholds, once all of these events are there.
+async fn thresholds(talk: &mut Talk, all: usize) -> Vec<String> {
+    let told = events(talk, all, all).await.into_iter();
+    let told = told.map(|(kind, _)| kind);
+    told.filter(|kind| ["stock.low", "stock.depleted", "stock.replenished"].contains(&&**kind))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_to_and_fro_around_a_threshold_is_told_once_also_over_a_restart() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    talk.configured("TEE", r#"{"low_at":5}"#).await;
+    let receive = json!({"kind": "receive", "qty": 6});
+    post(&mut talk, "/v1/skus/TEE/movements", "m1", None, &receive).await;
+    to_and_fro(&mut talk, 1, 3).await;
+    assert_eq!(thresholds(&mut talk, 9).await, ["stock.low"]);
+    // Another mark, and nothing told; it is there after a restart.
+    talk.configured("TEE", r#"{"replenished_at":9}"#).await;
+    let service = Service::start_in(service.stop().await, |_| {}).await;
+    let mut talk = service.talk().await;
+    let two = json!({"kind": "receive", "qty": 2});
+    post(&mut talk, "/v1/skus/TEE/movements", "m2", None, &two).await;
+    to_and_fro(&mut talk, 8, 2).await;
+    let told = ["stock.low", "stock.depleted"];
+    assert_eq!(thresholds(&mut talk, 16).await, told);
+    let one = json!({"kind": "receive", "qty": 1});
+    post(&mut talk, "/v1/skus/TEE/movements", "m3", None, &one).await;
+    let told = ["stock.low", "stock.depleted", "stock.replenished"];
+    assert_eq!(thresholds(&mut talk, 18).await, told);
+    let sku = talk.get("/v1/skus/TEE").quietly().await.body;
+    assert_eq!(
+        (&sku["low_at"], &sku["replenished_at"]),
+        (&json!(5), &json!(9))
+    );
+}
+
+#[tokio::test]
+async fn a_mark_that_is_not_above_the_threshold_is_refused_in_one_call_and_in_two() {
+    let service = Service::start().await;
+    let mut talk = service.talk().await;
+    let set = r#"{"low_at":5,"replenished_at":6}"#;
+    talk.configured("TEE", set).await;
+    for body in [
+        r#"{"low_at":5,"replenished_at":5}"#,
+        r#"{"replenished_at":0}"#,
+        r#"{"replenished_at":5}"#,
+        r#"{"low_at":6}"#,
+    ] {
+        let answer = talk.put("/v1/skus/TEE", body).quietly().await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.body);
+        assert_eq!(answer.body["code"], "invalid-request", "{body}");
+        assert_eq!(answer.body["field"], "replenished_at", "{body}");
+    }
+    let answer = talk.put("/v1/skus/TEE", r#"{"low_at":6}"#).quietly().await;
+    let detail = "6 is not above low_at, 6; set it higher, or null for a fifth above low_at";
+    assert_eq!(answer.body["detail"], detail);
+    let sku = talk.get("/v1/skus/TEE").quietly().await.body;
+    assert_eq!(
+        (&sku["low_at"], &sku["replenished_at"]),
+        (&json!(5), &json!(6))
+    );
+    let moved = r#"{"low_at":6,"replenished_at":null}"#;
+    assert_eq!(talk.put("/v1/skus/TEE", moved).quietly().await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_traceparent_is_told_with_what_the_request_changed_and_a_bad_one_is_not() {
     let service = Service::start().await;

@@ -140,6 +140,8 @@ pub struct Configure {
     pub paused: Patch<bool>,
     /// Low-stock threshold.
     pub low_at: Patch<u32>,
+    /// From where on it is replenished.
+    pub replenished_at: Patch<u32>,
     /// Order in which locations sell.
     pub location_order: Patch<Vec<Location>>,
     /// How unnamed lines choose among them.
@@ -163,6 +165,7 @@ impl Configure {
             closes_at: Patch::Keep,
             paused: Patch::Keep,
             low_at: Patch::Keep,
+            replenished_at: Patch::Keep,
             location_order: Patch::Keep,
             sourcing: Patch::Keep,
             on_shortfall: Patch::Keep,

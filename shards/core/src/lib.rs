@@ -58,7 +58,7 @@ pub use snapshot::{
     SkuRecord, StreamRecord,
 };
 pub use stock::{Counter, Counters, CustomerLimit, OnShortfall, SkuConfig, Sourcing};
-pub use supply::{Band, Stocked, Supply, SupplyEffect};
+pub use supply::{Band, Marks, Stocked, Supply, SupplyEffect};
 pub use time::{Millis, Timestamp};
 pub use trace::TraceParent;
 pub use units::{UNITS_MAX, Units};

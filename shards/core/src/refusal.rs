@@ -193,6 +193,13 @@ pub enum Refusal {
         /// What it is.
         actual: u64,
     },
+    /// A SKU would be replenished where it is low.
+    ReplenishedNotAboveLow {
+        /// From where on it would be replenished.
+        replenished_at: u32,
+        /// Up to where it would be low.
+        low_at: u32,
+    },
     /// The key was used with other content.
     KeyReused,
     /// More than was confirmed and not cancelled before.
@@ -337,6 +344,7 @@ impl Refusal {
             | Self::WouldGoNegative { .. }
             | Self::BelowReserved { .. }
             | Self::VersionChanged { .. }
+            | Self::ReplenishedNotAboveLow { .. }
             | Self::OverCancel(_)
             | Self::AlreadyShipped(_)
             | Self::OverMove(_)
@@ -397,6 +405,7 @@ impl Refusal {
             | Self::WouldGoNegative { .. }
             | Self::BelowReserved { .. }
             | Self::VersionChanged { .. }
+            | Self::ReplenishedNotAboveLow { .. }
             | Self::AlreadyOpened { .. }
             | Self::UndeclaredLocation(_)
             | Self::StreamQuarantined { .. }

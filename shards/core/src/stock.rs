@@ -173,6 +173,9 @@ pub struct SkuConfig {
     pub paused: bool,
     /// Low-stock threshold in units available.
     pub low_at: Option<u32>,
+    /// Units available from which it is told to be replenished: above `low_at`. None is a little
+    /// above it ([`SkuConfig::marks`]).
+    pub replenished_at: Option<u32>,
     /// Locations in the order in which unnamed lines take from them. Empty: `main`, then by
     /// name. A location absent from a non-empty order sells only when named.
     pub location_order: Vec<Location>,

@@ -1,11 +1,12 @@
 //! How much of a SKU may be promised: enough, little or nothing, and since when.
 //!
 //! Thresholds are told once per crossing. What was told last is a band, and a band is left upwards
-//! only above the low-stock threshold, so that a SKU whose last units go back and forth is not told
-//! of again and again. Deliberately absent: who is told, and when a decision looks (`engine/supply.rs`).
+//! only at a mark of its own, some units above the one at which it was entered, so that a SKU whose
+//! units go back and forth around a threshold is not told of again and again. Deliberately absent: who is told, and when a decision looks (`engine/supply.rs`).
 
 use crate::event::{EventKind, Versions};
 use crate::name::Sku;
+use crate::stock::SkuConfig;
 use crate::time::Timestamp;
 
 /// What was last told of how much is available; its number is what the journal writes.
@@ -15,7 +16,7 @@ pub enum Band {
     /// Nothing was told, or that it was replenished.
     #[default]
     Enough = 0,
-    /// That it fell to the low-stock threshold.
+    /// That it fell to the low mark.
     Low = 1,
     /// That nothing was left.
     Depleted = 2,
@@ -55,14 +56,30 @@ pub struct Stocked {
     pub available: i64,
     /// Units held, over all locations.
     pub reserved: i64,
-    /// The low-stock threshold.
-    pub low_at: Option<u32>,
+    /// Where it is told of.
+    pub marks: Marks,
 }
 
-impl Stocked {
-    /// What is above this is enough.
-    pub fn mark(&self) -> i64 {
-        self.low_at.map_or(0, i64::from)
+/// Units available at which a SKU is told of. Between them, what was told last holds.
+///
+/// Invariant: `low < enough`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// At most so many are low; 0 where that is not told.
+    pub low: i64,
+    /// At least so many are enough.
+    pub enough: i64,
+}
+
+impl SkuConfig {
+    /// Where the SKU is told of. Unless it says from where on it is replenished, that is a fifth of
+    /// `low_at`, rounded up, above what is just not low: 7 for 5, and the first unit without `low_at`.
+    pub fn marks(&self) -> Marks {
+        let low = self.low_at.map_or(0, i64::from);
+        let enough = self
+            .replenished_at
+            .map_or(low + 1 + (low + 4) / 5, i64::from);
+        Marks { low, enough }
     }
 }
 
@@ -82,10 +99,10 @@ impl Supply {
                 sold_out_at,
             };
         }
-        let fell = is.available < was.available || was.mark() < is.mark();
+        let fell = is.available < was.available || was.marks.low < is.marks.low;
         let band = match self.band {
-            _ if is.mark() < is.available => Band::Enough,
-            Band::Enough if fell => Band::Low,
+            _ if is.marks.enough <= is.available => Band::Enough,
+            Band::Enough if fell && is.available <= is.marks.low => Band::Low,
             band @ (Band::Enough | Band::Low | Band::Depleted) => band,
         };
         Self {
@@ -115,27 +132,55 @@ mod tests {
         Timestamp::from_ms(ms)
     }
 
+    fn config(low_at: Option<u32>, replenished_at: Option<u32>) -> SkuConfig {
+        SkuConfig {
+            low_at,
+            replenished_at,
+            ..SkuConfig::default()
+        }
+    }
+
     fn stocked(available: i64, reserved: i64, low_at: Option<u32>) -> Stocked {
         Stocked {
             available,
             reserved,
-            low_at,
+            marks: config(low_at, None).marks(),
         }
     }
 
-    /// Plays what is available, with a threshold of 5, and gives the band after each.
-    fn bands(available: &[i64]) -> Vec<Band> {
+    /// Plays what is available, and gives the band after each.
+    fn played(marks: Marks, available: &[i64]) -> Vec<Band> {
         let mut supply = Supply::default();
-        let mut was = stocked(0, 0, Some(5));
+        let at_first = stocked(0, 0, None);
+        let mut was = Stocked { marks, ..at_first };
         let mut bands = Vec::new();
         for (now, available) in (1..).zip(available) {
-            let is = stocked(*available, 1, Some(5));
+            let is = Stocked {
+                available: *available,
+                reserved: 1,
+                marks,
+            };
             supply = supply.after(was, is, at(now));
             assert_eq!(supply.depleted_at.is_some(), *available == 0 && now > 1);
             was = is;
             bands.push(supply.band);
         }
         bands
+    }
+
+    /// With a threshold of 5.
+    fn bands(available: &[i64]) -> Vec<Band> {
+        played(config(Some(5), None).marks(), available)
+    }
+
+    #[test]
+    fn a_fifth_and_one_lie_between_low_and_replenished_unless_it_is_said() {
+        let enough = |low_at, replenished_at| config(low_at, replenished_at).marks().enough;
+        let lows = [0, 1, 5, 6, 100, u32::MAX];
+        let own = lows.map(|low| enough(Some(low), None));
+        assert_eq!(own, [1, 3, 7, 9, 121, 5_153_960_755]);
+        assert_eq!((enough(None, None), enough(None, Some(4))), (1, 4));
+        assert_eq!(enough(Some(5), Some(6)), 6);
     }
 
     #[test]
@@ -146,12 +191,29 @@ mod tests {
     }
 
     #[test]
-    fn it_is_low_at_the_threshold_and_enough_only_above_it() {
+    fn it_is_low_at_the_threshold_and_enough_only_some_units_above_it() {
         use Band::{Depleted, Enough, Low};
         assert_eq!(bands(&[9, 6, 5, 4, 5]), [Enough, Enough, Low, Low, Low]);
-        assert_eq!(bands(&[9, 5, 6, 5]), [Enough, Low, Enough, Low]);
-        let flapping = [Enough, Depleted, Depleted, Depleted, Depleted, Enough];
-        assert_eq!(bands(&[9, 0, 1, 0, 5, 6]), flapping);
+        let flapping = bands(&[9, 5, 6, 5, 6, 7, 6, 5]);
+        assert_eq!(flapping, [Enough, Low, Low, Low, Low, Enough, Enough, Low]);
+        let gone = [Enough, Depleted, Depleted, Depleted, Depleted, Enough];
+        assert_eq!(bands(&[9, 0, 1, 0, 6, 7]), gone);
+        assert_eq!(bands(&[6, 5, 6, 7]), [Enough, Low, Low, Enough]);
+    }
+
+    #[test]
+    fn what_is_never_low_is_replenished_by_one_unit_or_by_as_many_as_it_says() {
+        use Band::{Depleted, Enough};
+        let first = config(None, None).marks();
+        assert_eq!(
+            played(first, &[2, 0, 1, 0]),
+            [Enough, Depleted, Enough, Depleted]
+        );
+        let fourth = config(None, Some(4)).marks();
+        let quiet = [
+            Enough, Depleted, Depleted, Depleted, Depleted, Enough, Enough,
+        ];
+        assert_eq!(played(fourth, &[2, 0, 1, 0, 3, 4, 1]), quiet);
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "closes_at",
     "paused",
     "low_at",
+    "replenished_at",
     "location_order",
     "sourcing",
     "on_shortfall",

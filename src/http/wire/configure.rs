@@ -48,6 +48,11 @@ pub(crate) struct ConfigureBody {
     #[schema(value_type = Option<u32>, maximum = 1_000_000_000)]
     #[serde(default)]
     low_at: Change<u32>,
+    /// Units available from which it is told to be replenished, more than `low_at`; `null` for
+    /// `low_at`, a fifth of it rounded up, and one.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default)]
+    replenished_at: Change<u32>,
     /// The locations that sell, in this order; `null` for `main`, then by name.
     #[schema(value_type = Option<Vec<LocationName>>)]
     #[serde(default)]
@@ -198,6 +203,11 @@ impl ConfigureBody {
         let opens_at = set(self.opens_at, |time| Ok(time.0))?;
         let closes_at = set(self.closes_at, |time| Ok(time.0))?;
         check_window(&opens_at, &closes_at)?;
+        let low_at = set(self.low_at, |number| units("low_at", number))?;
+        let replenished_at = set(self.replenished_at, |number| {
+            units("replenished_at", number)
+        })?;
+        check_thresholds(&low_at, &replenished_at)?;
         Ok(Command::Configure(Box::new(Configure {
             sku,
             safety_stock: safety_stock(self.safety_stock, self.locations)?,
@@ -205,7 +215,8 @@ impl ConfigureBody {
             opens_at,
             closes_at,
             paused: set(self.paused, Ok)?,
-            low_at: set(self.low_at, |number| units("low_at", number))?,
+            low_at,
+            replenished_at,
             location_order: set(self.location_order, order)?,
             sourcing: set(self.sourcing, |word| Ok(word.into()))?,
             on_shortfall: set(self.on_shortfall, |word| Ok(word.into()))?,
@@ -220,6 +231,21 @@ fn check_window(opens: &Patch<Timestamp>, closes: &Patch<Timestamp>) -> Result<(
         (Patch::Set(opens), Patch::Set(closes)) if closes <= opens => {
             let detail = "not after opens_at, so the sale would never be open";
             Err(Problem::invalid("closes_at", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What one body says alone; the engine compares with what was set before.
+fn check_thresholds(low: &Patch<u32>, replenished: &Patch<u32>) -> Result<(), Problem> {
+    let low = match low {
+        Patch::Set(low) => *low,
+        Patch::Keep | Patch::Clear => 0,
+    };
+    match replenished {
+        Patch::Set(replenished) if *replenished <= low => {
+            let detail = format!("{replenished} is not above low_at, {low}; set it higher");
+            Err(Problem::invalid("replenished_at", detail))
         }
         _ => Ok(()),
     }
@@ -325,6 +351,9 @@ mod tests {
                 r#"{"opens_at":"2026-11-22T10:00:00Z","closes_at":"2026-11-22T10:00:00Z"}"#,
                 "closes_at",
             ),
+            (r#"{"low_at":5,"replenished_at":5}"#, "replenished_at"),
+            (r#"{"low_at":null,"replenished_at":0}"#, "replenished_at"),
+            (r#"{"replenished_at":1000000001}"#, "replenished_at"),
             (
                 r#"{"safety_stock":1,"locations":{"main":{"safety_stock":1}}}"#,
                 "locations.main.safety_stock",

@@ -159,6 +159,9 @@ pub(crate) struct SkuShape<'a> {
     /// Low-stock threshold in units available.
     #[schema(required)]
     low_at: Option<u32>,
+    /// Units available from which it is told to be replenished; `null` for a fifth above `low_at`.
+    #[schema(required)]
+    replenished_at: Option<u32>,
     /// The locations that sell, in this order; empty: `main`, then by name.
     #[schema(value_type = Vec<LocationName>)]
     location_order: Each<'a, Location>,
@@ -351,6 +354,7 @@ impl<'a> SkuShape<'a> {
             closes_at: config.closes_at.map(Time),
             paused: config.paused,
             low_at: config.low_at,
+            replenished_at: config.replenished_at,
             location_order: Each(&config.location_order),
             sourcing: config.sourcing.as_str(),
             on_shortfall: config.on_shortfall.as_str(),

@@ -355,6 +355,7 @@ fn configure(name: &str, stocking: Stocking) -> Command {
         closes_at: Patch::Keep,
         paused: Patch::Keep,
         low_at: Patch::Keep,
+        replenished_at: Patch::Keep,
         location_order: Patch::Keep,
         sourcing: Patch::Keep,
         on_shortfall: Patch::Keep,

@@ -39,6 +39,10 @@ impl Engine {
         if !self.skus.has_room_for_all(named) {
             return Decision::outcome(Outcome::Full("locations"), self.seq);
         }
+        let changed = patched(&config, command);
+        if let Some(refusal) = unfit(&changed) {
+            return Decision::refused(refusal, read);
+        }
         // Nothing below can refuse.
         let created = known.is_none();
         let sku = command.sku.clone();
@@ -47,7 +51,6 @@ impl Engine {
             created,
             replayed: false,
         };
-        let changed = patched(&config, command);
         let levels = self.safety_changes(command);
         if !created && changed == config && levels.is_empty() {
             return Decision::outcome(Outcome::Done(reply), read);
@@ -111,6 +114,16 @@ impl Engine {
     }
 }
 
+/// Why settings don't fit each other. What is changed now may not fit what was set before.
+fn unfit(config: &SkuConfig) -> Option<Refusal> {
+    let replenished_at = config.replenished_at?;
+    let low_at = config.low_at.unwrap_or(0);
+    (replenished_at <= low_at).then_some(Refusal::ReplenishedNotAboveLow {
+        replenished_at,
+        low_at,
+    })
+}
+
 fn patched(config: &SkuConfig, command: &Configure) -> SkuConfig {
     fn optional<T: Clone>(before: Option<&T>, patch: &Patch<T>) -> Option<T> {
         match patch {
@@ -125,6 +138,7 @@ fn patched(config: &SkuConfig, command: &Configure) -> SkuConfig {
         closes_at: optional(config.closes_at.as_ref(), &command.closes_at),
         paused: optional(Some(&config.paused), &command.paused).unwrap_or(false),
         low_at: optional(config.low_at.as_ref(), &command.low_at),
+        replenished_at: optional(config.replenished_at.as_ref(), &command.replenished_at),
         location_order: optional(Some(&config.location_order), &command.location_order)
             .unwrap_or_default(),
         sourcing: optional(Some(&config.sourcing), &command.sourcing).unwrap_or_default(),

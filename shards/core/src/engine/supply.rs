@@ -10,7 +10,7 @@ use super::{Decision, Engine};
 use crate::event::{Effect, Effects, Event, EventList, Versions};
 use crate::name::{Location, Sku};
 use crate::stock::Counter;
-use crate::supply::{Band, Stocked, Supply, SupplyEffect};
+use crate::supply::{Band, Marks, Stocked, Supply, SupplyEffect};
 use smallvec::SmallVec;
 
 /// On hand, held, kept back.
@@ -20,7 +20,7 @@ type Shelf = [i64; 3];
 struct Touched<'a> {
     index: SkuIndex,
     shelves: SmallVec<[(&'a Location, Shelf); 2]>,
-    low_at: Option<u32>,
+    marks: Marks,
     versions: Versions,
     /// The last event that touched it, by its place.
     event: usize,
@@ -134,7 +134,7 @@ impl Engine {
                             touched.set(&stock.location, *counter, *value);
                         }
                     }
-                    Effect::Sku(change) => touched.low_at = change.config.low_at,
+                    Effect::Sku(change) => touched.marks = change.config.marks(),
                     Effect::Reserved(new) => {
                         touched.set(&new.location, Counter::Reserved, new.reserved);
                     }
@@ -163,7 +163,7 @@ impl Engine {
         all.push(Touched {
             index,
             shelves: shelves.collect(),
-            low_at: entry.config.low_at,
+            marks: entry.config.marks(),
             versions: entry.versions,
             event: 0,
         });
@@ -230,7 +230,7 @@ impl<'a> Touched<'a> {
         Stocked {
             available: shelves.clone().map(|(_, shelf)| free(*shelf).max(0)).sum(),
             reserved: shelves.map(|(_, [_, reserved, _])| *reserved).sum(),
-            low_at: self.low_at,
+            marks: self.marks,
         }
     }
 }
@@ -252,7 +252,7 @@ impl SkuEntry {
         Stocked {
             available: levels.map(|level| level.counters.available()).sum(),
             reserved: held.sum(),
-            low_at: self.config.low_at,
+            marks: self.config.marks(),
         }
     }
 

@@ -1,11 +1,27 @@
 //! Random movements, feeds and drifts: few units, two sources, and sequences that soon come again.
 
-use crate::script::{Counted, Difference, Move, Said, Verb, What};
-use holdfast_core::{DriftKind, Measure, Place};
+use crate::script::{Counted, Difference, Move, Said, Setting, Verb, What};
+use holdfast_core::{DriftKind, Measure, Patch, Place};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::steps::{location, sku};
+
+/// Settings of what is told: from where on it is low, from where on it is replenished.
+pub(super) fn thresholds() -> impl Strategy<Value = Setting> {
+    let mark = |mark: std::ops::Range<u32>| {
+        prop_oneof![
+            4 => mark.prop_map(Patch::Set),
+            1 => Just(Patch::Clear),
+            1 => Just(Patch::Keep),
+        ]
+    };
+    (mark(0..5), mark(1..7)).prop_map(|(low, enough)| Setting {
+        low,
+        enough,
+        ..Setting::default()
+    })
+}
 
 /// A movement of any kind.
 pub(super) fn movement() -> impl Strategy<Value = Verb> {

@@ -464,7 +464,7 @@ fn configure() -> impl Strategy<Value = Verb> {
         1 => patch(offset()).prop_map(|opens| Setting { opens, ..Setting::default() }),
         1 => patch(offset()).prop_map(|closes| Setting { closes, ..Setting::default() }),
         2 => patch(any::<bool>()).prop_map(|paused| Setting { paused, ..Setting::default() }),
-        3 => patch(0_u32..5).prop_map(|low| Setting { low, ..Setting::default() }),
+        3 => super::moves::thresholds(),
         2 => patch(order).prop_map(|order| Setting { order, ..Setting::default() }),
         3 => patch(select(Sourcing::ALL.to_vec()))
             .prop_map(|sourcing| Setting { sourcing, ..Setting::default() }),

@@ -21,6 +21,17 @@ impl Model {
             };
         }
 
+        let set = known.map(|shelf| shelf.config.clone()).unwrap_or_default();
+        let low_at = after(set.low_at, &command.low_at).unwrap_or(0);
+        if let Some(replenished_at) = after(set.replenished_at, &command.replenished_at)
+            && low_at >= replenished_at
+        {
+            return Outcome::refused(Refusal::ReplenishedNotAboveLow {
+                replenished_at,
+                low_at,
+            });
+        }
+
         let shelf = self.skus.entry(command.sku.clone()).or_default();
         let before = (shelf.config.clone(), shelf.levels.clone());
         for (location, units) in &command.safety_stock {
@@ -36,6 +47,7 @@ impl Model {
         optional(&mut config.opens_at, &command.opens_at);
         optional(&mut config.closes_at, &command.closes_at);
         optional(&mut config.low_at, &command.low_at);
+        optional(&mut config.replenished_at, &command.replenished_at);
         plain(&mut config.paused, &command.paused);
         plain(&mut config.sourcing, &command.sourcing);
         plain(&mut config.on_shortfall, &command.on_shortfall);
@@ -74,6 +86,11 @@ fn optional<T: Clone>(value: &mut Option<T>, patch: &Patch<T>) {
         Patch::Clear => *value = None,
         Patch::Set(new) => *value = Some(new.clone()),
     }
+}
+
+fn after(mut value: Option<u32>, patch: &Patch<u32>) -> Option<u32> {
+    optional(&mut value, patch);
+    value
 }
 
 fn plain<T: Clone + Default>(value: &mut T, patch: &Patch<T>) {

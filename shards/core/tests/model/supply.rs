@@ -1,6 +1,6 @@
 //! Thresholds: what is told of how much of a SKU is there, looked at after everything recorded.
 //!
-//! Little or nothing is told as it comes, and enough only above the threshold; in between, what was
+//! Little or nothing is told as it comes, and enough only some units above that; in between, what was
 //! told last holds. What never was there is not gone.
 
 use super::Model;
@@ -52,6 +52,10 @@ impl Model {
         let held: i64 = places.map(|at| self.reserved(sku, at)).sum();
         let shelf = self.skus.get_mut(sku).expect("it was just looked at");
         let mark = shelf.config.low_at.map_or(0, i64::from);
+        // A fifth, of which a part counts as a whole, and one to be above.
+        let fifth = mark / 5 + i64::from(mark % 5 != 0);
+        let back = shelf.config.replenished_at.map(i64::from);
+        let back = back.unwrap_or(mark + fifth + 1);
         let known = &mut shelf.supply;
         let is_less = available < known.available || known.mark < mark;
         (known.available, known.mark) = (available, mark);
@@ -63,10 +67,11 @@ impl Model {
         let was_enough = matches!(known.told, None | Some(EventKind::StockReplenished));
         let news = if is_gone {
             (known.told != Some(EventKind::StockDepleted)).then_some(EventKind::StockDepleted)
-        } else if available > mark {
+        } else if available >= back {
             (!was_enough).then_some(EventKind::StockReplenished)
         } else {
-            (was_enough && is_less && available > 0).then_some(EventKind::StockLow)
+            (was_enough && is_less && available > 0 && available <= mark)
+                .then_some(EventKind::StockLow)
         };
         if let Some(kind) = news {
             known.told = Some(kind);

@@ -147,6 +147,8 @@ pub(crate) struct Setting {
     pub(crate) paused: Patch<bool>,
     /// Low-stock threshold.
     pub(crate) low: Patch<u32>,
+    /// From where on it is replenished.
+    pub(crate) enough: Patch<u32>,
     /// Where it sells.
     pub(crate) order: Patch<Vec<String>>,
     /// How unnamed lines choose.

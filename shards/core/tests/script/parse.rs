@@ -154,6 +154,7 @@ impl Words {
             closes: patch(self.take("closes").as_deref(), moment)?,
             paused: patch(self.take("paused").as_deref(), number)?,
             low: patch(self.take("low").as_deref(), number)?,
+            enough: patch(self.take("enough").as_deref(), number)?,
             order: patch(self.take("order").as_deref(), |text| {
                 Ok(text.split(',').map(str::to_owned).collect())
             })?,

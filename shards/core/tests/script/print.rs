@@ -69,6 +69,7 @@ impl Display for Setting {
         })?;
         patch(f, "paused", &self.paused, ToString::to_string)?;
         patch(f, "low", &self.low, ToString::to_string)?;
+        patch(f, "enough", &self.enough, ToString::to_string)?;
         patch(f, "order", &self.order, |order| order.join(","))?;
         patch(f, "sourcing", &self.sourcing, |way| way.as_str().to_owned())?;
         patch(f, "shortfall", &self.shortfall, |way| {

@@ -404,6 +404,10 @@ fn refused<S: Subject>(world: &World<S>, refusal: &Refusal) -> String {
         Refusal::VersionChanged { expected, actual } => {
             format!("version-changed expected={expected} actual={actual}")
         }
+        Refusal::ReplenishedNotAboveLow {
+            replenished_at,
+            low_at,
+        } => format!("not-above-low enough={replenished_at} low={low_at}"),
         Refusal::KeyReused => "idempotency-key-reused".to_owned(),
         Refusal::OverCancel(lines) => {
             format!("over-cancel {}", list(lines, |l| at(l, "cancellable")))

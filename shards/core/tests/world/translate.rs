@@ -194,6 +194,7 @@ fn configure(setting: &Setting) -> Configure {
         closes_at: map(&setting.closes, |ms| moment(*ms)),
         paused: setting.paused.clone(),
         low_at: setting.low.clone(),
+        replenished_at: setting.enough.clone(),
         location_order: map(&setting.order, |names| {
             names.iter().map(|name| location_of(name)).collect()
         }),

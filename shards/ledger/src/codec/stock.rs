@@ -27,7 +27,9 @@ const CONFIG_LOW: u8 = 1 << 4;
 const CONFIG_ORDER: u8 = 1 << 5;
 /// How lines choose locations, and what a shortfall does, in four bits each.
 const CONFIG_POLICIES: u8 = 1 << 6;
-const CONFIG_ALL: u8 = (1 << 7) - 1;
+/// A second byte of flags follows, for what few SKUs have.
+const CONFIG_MORE: u8 = 1 << 7;
+const MORE_REPLENISHED: u8 = 1;
 
 impl Encoder {
     /// Writes new values of counters, with the effect's head.
@@ -71,8 +73,10 @@ impl Encoder {
 
     pub(super) fn config(&mut self, config: &SkuConfig) {
         let policies = config.sourcing as u8 | (config.on_shortfall as u8) << 4;
+        let more = flag(config.replenished_at.is_some(), MORE_REPLENISHED);
         self.byte(
             flag(policies != 0, CONFIG_POLICIES)
+                | flag(more != 0, CONFIG_MORE)
                 | flag(config.customer_limit.is_some(), CONFIG_LIMIT)
                 | flag(config.opens_at.is_some(), CONFIG_OPENS)
                 | flag(config.closes_at.is_some(), CONFIG_CLOSES)
@@ -99,6 +103,12 @@ impl Encoder {
         }
         if policies != 0 {
             self.byte(policies);
+        }
+        if more != 0 {
+            self.byte(more);
+        }
+        if let Some(replenished_at) = config.replenished_at {
+            self.varint(u64::from(replenished_at));
         }
     }
 
@@ -163,9 +173,6 @@ impl Decoder<'_> {
 
     pub(super) fn config(&mut self) -> Read<SkuConfig> {
         let flags = self.byte()?;
-        if flags & !CONFIG_ALL != 0 {
-            return Err(Fault::Unknown);
-        }
         let has = |bit| flags & bit != 0;
         let mut config = SkuConfig {
             paused: has(CONFIG_PAUSED),
@@ -195,6 +202,13 @@ impl Decoder<'_> {
             config.sourcing = *sourcing.ok_or(Fault::Unknown)?;
             let shortfall = OnShortfall::ALL.get(usize::from(policies >> 4));
             config.on_shortfall = *shortfall.ok_or(Fault::Unknown)?;
+        }
+        if has(CONFIG_MORE) {
+            // Later ones may follow in flags that are not known here.
+            if self.byte()? != MORE_REPLENISHED {
+                return Err(Fault::Unknown);
+            }
+            config.replenished_at = Some(self.varint_u32()?);
         }
         Ok(config)
     }

@@ -419,6 +419,7 @@ prop_compose! {
         closes_at in of(time()),
         paused in any::<bool>(),
         low_at in of(any::<u32>()),
+        replenished_at in of(any::<u32>()),
         location_order in vec(location(), 0..4),
         sourcing in select(Sourcing::ALL.to_vec()),
         on_shortfall in select(OnShortfall::ALL.to_vec()),
@@ -426,8 +427,8 @@ prop_compose! {
         let customer_limit =
             limit.map(|(units, window)| CustomerLimit { units, window: Millis::new(window) });
         SkuConfig {
-            customer_limit, opens_at, closes_at, paused, low_at, location_order, sourcing,
-            on_shortfall,
+            customer_limit, opens_at, closes_at, paused, low_at, replenished_at, location_order,
+            sourcing, on_shortfall,
         }
     }
 }

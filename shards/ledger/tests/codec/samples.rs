@@ -211,11 +211,23 @@ pub(crate) fn tag(n: u64) -> KeyTag {
 /// One event of every kind, in the order of their numbers, its sequence its place from 1.
 /// Together they have every effect, key target and field.
 pub(crate) fn one_of_every_kind() -> Vec<Event> {
-    let mut events = EventKind::ALL.map(of_kind);
+    let mut events = EventKind::ALL.map(of_kind).to_vec();
+    events.push(replenished_late());
     for (place, event) in events.iter_mut().enumerate() {
         event.seq = place as u64 + 1;
     }
-    events.to_vec()
+    events
+}
+
+/// A configuration with what came to have a flag of its own later.
+fn replenished_late() -> Event {
+    let mut event = of_kind(EventKind::SkuConfigured);
+    for effect in &mut event.effects {
+        if let Effect::Sku(change) = effect {
+            change.config.replenished_at = Some(300);
+        }
+    }
+    event
 }
 
 fn of_kind(kind: EventKind) -> Event {

@@ -45,6 +45,10 @@ pub(crate) fn chunks() -> Vec<(ChunkId, ChunkState)> {
             ChunkId::Skus(mug.slot()),
             ChunkState::Skus(vec![samples_life::depleted_sku(&mug)]),
         ),
+        (
+            ChunkId::Skus(mug.slot()),
+            ChunkState::Skus(vec![samples_life::quiet_sku(&mug)]),
+        ),
     ]
 }
 

@@ -303,6 +303,13 @@ pub(crate) fn depleted_sku(sku: &Sku) -> SkuRecord {
     }
 }
 
+/// The same, which is replenished at a mark of its own.
+pub(crate) fn quiet_sku(sku: &Sku) -> SkuRecord {
+    let mut record = depleted_sku(sku);
+    record.config.replenished_at = Some(300);
+    record
+}
+
 /// A SKU with everything a SKU can have but a supply.
 pub(crate) fn whole_sku(sku: &Sku) -> SkuRecord {
     let mut counters = Counters::default();

@@ -202,7 +202,10 @@ impl Clerk {
                 configure.reason = Some(text("a cautious buyer"));
             }
             2 => configure.closes_at = Patch::Set(now.after(Millis::from_secs(5))),
-            3 => configure.low_at = Patch::Set(3),
+            3 => {
+                configure.low_at = Patch::Set(3);
+                configure.replenished_at = Patch::Set(5);
+            }
             _ => {
                 configure.paused = Patch::Set(false);
                 configure.closes_at = Patch::Clear;
