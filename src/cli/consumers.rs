@@ -13,7 +13,12 @@ use crate::client::Call;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A consumer's cursor says what it has dealt with. What follows the slowest is kept in the journal,
-up to events.hold_events_max; a consumer that is not needed any more is better deleted.")]
+up to events.hold_events_max; a consumer that is not needed any more is better deleted.
+
+Examples:
+  holdfast consumers set search earliest
+  holdfast consumers set search 0139ac94f2fc514e05020103
+  holdfast consumers list")]
 pub struct Args {
     #[command(subcommand)]
     what: What,

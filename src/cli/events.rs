@@ -47,7 +47,7 @@ struct Tail {
     #[arg(long, value_name = "CURSOR", default_value = "latest")]
     after: String,
     /// End after so many events
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Print each event as JSON, as the server tells it, one a line
     #[arg(long)]

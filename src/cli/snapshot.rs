@@ -39,7 +39,7 @@ pub struct Args {
 enum NotTaken {
     #[error(transparent)]
     Silent(#[from] Silent),
-    #[error("it can't be written: {0}")]
+    #[error("can't be written: {0}")]
     NotWritten(#[from] io::Error),
     #[error("the answer was cut off; take it again")]
     CutOff,
@@ -61,7 +61,16 @@ pub async fn run(args: Args) -> Exit {
         }
         NotTaken::Silent(_) | NotTaken::NotWritten(_) | NotTaken::CutOff => Exit::Failure,
     };
-    fail(exit, format!("{}: {error}", args.at.server))
+    let server = &args.at.server;
+    let text = match (&error, &args.file) {
+        (NotTaken::NotWritten(_), Some(file)) => format!("{}: {error}", file.display()),
+        (NotTaken::NotWritten(_), None) => format!("stdout {error}"),
+        (NotTaken::Silent(Silent::Broken(_)), _) => {
+            format!("{server}: {error}; is the server running there? --server names another")
+        }
+        (NotTaken::Silent(_) | NotTaken::CutOff, _) => format!("{server}: {error}"),
+    };
+    fail(exit, text)
 }
 
 impl Args {

@@ -16,7 +16,7 @@ use super::events_stream;
 use super::json::Query;
 use super::problem::{Code, Problem};
 use super::render;
-use super::skus::{limit_of, sku_of};
+use super::skus::limit_of;
 use super::state::Api;
 use crate::events::{Batch, Cursor, Ended, EventType, Events, Filter, NotHere};
 
@@ -62,8 +62,8 @@ pub(crate) async fn read(
             let detail = "a stream has no end; `batch` is how many events a message may carry";
             return Err(Problem::invalid("limit", detail));
         }
-        let from = stream_start(&events, &query, &headers)?;
         let batch = batch_of(&api, query.batch)?;
+        let from = covered(&events, || stream_start(&events, &query, &headers))?;
         return events_stream::answer(&api, &events, from, filter, batch);
     }
     if query.batch.is_some() {
@@ -71,7 +71,8 @@ pub(crate) async fn read(
         return Err(Problem::invalid("batch", detail));
     }
     let limit = limit_of(query.limit, api.bounds().page_max)?;
-    let from = start_of(&events, query.after.as_deref(), "earliest", "after")?;
+    let after = query.after.as_deref();
+    let from = covered(&events, || start_of(&events, after, "earliest", "after"))?;
     page(&events, from, filter, limit, api.event_bounds().scan_max).await
 }
 
@@ -133,6 +134,21 @@ fn take(items: &mut Vec<Box<RawValue>>, batch: &Batch, limit: usize) -> Cursor {
         items.push(RawValue::from_string(text).expect("what was written is JSON"));
     }
     batch.cursor_after_all()
+}
+
+/// A cursor that has expired on any shard is an answer of its own, before anything of the others is
+/// told: who reads few at a time would not hear of it for long. Nothing is read for that.
+fn covered(
+    events: &Events,
+    start: impl FnOnce() -> Result<Cursor, Problem>,
+) -> Result<Cursor, Problem> {
+    // Looked up first, so that `earliest` itself never is too early.
+    let earliest = events.earliest().map_err(|no| no_following(&no))?;
+    let from = start()?;
+    if from.is_before(&earliest) {
+        return Err(expired(&from.or_later(&earliest)));
+    }
+    Ok(from)
 }
 
 /// The events, if this server has them.
@@ -198,17 +214,33 @@ pub(crate) fn types_of(text: &str) -> Result<Vec<EventType>, Problem> {
             Problem::invalid("types", detail)
         })
     };
-    text.split(',').map(parse).collect()
+    listed(text, "types")?.map(parse).collect()
+}
+
+/// What a list names. One that names nothing is not taken for all.
+fn listed<'a>(
+    text: &'a str,
+    field: &'static str,
+) -> Result<impl Iterator<Item = &'a str>, Problem> {
+    if text.trim().is_empty() {
+        let detail = "it names nothing; write names with commas between";
+        return Err(Problem::invalid(field, detail));
+    }
+    Ok(text.split(','))
 }
 
 /// SKUs, with commas between.
 pub(crate) fn skus_of(text: &str, field: &'static str) -> Result<Vec<Sku>, Problem> {
-    let names: Vec<&str> = text.split(',').collect();
+    let names: Vec<&str> = listed(text, field)?.collect();
     if NAMES_MAX < names.len() {
         let detail = format!("{} SKUs, and at most {NAMES_MAX} are allowed", names.len());
         return Err(Problem::invalid(field, detail));
     }
-    names.into_iter().map(|name| sku_of(name.trim())).collect()
+    let parse = |name: &str| {
+        let wrong = |malformed| Problem::invalid(field, format!("{name:?} is no SKU: {malformed}"));
+        Sku::parse(name.trim()).map_err(wrong)
+    };
+    names.into_iter().map(parse).collect()
 }
 
 fn batch_of(api: &Api, batch: Option<usize>) -> Result<Option<usize>, Problem> {

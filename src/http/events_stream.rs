@@ -16,7 +16,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
-use super::events::{expired, no_following, streaming};
+use super::events::{expired, streaming};
 use super::problem::{Code, Problem};
 use super::state::Api;
 use crate::events::{Batch, Crowded, Cursor, Ended, Events, Filter, Stream};
@@ -67,12 +67,6 @@ pub(crate) fn answer(
 ) -> Result<Response, Problem> {
     let stream = events.stream(from.clone(), filter);
     let stream = stream.map_err(|no| crowded(events, no))?;
-    // A cursor that has expired on any shard is an answer, not a stream. Nothing is read for that:
-    // others may be catching up just now.
-    let earliest = events.earliest().map_err(|no| no_following(&no))?;
-    if from.is_before(&earliest) {
-        return Err(expired(&from.or_later(&earliest)));
-    }
     let (to, body) = Piped::body();
     let listener = Listener {
         to,

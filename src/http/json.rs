@@ -140,7 +140,7 @@ fn refusal<'a, T: Deserialize<'a>>(bytes: &'a [u8], first: &serde_json::Error) -
 
 /// What serde says in words of Rust, said in words of JSON.
 pub(crate) fn in_words_of_json(text: &str) -> String {
-    const WORDS: [(&str, &str); 7] = [
+    const WORDS: [(&str, &str); 8] = [
         ("expected u64", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number, 0 or more"),
         ("expected i64", "expected a whole number"),
@@ -148,6 +148,11 @@ pub(crate) fn in_words_of_json(text: &str) -> String {
         ("invalid type: sequence", "invalid type: array"),
         ("invalid type: map", "invalid type: object"),
         ("unknown variant", "unknown value"),
+        // What parsing a text as a number says.
+        (
+            "invalid digit found in string",
+            "expected a whole number, 0 or more",
+        ),
     ];
     let translate = |text: String, (rust, json): &(&str, &str)| text.replace(rust, json);
     WORDS.iter().fold(text.to_owned(), translate)

@@ -359,16 +359,32 @@ async fn cursors_that_are_not_of_here_are_refused_with_a_reason() {
         };
         assert_eq!(problem.code, "invalid-request");
     }
-    for query in [
-        "types=stock.stolen",
-        "types=",
-        "sku=%20",
-        "batch=5",
-        "limit=0",
-        "x=1",
+    for (query, field, word) in [
+        (
+            "events?types=stock.stolen",
+            "types",
+            "\"stock.stolen\" is no type",
+        ),
+        ("events?types=", "types", "it names nothing"),
+        ("events?types=stock.low,", "types", "\"\" is no type"),
+        ("events?sku=%20", "sku", "it names nothing"),
+        ("events?sku=-", "sku", "\"-\" is no SKU"),
+        ("events?batch=5", "batch", "pages take `limit`"),
+        ("events?limit=0", "limit", "0 is not 1 to 1000"),
+        (
+            "events?limit=-1",
+            "limit",
+            "expected a whole number, 0 or more",
+        ),
+        ("events?x=1", "x", "unknown field"),
+        ("availability/stream?skus=", "skus", "it names nothing"),
+        ("availability/stream?skus=TEE,-", "skus", "\"-\" is no SKU"),
     ] {
-        let page = talk.get(&format!("/v1/events?{query}")).quietly().await;
+        let page = talk.get(&format!("/v1/{query}")).quietly().await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
+        let said = page.body["detail"].as_str().unwrap_or_default();
+        assert_eq!(page.body["field"], field, "{query}: {said}");
+        assert!(said.contains(word), "{query}: {said}");
     }
 }
 

@@ -12,6 +12,7 @@ mod contract;
 mod drifts;
 mod events;
 mod events_bounds;
+mod events_trimmed;
 mod facts;
 mod feeds;
 mod harness;
