@@ -4,6 +4,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use holdfast_core::{Location, LocationRecord, Patch, ShortfallView, Sku, Text};
+use holdfast_runtime::Cause;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -123,10 +124,13 @@ pub(crate) async fn configure(
     let location = location_of(&name)?;
     let body: LocationBody = call.json_or_default()?;
     let selling = body.selling.map_or(Patch::Keep, Patch::Set);
-    let reason = body.reason.map(|reason| reason.0);
+    let cause = Cause {
+        reason: body.reason.map(|reason| reason.0),
+        trace: call.trace().map(Box::new),
+    };
     let told = api
         .router()
-        .configure_location(location, selling, reason, api.deadline())
+        .configure_location(location, selling, cause, api.deadline())
         .await;
     // Other shards may have it already, whatever this one says.
     let record = told

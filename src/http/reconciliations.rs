@@ -2,12 +2,13 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::call::NoQuery;
+use super::call::{NoQuery, trace_of};
 use super::json::{Path, Query};
 use super::problem::{Code, Problem};
 use super::render;
@@ -89,6 +90,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 pub(crate) async fn begin(
     State(api): State<Api>,
     Query(asked): Query<AskedFor>,
+    headers: HeaderMap,
     Raw(piece): Raw,
 ) -> Result<Response, Problem> {
     let desk = desk(&api)?;
@@ -100,6 +102,7 @@ pub(crate) async fn begin(
         as_of: as_of.transpose()?,
         since: asked.since.map(|since| since.0),
         rows: asked.rows,
+        trace: trace_of(&headers),
     };
     let order = desk.take(&wanted).await.map_err(rejected)?;
     add(desk.clone(), order.id, 0, piece, asked.more).await

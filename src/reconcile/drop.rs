@@ -151,6 +151,7 @@ async fn take(desk: &Desk, router: &Router, path: &Path) -> Result<String, Rejec
         as_of: Some(AsOf::Time(at)),
         since: None,
         rows: None,
+        trace: None,
     };
     let id = desk.take(&wanted).await?.id;
     let (own, from, to) = (desk.clone(), path.to_owned(), id.clone());

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use holdfast_core::{DriftKind, Location, Text, Timestamp};
+use holdfast_core::{DriftKind, Location, Text, Timestamp, TraceParent};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -73,6 +73,9 @@ pub struct Order {
     pub rows: Option<u64>,
     /// When it arrived.
     pub arrived: String,
+    /// Where the request that brought it stood in its caller's trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl Order {
@@ -84,6 +87,11 @@ impl Order {
     /// When it arrived.
     pub fn arrived(&self) -> Timestamp {
         when::parse(&self.arrived).unwrap_or_default()
+    }
+
+    /// Where the request that brought it stood in its caller's trace.
+    pub(super) fn trace(&self) -> Option<TraceParent> {
+        TraceParent::parse(self.traceparent.as_ref()?.as_bytes())
     }
 
     /// From when on reservations are asked for.
@@ -279,6 +287,8 @@ pub struct Wanted {
     pub since: Option<Timestamp>,
     /// The rows there should be.
     pub rows: Option<u64>,
+    /// Where the request stands in its caller's trace.
+    pub trace: Option<TraceParent>,
 }
 
 /// A moment, as callers name it.
@@ -309,6 +319,7 @@ impl Wanted {
             since: self.since.map(time),
             rows: self.rows,
             arrived: time(now),
+            traceparent: self.trace.map(|trace| trace.to_string()),
         }
     }
 }

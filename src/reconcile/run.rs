@@ -126,6 +126,7 @@ impl Run {
     /// Does commands that may be repeated until each is answered.
     async fn perform(&self, commands: Vec<Command>) -> Result<Vec<Answer>, Ended> {
         let mut answers: Vec<Option<Answer>> = commands.iter().map(|_| None).collect();
+        let trace = self.order.trace();
         for _ in 0..TRIES {
             let open: Vec<usize> = (0..answers.len())
                 .filter(|place| answers[*place].is_none())
@@ -133,9 +134,10 @@ impl Run {
             if open.is_empty() {
                 return Ok(answers.into_iter().flatten().collect());
             }
-            let operations = open
-                .iter()
-                .map(|place| Operation::of(commands[*place].clone()));
+            let operations = open.iter().map(|place| Operation {
+                trace: trace.map(Box::new),
+                ..Operation::of(commands[*place].clone())
+            });
             let deadline = Deadline::within(Duration::from_secs(10));
             let told = self.router.batch(operations.collect(), deadline).await;
             let mut is_busy = false;

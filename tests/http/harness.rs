@@ -14,6 +14,7 @@ use holdfast::http::{
     Api, Bounds, Edge, EventBounds, Imports, Limits, Operator, Phase, Shards, Socket, admin_routes,
     data_routes, serve,
 };
+use holdfast::reconcile::Reconciler;
 use holdfast_core::{Millis, Timestamp};
 use holdfast_runtime::clock::Hands;
 use holdfast_runtime::{Clock, Runtime};
@@ -39,6 +40,7 @@ pub(crate) struct Service {
     listening: Vec<JoinHandle<()>>,
     events: Events,
     deliveries: Deliveries,
+    reconciler: Reconciler,
     pub(crate) directory: TempDir,
 }
 
@@ -107,6 +109,8 @@ impl Service {
         let deliveries = Deliveries::start(&events, &config.data.dir, &config.events);
         let deliveries = deliveries.expect("the directory is ours");
         api.set_deliveries(deliveries.clone());
+        let reconciler = Reconciler::open(&config, &runtime.router()).expect("its folder");
+        api.set_reconciliations(reconciler.desk());
         health.set_backend(stock);
         health.set_operations(Arc::clone(api.operations()));
         shards.set(api.clone(), None);
@@ -138,6 +142,7 @@ impl Service {
             listening,
             events,
             deliveries,
+            reconciler,
             directory,
         }
     }
@@ -179,6 +184,7 @@ impl Service {
         for task in self.listening {
             task.await.expect("a listener ends by itself");
         }
+        self.reconciler.stop();
         self.deliveries.stop().await;
         self.events.stop();
         self.runtime.drain(Duration::from_secs(10)).await;

@@ -32,3 +32,4 @@ mod statement;
 mod stock;
 mod talk;
 mod thresholds;
+mod traces;

@@ -241,6 +241,7 @@ pub(crate) fn wanted(source: Source) -> Wanted {
         as_of: None,
         since: None,
         rows: None,
+        trace: None,
     }
 }
 

@@ -49,6 +49,7 @@ pub use carts::CartSettings;
 pub use clock::Clock;
 pub use directory::{Directory, KeyGuard, KeyRefused};
 pub use lists::{DriftFilter, DriftPage, DriftStateWord, StreamCursor, StreamFilter, StreamPage};
+pub use locations::Cause;
 pub use lookup::{LookupCursor, LookupFilter, LookupPage, LookupSettings};
 pub use message::{Deadline, Operation};
 pub use permits::{Permit, Permits};

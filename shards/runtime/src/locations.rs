@@ -8,6 +8,7 @@
 
 use crate::lists::{Listed, Query};
 use crate::message::{Deadline, Input, Job};
+use crate::peer::Trace;
 use crate::placement::ShardIndex;
 use crate::reply::{ReplyTo, Told};
 use crate::router::Router;
@@ -30,6 +31,15 @@ const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// How long one comparison after a start may take.
 const START: Duration = Duration::from_secs(10);
 
+/// Why a location is configured, for the record.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    /// In words.
+    pub reason: Option<Text>,
+    /// Where the request stands in its caller's trace.
+    pub trace: Trace,
+}
+
 impl Router {
     /// `PUT /v1/locations/{name}`: declares a location, or opens or closes it for selling, on every
     /// shard. Shards that don't answer are told again until the deadline. Answers once all have it
@@ -38,7 +48,7 @@ impl Router {
         &self,
         location: Location,
         selling: Patch<bool>,
-        reason: Option<Text>,
+        cause: Cause,
         deadline: Deadline,
     ) -> Result<LocationRecord, Unavailable> {
         // One decision at a time, so that of two the later one has the higher version everywhere.
@@ -71,7 +81,7 @@ impl Router {
             version,
         };
         let shards: Vec<ShardIndex> = (0..self.0.placement.shards()).collect();
-        self.tell_location(shards, &record, reason.as_ref(), deadline)
+        self.tell_location(shards, &record, &cause, deadline)
             .await?;
         Ok(record)
     }
@@ -148,7 +158,8 @@ impl Router {
                 .filter(|(_, records)| records.get(&record.location) != Some(record));
             let lagging: Vec<ShardIndex> = lags.map(|(shard, _)| *shard).collect();
             told += lagging.len();
-            self.tell_location(lagging, record, None, deadline).await?;
+            self.tell_location(lagging, record, &Cause::default(), deadline)
+                .await?;
         }
         missing.map_or(Ok(told), Err)
     }
@@ -198,13 +209,13 @@ impl Router {
         &self,
         mut shards: Vec<ShardIndex>,
         record: &LocationRecord,
-        reason: Option<&Text>,
+        cause: &Cause,
         deadline: Deadline,
     ) -> Result<(), Unavailable> {
         loop {
             let sent: Vec<_> = shards
                 .iter()
-                .map(|shard| (*shard, self.send_location(*shard, record, reason, deadline)))
+                .map(|shard| (*shard, self.send_location(*shard, record, cause, deadline)))
                 .collect();
             let mut missed = None;
             shards.clear();
@@ -231,7 +242,7 @@ impl Router {
         &self,
         shard: ShardIndex,
         record: &LocationRecord,
-        reason: Option<&Text>,
+        cause: &Cause,
         deadline: Deadline,
     ) -> Result<oneshot::Receiver<Told>, Unavailable> {
         let link = self.link(shard);
@@ -242,9 +253,12 @@ impl Router {
             location: record.location.clone(),
             selling: Patch::Set(record.selling),
             version: Some(record.version),
-            reason: reason.cloned(),
+            reason: cause.reason.clone(),
         };
-        let request = Request::of(Command::Location(Box::new(command)));
+        let request = Request {
+            trace: cause.trace.clone(),
+            ..Request::of(Command::Location(Box::new(command)))
+        };
         link.send(Input::One(Job {
             request,
             deadline,

@@ -6,14 +6,18 @@
 use crate::placement::ShardIndex;
 use holdfast_core::{
     DropHold, HeldLine, NoteShipped, NoteTold, Refusal, ReservationId, Settle, Shortage, Sku,
-    Timestamp, Try,
+    Timestamp, TraceParent, Try,
 };
+
+/// Where the request that a message comes from stands in its caller's trace, if it said so. A hint
+/// for the record: what is sent anew after a restart has none.
+pub type Trace = Option<Box<TraceParent>>;
 
 /// One message between shards.
 #[derive(Clone, Debug)]
 pub enum PeerMessage {
     /// Home → part: hold these lines, tentatively.
-    Try(Box<Try>),
+    Try(Box<Try>, Trace),
     /// Part → home: what is held for a try. It is also the question what became of it.
     Held(Box<Held>),
     /// Part → home: the try found too little, or can't be answered.
@@ -26,9 +30,9 @@ pub enum PeerMessage {
         holds: Vec<u64>,
     },
     /// Home → part: these are recorded; bring the holds to these totals.
-    Decided(Vec<Settle>),
+    Decided(Vec<Settle>, Trace),
     /// Home → part: these holds are not recorded and never will be.
-    Drop(Vec<DropHold>),
+    Drop(Vec<DropHold>, Trace),
     /// Part → home: these holds stand where this version brought them.
     Settled {
         /// The cart.

@@ -395,8 +395,9 @@ impl Shard {
 
     /// Drives the parts of what has changed, and does what it told itself.
     fn drive(&mut self, now: Now, out: &mut Outbox) {
-        while let Some(id) = self.core.spread.pop() {
-            self.carts.after_local(&mut self.core.turn(now, out), id);
+        while let Some((id, trace)) = self.core.spread.pop() {
+            self.carts
+                .after_local(&mut self.core.turn(now, out), id, trace);
         }
         while let Some(hold) = self.core.shipped.pop() {
             self.carts.report(&mut self.core.turn(now, out), hold);

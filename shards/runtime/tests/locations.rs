@@ -7,7 +7,7 @@ use holdfast_core::{
     Command, Configure, Location, Movement, MovementKind, OnShortfall, Patch, Refusal, Reserve,
     Sku, Status,
 };
-use holdfast_runtime::{Deadline, Router, ShardState, Unavailable};
+use holdfast_runtime::{Cause, Deadline, Router, ShardState, Unavailable};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ async fn sells(
     deadline: Deadline,
 ) -> Result<holdfast_core::LocationRecord, Unavailable> {
     let selling = Patch::Set(selling);
-    let told = router.configure_location(store(), selling, None, deadline);
+    let told = router.configure_location(store(), selling, Cause::default(), deadline);
     told.await
 }
 

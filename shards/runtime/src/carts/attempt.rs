@@ -1,12 +1,12 @@
 //! A try at its home: in memory only, and gone with it.
 
-use crate::peer::ShortWhy;
+use crate::peer::{PeerMessage, ShortWhy, Trace};
 use crate::placement::ShardIndex;
 use crate::reply::ReplyTo;
 use crate::shard::Turn;
 use holdfast_core::{
     Confirm, CreateCart, DropHold, HeldLine, KeyTag, Millis, Mode, MoveHold, Refusal,
-    ReservationId, Reserve, ReserveLine, Settle, Shortage, Text, Timestamp, TraceParent, Try,
+    ReservationId, Reserve, ReserveLine, Settle, Shortage, Text, Timestamp, Try,
 };
 
 /// A try to reserve, or to confirm late, that waits for its parts.
@@ -15,8 +15,8 @@ pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) goal: Goal,
     pub(super) key: Option<KeyTag>,
-    /// Where the command stood in its caller's trace; home alone records it.
-    pub(super) trace: Option<Box<TraceParent>>,
+    /// Where the command stood in its caller's trace; its parts record it too.
+    pub(super) trace: Trace,
     /// The drift it corrects: what that comes to is no answer to the buyer, and never final.
     pub(super) drift: Option<ReservationId>,
     /// Whose limits the units count for.
@@ -69,12 +69,12 @@ impl Attempt {
     }
 
     /// The message to a part.
-    pub(super) fn try_for(&self, part: &Part, id: ReservationId) -> Try {
+    pub(super) fn try_message(&self, part: &Part, id: ReservationId) -> PeerMessage {
         let mode = match &self.goal {
             Goal::Reserve(cart) => cart.reserve.mode,
             Goal::Late(_) | Goal::Move(_) => Mode::AllOrNothing,
         };
-        Try {
+        let part = Try {
             id,
             attempt: self.number,
             lines: part.lines.clone(),
@@ -83,7 +83,8 @@ impl Attempt {
             deadline: self.deadline,
             late: part.late.clone(),
             from: part.from,
-        }
+        };
+        PeerMessage::Try(Box::new(part), self.trace.clone())
     }
 
     /// Whether parts are to hold what there is.

@@ -2,7 +2,7 @@
 
 use super::Carts;
 use super::timers::Timer;
-use crate::peer::PeerMessage;
+use crate::peer::{PeerMessage, Trace};
 use crate::placement::ShardIndex;
 use crate::shard::Turn;
 use holdfast_core::{Millis, ReservationId, Settle};
@@ -14,11 +14,13 @@ pub(super) struct Drive {
     /// Holds whose shards have not settled it.
     waiting: Vec<(ShardIndex, u64)>,
     pause: Millis,
+    /// Of the request that decided last.
+    trace: Trace,
 }
 
 impl Carts {
     /// Sends what was decided on a cart to all its parts.
-    pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
+    pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: ReservationId, trace: Trace) {
         if !turn.engine().is_unsettled(id) {
             return;
         }
@@ -36,6 +38,7 @@ impl Carts {
                 version,
                 waiting: waiting.collect(),
                 pause,
+                trace,
             },
         );
         self.timers.set(Timer::Drive(id), turn.now().after(pause));
@@ -62,8 +65,14 @@ impl Carts {
             }
         }
         for (shard, settles) in messages {
-            turn.send(shard, PeerMessage::Decided(settles), after);
+            let message = PeerMessage::Decided(settles, drive.trace.clone());
+            turn.send(shard, message, after);
         }
+    }
+
+    /// Whose request brought what is being driven.
+    pub(super) fn trace_of(&self, id: ReservationId) -> Trace {
+        self.drives.get(&id)?.trace.clone()
     }
 
     /// Not all parts have settled in time.

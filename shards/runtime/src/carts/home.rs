@@ -141,7 +141,7 @@ impl Carts {
         };
         for part in attempt.parts.iter().filter(|part| part.answer.is_none()) {
             if only.is_none_or(|shard| shard == part.shard) {
-                let message = PeerMessage::Try(Box::new(attempt.try_for(part, id)));
+                let message = attempt.try_message(part, id);
                 turn.send(part.shard, message, after);
             }
         }
@@ -190,7 +190,7 @@ impl Carts {
         if !is_tried {
             // Attempts are numbered for ever: one that is not tried now never will be again.
             let holds: Vec<u64> = held.iter().map(|line| line.hold).collect();
-            Self::tell_fate(turn, from, id, &holds, false);
+            self.tell_fate(turn, from, id, &holds, false);
             return;
         }
         self.answered(turn, from, id, PartAnswer::Held(held, shortages));
@@ -398,13 +398,14 @@ impl Carts {
     #[allow(clippy::unused_self, reason = "reads beside its siblings")]
     fn drop_holds(&self, turn: &mut Turn<'_>, id: ReservationId, attempt: &Attempt) {
         for (shard, drops) in attempt.drops(id) {
-            turn.send(shard, PeerMessage::Drop(drops), 0);
+            turn.send(shard, PeerMessage::Drop(drops, attempt.trace.clone()), 0);
         }
     }
 
     /// Answers a part's question about its holds: nothing while trying, what was decided if the
     /// record names them, else that they are to be dropped.
     pub(super) fn tell_fate(
+        &self,
         turn: &mut Turn<'_>,
         from: ShardIndex,
         id: ReservationId,
@@ -425,10 +426,10 @@ impl Carts {
             }
         }
         if !known.is_empty() {
-            turn.send(from, PeerMessage::Decided(known), after);
+            turn.send(from, PeerMessage::Decided(known, self.trace_of(id)), after);
         }
         if !unknown.is_empty() && !is_trying {
-            turn.send(from, PeerMessage::Drop(unknown), after);
+            turn.send(from, PeerMessage::Drop(unknown, None), after);
         }
     }
 

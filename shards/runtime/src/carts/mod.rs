@@ -19,12 +19,14 @@ mod shortages;
 mod shortfall;
 mod timers;
 
-use crate::peer::PeerMessage;
+use crate::peer::{PeerMessage, Trace};
 use crate::placement::ShardIndex;
 use crate::shard::Turn;
 use attempt::Attempt;
 use drive::Drive;
-use holdfast_core::{Command, Millis, ReleaseShort, Request, ReservationId, Timestamp};
+use holdfast_core::{
+    Command, Millis, ReleaseShort, Request, ReservationId, Timestamp, TraceParent,
+};
 pub use late::shortfall;
 use part::Question;
 use shortfall::Short;
@@ -96,19 +98,21 @@ impl Carts {
     /// A message from another shard.
     pub fn on_peer(&mut self, turn: &mut Turn<'_>, from: ShardIndex, message: PeerMessage) {
         match message {
-            PeerMessage::Try(part) => self.on_try(turn, from, *part),
+            PeerMessage::Try(part, trace) => self.on_try(turn, from, *part, trace.as_deref()),
             PeerMessage::Held(held) => self.on_held(turn, from, *held),
             PeerMessage::Short(short) => self.on_short(turn, from, *short),
             PeerMessage::Ask { id, holds } => {
                 let is_trying = self.tries.contains_key(&id);
-                Self::tell_fate(turn, from, id, &holds, is_trying);
+                self.tell_fate(turn, from, id, &holds, is_trying);
             }
-            PeerMessage::Decided(settles) => self.on_decided(turn, from, settles),
-            PeerMessage::Drop(drops) => self.on_drop(turn, &drops),
+            PeerMessage::Decided(settles, trace) => {
+                self.on_decided(turn, from, settles, trace.as_deref());
+            }
+            PeerMessage::Drop(drops, trace) => self.on_drop(turn, &drops, trace.as_deref()),
             PeerMessage::Settled { id, version, holds } => {
                 self.on_settled(turn, from, id, version, &holds);
             }
-            PeerMessage::Shipped(note) => Self::on_shipped(turn, from, &note),
+            PeerMessage::Shipped(note) => self.on_shipped(turn, from, &note),
             PeerMessage::Told(note) => self.on_told(turn, note),
             PeerMessage::Shortfall { id, sku, hold } => {
                 self.on_shortfall(turn, from, ReleaseShort { id, sku, hold });
@@ -119,8 +123,8 @@ impl Carts {
     }
 
     /// A reservation with lines on other shards changed: they are told.
-    pub fn after_local(&mut self, turn: &mut Turn<'_>, id: ReservationId) {
-        self.drive(turn, id);
+    pub fn after_local(&mut self, turn: &mut Turn<'_>, id: ReservationId, trace: Trace) {
+        self.drive(turn, id, trace);
     }
 
     /// The shard was rebuilt: decisions are driven again, and tentative holds ask.
@@ -133,7 +137,7 @@ impl Carts {
                 .home_version(id)
                 .is_some_and(|version| version > 1)
             {
-                self.drive(turn, id);
+                self.drive(turn, id, None);
             }
         }
         self.reports_reopened(turn);
@@ -194,4 +198,12 @@ const TIMERS_PER_TURN: usize = 256;
 /// A request without a key: a step of a cart.
 const fn step(command: Command) -> Request {
     Request::of(command)
+}
+
+/// The same, which somebody's request brought about.
+fn traced(command: Command, trace: Option<&TraceParent>) -> Request {
+    Request {
+        trace: trace.map(|trace| Box::new(*trace)),
+        ..step(command)
+    }
 }

@@ -2,13 +2,13 @@
 //! itself.
 
 use super::timers::Timer;
-use super::{Carts, step};
+use super::{Carts, traced};
 use crate::peer::{Held, PeerMessage, Short, ShortWhy};
 use crate::placement::ShardIndex;
 use crate::shard::{Applied, Turn};
 use holdfast_core::{
     Command, DropHold, ForeignHold, Millis, Outcome, PartHold, Reply, ReservationId, Settle,
-    Timestamp, Try,
+    Timestamp, TraceParent, Try,
 };
 use std::collections::BTreeMap;
 
@@ -18,7 +18,13 @@ pub(super) struct Question {
 }
 
 impl Carts {
-    pub(super) fn on_try(&mut self, turn: &mut Turn<'_>, from: ShardIndex, part: Try) {
+    pub(super) fn on_try(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: ShardIndex,
+        part: Try,
+        trace: Option<&TraceParent>,
+    ) {
         let (id, attempt) = (part.id, part.attempt);
         let at = turn.now();
         let short = |why| {
@@ -33,7 +39,8 @@ impl Carts {
             turn.send(from, short(ShortWhy::Full("carts")), 0);
             return;
         }
-        let Applied { outcome, wait, .. } = turn.apply(&step(Command::Try(Box::new(part))));
+        let request = traced(Command::Try(Box::new(part)), trace);
+        let Applied { outcome, wait, .. } = turn.apply(&request);
         let message = match outcome {
             Outcome::Done(Reply::Part(PartHold { held, shortages })) => {
                 for line in &held {
@@ -119,12 +126,13 @@ impl Carts {
         turn: &mut Turn<'_>,
         from: ShardIndex,
         settles: Vec<Settle>,
+        trace: Option<&TraceParent>,
     ) {
         let mut settled: BTreeMap<(ReservationId, u32), Vec<u64>> = BTreeMap::new();
         let mut after = 0;
         for settle in settles {
             let (id, hold, version) = (settle.id, settle.hold, settle.version);
-            let Applied { wait, .. } = turn.apply(&step(Command::Settle(settle)));
+            let Applied { wait, .. } = turn.apply(&traced(Command::Settle(settle), trace));
             after = after.max(wait);
             settled.entry((id, version)).or_default().push(hold);
             match turn.engine().foreign_hold(hold) {
@@ -138,9 +146,14 @@ impl Carts {
         }
     }
 
-    pub(super) fn on_drop(&mut self, turn: &mut Turn<'_>, drops: &[DropHold]) {
+    pub(super) fn on_drop(
+        &mut self,
+        turn: &mut Turn<'_>,
+        drops: &[DropHold],
+        trace: Option<&TraceParent>,
+    ) {
         for drop in drops {
-            turn.apply(&step(Command::DropHold(drop.clone())));
+            turn.apply(&traced(Command::DropHold(drop.clone()), trace));
             if turn.engine().foreign_hold(drop.hold).is_none() {
                 self.forget_question(drop.hold);
                 self.forget_report(drop.hold);

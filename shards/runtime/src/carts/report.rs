@@ -79,14 +79,14 @@ impl Carts {
 
     /// A part says what has left. Home hears it at its own version only: a report that has crossed
     /// a decision is answered with that, and comes again.
-    pub(super) fn on_shipped(turn: &mut Turn<'_>, from: ShardIndex, note: &NoteShipped) {
+    pub(super) fn on_shipped(&self, turn: &mut Turn<'_>, from: ShardIndex, note: &NoteShipped) {
         let decided = turn.engine().decided(note.id);
         let is_named = decided
             .iter()
             .any(|(sku, settle)| settle.hold == note.hold && turn.shard_of(sku) == from);
         let version = turn.engine().home_version(note.id);
         if !is_named || version != Some(note.version) {
-            Self::tell_fate(turn, from, note.id, &[note.hold], false);
+            self.tell_fate(turn, from, note.id, &[note.hold], false);
             return;
         }
         let command = Command::NoteShipped(Box::new(note.clone()));

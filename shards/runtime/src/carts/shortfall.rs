@@ -81,7 +81,7 @@ impl Carts {
         } else if turn.engine().home_version(id) == version {
             // It was decided before: the part has yet to hear of it.
             let is_trying = self.tries.contains_key(&id);
-            Self::tell_fate(turn, from, id, &[hold], is_trying);
+            self.tell_fate(turn, from, id, &[hold], is_trying);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::bundle::Bundle;
 use crate::clock::Now;
 use crate::directory::Directory;
 use crate::lists::{ListTo, Listed};
-use crate::peer::PeerMessage;
+use crate::peer::{PeerMessage, Trace};
 use crate::placement::{Placement, ShardIndex, Slots};
 use crate::reply::{FindTo, Found, KeyTo, ReplyTo, Told};
 use crate::stats::{ShardStats, count};
@@ -77,7 +77,7 @@ pub(crate) struct Core {
     /// Expiries that may still be recorded in this turn.
     pub(super) expiries_left: usize,
     /// Reservations with lines elsewhere that changed and whose parts were not told yet.
-    pub(super) spread: Vec<ReservationId>,
+    pub(super) spread: Vec<(ReservationId, Trace)>,
     /// Holds of other shards' carts of which units have left, not told yet.
     pub(super) shipped: Vec<u64>,
     /// Messages to itself.
@@ -193,6 +193,7 @@ impl Core {
     /// Evolves the state by an event and stages it.
     pub(super) fn record(&mut self, event: &Event) {
         self.encoder.push(event);
+        let trace = || Some(Box::new(event.note.as_ref()?.trace?));
         for effect in &event.effects {
             match effect {
                 Effect::Reserved(new) => self.touch(&new.sku),
@@ -202,17 +203,17 @@ impl Core {
                 Effect::KeysForgotten(below) => self.forget_keys(*below),
                 Effect::HomeCreated(home) => {
                     if home.lines.iter().any(|line| line.foreign) {
-                        self.spread.push(home.id);
+                        self.spread.push((home.id, trace()));
                     }
                 }
                 Effect::HomeChanged(change) => {
                     if !self.engine.decided(change.id).is_empty() {
-                        self.spread.push(change.id);
+                        self.spread.push((change.id, trace()));
                     }
                 }
                 Effect::HomeLines(change) => {
                     if !self.engine.decided(change.id).is_empty() {
-                        self.spread.push(change.id);
+                        self.spread.push((change.id, trace()));
                     }
                 }
                 Effect::HoldAfter(change) => {

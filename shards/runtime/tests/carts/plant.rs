@@ -81,7 +81,7 @@ pub(crate) fn answers(plant: Option<Plant>, envelope: &Envelope) -> Option<Envel
                 id: *id,
                 hold: *hold,
             };
-            PeerMessage::Drop(holds.iter().map(drop).collect())
+            PeerMessage::Drop(holds.iter().map(drop).collect(), None)
         }
         (Plant::ShippedNotHeard, PeerMessage::Shipped(note)) => PeerMessage::Told(NoteTold {
             id: note.id,
@@ -100,16 +100,17 @@ pub(crate) fn answers(plant: Option<Plant>, envelope: &Envelope) -> Option<Envel
 impl World {
     /// Alters what a shard sends, where the planted bug is about that.
     pub(crate) fn altered(&self, from: u16, to: u16, message: PeerMessage) -> PeerMessage {
-        if let (Some(Plant::CancelNotTold), PeerMessage::Decided(settles)) =
+        if let (Some(Plant::CancelNotTold), PeerMessage::Decided(settles, trace)) =
             (self.common.plant, &message)
         {
             let settles = settles.iter().map(|settle| Settle {
                 cancelled: 0,
                 ..settle.clone()
             });
-            return PeerMessage::Decided(settles.collect());
+            return PeerMessage::Decided(settles.collect(), trace.clone());
         }
-        let (Some(Plant::NamedByIdAlone), PeerMessage::Drop(drops)) = (self.common.plant, &message)
+        let (Some(Plant::NamedByIdAlone), PeerMessage::Drop(drops, _)) =
+            (self.common.plant, &message)
         else {
             return message;
         };
@@ -132,7 +133,7 @@ impl World {
         if settles.is_empty() {
             message
         } else {
-            PeerMessage::Decided(settles)
+            PeerMessage::Decided(settles, None)
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn id(id: ReservationId) -> String {
 
 pub(crate) fn of(message: &PeerMessage) -> String {
     match message {
-        PeerMessage::Try(part) => {
+        PeerMessage::Try(part, _) => {
             let lines = part.lines.iter();
             let lines: Vec<_> = lines
                 .map(|line| format!("{} {}", line.units.get(), line.sku))
@@ -28,11 +28,11 @@ pub(crate) fn of(message: &PeerMessage) -> String {
             format!("Short {}#{} {:?}", id(short.id), short.attempt, short.why)
         }
         PeerMessage::Ask { id: cart, holds } => format!("Ask {} {holds:?}", id(*cart)),
-        PeerMessage::Decided(settles) => {
+        PeerMessage::Decided(settles, _) => {
             let settles: Vec<_> = settles.iter().map(settle).collect();
             format!("Decided {settles:?}")
         }
-        PeerMessage::Drop(drops) => {
+        PeerMessage::Drop(drops, _) => {
             let drops: Vec<_> = drops
                 .iter()
                 .map(|drop| format!("{}/{}", id(drop.id), drop.hold))

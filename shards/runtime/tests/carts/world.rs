@@ -213,7 +213,7 @@ impl World {
         let is_held = |hold: u64| self.account.holds.contains_key(&(from, hold));
         let holds = match message {
             PeerMessage::Held(held) => held.held.iter().all(|line| is_held(line.hold)),
-            PeerMessage::Decided(settles) => settles.iter().all(|settle| {
+            PeerMessage::Decided(settles, _) => settles.iter().all(|settle| {
                 let told = self.account.homes.get(&settle.id);
                 told.is_some_and(|told| settle.version <= told.record.version)
             }),
@@ -233,10 +233,10 @@ impl World {
                 let told = self.account.homes.get(&note.id);
                 told.is_some_and(|told| note.shipped <= aftersale::shipped(&told.record))
             }
-            PeerMessage::Try(_)
+            PeerMessage::Try(..)
             | PeerMessage::Short(_)
             | PeerMessage::Ask { .. }
-            | PeerMessage::Drop(_)
+            | PeerMessage::Drop(..)
             | PeerMessage::Shortfall { .. }
             | PeerMessage::Kept { .. }
             | PeerMessage::Reopened { .. } => true,
@@ -319,7 +319,7 @@ impl World {
         engine.home_version(id).is_none().then(|| Envelope {
             from: home,
             to: part,
-            message: PeerMessage::Drop(held.held.iter().map(drop).collect()),
+            message: PeerMessage::Drop(held.held.iter().map(drop).collect(), None),
         })
     }
 
@@ -372,7 +372,7 @@ impl World {
                 node,
                 || "expires a hold by itself".into(),
                 |shard, now, out| {
-                    let message = PeerMessage::Decided(vec![settle]);
+                    let message = PeerMessage::Decided(vec![settle], None);
                     shard.handle(Input::Peer(home, message), now, out);
                 },
             )?;
@@ -475,8 +475,8 @@ const fn is_of_a_cart(message: &PeerMessage) -> bool {
     !matches!(
         message,
         PeerMessage::Ask { .. }
-            | PeerMessage::Decided(_)
-            | PeerMessage::Drop(_)
+            | PeerMessage::Decided(..)
+            | PeerMessage::Drop(..)
             | PeerMessage::Settled { .. }
     )
 }
