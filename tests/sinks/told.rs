@@ -3,21 +3,25 @@
 use crate::server::{Server, Talk};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const SKUS: u64 = 7;
+/// Receipts at least, so that both shards have many.
+const ENOUGH: u64 = 300;
 
 /// Events, as they were told.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub(crate) struct Told {
-    /// Every event's id.
-    pub(crate) ids: BTreeSet<String>,
+    /// Every event by its id, whole.
+    pub(crate) events: BTreeMap<String, Value>,
     /// Ids by partition key, in order, with repeats.
     pub(crate) in_order: BTreeMap<String, Vec<String>>,
 }
@@ -32,39 +36,74 @@ impl Told {
             let path = format!("/v1/events?limit=500&after={after}");
             let (status, page) = talk.until_answered("GET", &path, None, &Value::Null);
             assert_eq!(status, 200, "{page}");
+            let next = page["next_cursor"].as_str().expect("a cursor");
+            next.clone_into(&mut after);
             let items = page["items"].as_array().expect("a list");
-            for event in items {
-                told.take(event);
-            }
             if items.is_empty() {
                 return told;
             }
-            page["next_cursor"]
-                .as_str()
-                .expect("a cursor")
-                .clone_into(&mut after);
+            for event in items {
+                told.take(event);
+            }
         }
     }
 
     pub(crate) fn take(&mut self, event: &Value) {
         let text = |name: &str| event[name].as_str().expect("a text").to_owned();
-        self.ids.insert(text("id"));
-        self.in_order
-            .entry(text("partitionkey"))
-            .or_default()
-            .push(text("id"));
+        let (id, key) = (text("id"), text("partitionkey"));
+        self.in_order.entry(key).or_default().push(id.clone());
+        let known = self.events.entry(id).or_insert_with(|| event.clone());
+        assert_eq!(known, event, "it was told twice, and not the same");
     }
 
-    /// By partition key, each event where it was told first.
-    pub(crate) fn without_repeats(&self) -> BTreeMap<String, Vec<String>> {
-        let first = |ids: &Vec<String>| -> Vec<String> {
-            let mut seen = BTreeSet::new();
-            let first = ids.iter().filter(|id| seen.insert(*id));
-            first.cloned().collect()
-        };
-        let keys = self.in_order.iter();
-        keys.map(|(key, ids)| (key.clone(), first(ids))).collect()
+    /// Every event is there once, whole and in order.
+    pub(crate) fn is_exactly(&self, expected: &Self) {
+        self.has_all_of(expected);
+        for (key, ids) in &expected.in_order {
+            assert_eq!(self.in_order.get(key), Some(ids), "{key}");
+        }
     }
+
+    /// The same, where an event may be there again.
+    pub(crate) fn is_with_repeats(&self, expected: &Self) {
+        self.has_all_of(expected);
+        for (key, ids) in &expected.in_order {
+            let mut seen = BTreeSet::new();
+            let told = self.in_order[key].iter();
+            let first: Vec<&String> = told.filter(|id| seen.insert(*id)).collect();
+            assert_eq!(first, ids.iter().collect::<Vec<_>>(), "{key}");
+        }
+    }
+
+    fn has_all_of(&self, expected: &Self) {
+        for (id, event) in &expected.events {
+            assert_eq!(self.events.get(id), Some(event), "{id}");
+        }
+        let more = self
+            .events
+            .keys()
+            .find(|id| !expected.events.contains_key(*id));
+        assert_eq!(more, None, "nobody else tells it");
+    }
+}
+
+/// What the only sink of a server says of itself.
+pub(crate) fn sink_of(server: &Server) -> Value {
+    let mut admin = Talk::new(server.admin());
+    let (_, page) = admin.until_answered("GET", "/v1/admin/sinks", None, &Value::Null);
+    page["items"][0].clone()
+}
+
+/// Why the only sink of a server takes nothing, once it is this.
+pub(crate) fn error_of(server: &Server, is_it: impl Fn(&str) -> bool) -> String {
+    let mut error = String::new();
+    until(|| {
+        let sink = sink_of(server);
+        let why = sink["error"].as_str().unwrap_or_default();
+        why.clone_into(&mut error);
+        is_it(&error)
+    });
+    error
 }
 
 /// Movements from several sides while something is killed again and again, at random; what the server
@@ -82,10 +121,12 @@ pub(crate) fn disturbed(
         assert!(status < 300, "{status}");
     }
     let over = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicU64::new(0));
     let receivers: Vec<_> = (0..3)
         .map(|number| {
             let (address, over) = (server.address(), Arc::clone(&over));
-            thread::spawn(move || receive(&mut Talk::new(address), number, &over))
+            let done = Arc::clone(&done);
+            thread::spawn(move || receive(&mut Talk::new(address), number, &over, &done))
         })
         .collect();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
@@ -96,25 +137,39 @@ pub(crate) fn disturbed(
         thread::sleep(Duration::from_millis(50 + random % 400));
         disturb(server, random);
     }
+    // On a slow machine it takes longer until enough has happened.
+    until(|| ENOUGH <= done.load(Ordering::Relaxed));
     over.store(true, Ordering::Relaxed);
     for receiver in receivers {
         receiver.join().expect("they finish");
     }
-    let told = Told::by_pages(&server.address());
-    assert!(100 < told.ids.len(), "too little happened");
-    told
+    Told::by_pages(&server.address())
 }
 
-fn receive(talk: &mut Talk, number: u64, over: &AtomicBool) {
+/// Receipts, and carts of several SKUs, of which one record tells several events.
+fn receive(talk: &mut Talk, number: u64, over: &AtomicBool, done: &AtomicU64) {
     for round in 0_u64.. {
         if over.load(Ordering::Relaxed) {
             return;
         }
-        let path = format!("/v1/skus/SKU-{}/movements", (number + round) % SKUS);
-        let body = json!({"kind": "receive", "qty": 1});
-        let key = format!("m-{number}-{round}");
+        let sku = |ahead: u64| format!("SKU-{}", (number + round + ahead) % SKUS);
+        let (key, body) = (
+            format!("m-{number}-{round}"),
+            json!({"kind": "receive", "qty": 1}),
+        );
+        let path = format!("/v1/skus/{}/movements", sku(0));
         let (status, _) = talk.until_answered("POST", &path, Some(&key), &body);
         assert_eq!(status, 201);
+        done.fetch_add(1, Ordering::Relaxed);
+        if round.is_multiple_of(3) {
+            let lines: Vec<Value> = (0..4)
+                .map(|ahead| json!({"sku": sku(ahead), "qty": 1}))
+                .collect();
+            let body = json!({"order_ref": key, "ttl_ms": 600_000, "lines": lines});
+            let key = format!("r-{number}-{round}");
+            let (status, _) = talk.until_answered("POST", "/v1/reservations", Some(&key), &body);
+            assert!(status == 201 || status == 409, "{status}");
+        }
     }
 }
 
@@ -127,8 +182,21 @@ pub(crate) fn until(mut is_true: impl FnMut() -> bool) {
     }
 }
 
-/// A port that is free just now.
+/// A port that is free just now, and below those that the system gives to connections by itself: while
+/// a program that was killed is not back, any connection of anybody could take one of those.
 pub(crate) fn free_port() -> u16 {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let given = range
+        .ok()
+        .and_then(|range| range.split_whitespace().next()?.parse().ok());
+    let given: u16 = given.unwrap_or(32_768);
+    for _ in 0..1_000 {
+        let random = RandomState::new().build_hasher().finish();
+        let port = 10_000 + (random % 20_000) as u16;
+        if port < given && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
     let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
     listener.local_addr().expect("it is bound").port()
 }

@@ -251,4 +251,52 @@ mod tests {
         let expected = [one(1, "{\"a\":1}\n"), one(2, "{\"b\":2}\n")];
         assert_eq!(content(directory.path()), expected);
     }
+
+    #[test]
+    fn what_cannot_be_synced_was_not_taken() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut sink = files(directory.path(), 1_000);
+        sink.append(b"{\"a\":1}\n").expect("there is room");
+        let Next::GoOn(open) = &mut sink.next else {
+            panic!("a file is open");
+        };
+        // It takes every write, and knows no syncing.
+        let null = OpenOptions::new().write(true).open("/dev/null");
+        open.file = null.expect("every system has it");
+        sink.append(b"{\"b\":2}\n")
+            .expect_err("nothing of it is durable");
+        sink.append(b"{\"b\":2}\n").expect("another is durable");
+        let expected = [one(1, "{\"a\":1}\n"), one(2, "{\"b\":2}\n")];
+        assert_eq!(content(directory.path()), expected);
+    }
+
+    /// Set to a folder where this test plays a process whose files stay small.
+    const SMALL: &str = "TEST_OF_SMALL_FILES";
+
+    #[test]
+    fn a_write_that_fitted_in_part_leaves_no_half_line() {
+        if let Some(folder) = std::env::var_os(SMALL) {
+            let mut sink = files(Path::new(&folder), 1_000_000);
+            sink.append(b"{\"a\":1}\n").expect("there is room");
+            let long = format!("\"{}\"\n", "x".repeat(5_000));
+            sink.append(long.as_bytes())
+                .expect_err("there is no room for it");
+            sink.append(b"{\"b\":2}\n").expect("there is room");
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        // A block for each file, and an error instead of a signal.
+        let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact \"$1\"";
+        let name = "events::sinks::ndjson::tests::a_write_that_fitted_in_part_leaves_no_half_line";
+        let played = std::process::Command::new("sh")
+            .args(["-c", script])
+            .arg(std::env::current_exe().expect("a test is a file"))
+            .arg(name)
+            .env(SMALL, directory.path())
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(played.expect("there is a shell").success());
+        let expected = [one(1, "{\"a\":1}\n"), one(2, "{\"b\":2}\n")];
+        assert_eq!(content(directory.path()), expected);
+    }
 }
