@@ -133,6 +133,15 @@ impl Shop {
         answer
     }
 
+    /// Trades so much that what a journal is trimmed by, a few thousand events at once, ends before it
+    /// ends.
+    pub(crate) fn trade_much(&mut self) {
+        self.trade(30);
+        for _ in 0..20 {
+            self.receive_many();
+        }
+    }
+
     /// Trades until the server has nothing more that follows the cursor.
     pub(crate) fn trade_until_forgotten(&mut self, cursor: &str) {
         let began = Instant::now();

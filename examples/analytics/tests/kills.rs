@@ -68,7 +68,7 @@ fn the_journal_waits_for_a_store_that_is_away() {
     let folder = directory.path().join("events");
     let server = Server::start_with(&FORGETFUL);
     let mut shop = Shop::new(&server);
-    shop.trade(30);
+    shop.trade_much();
     let mut follower = follow(&folder, &server);
     await_equal(|| told(&mut shop), || Stored::read(&folder).ids);
     let place = |shop: &mut Shop| vec![text(&shop.get("/v1/consumers/analytics").1["cursor"])];

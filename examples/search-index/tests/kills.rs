@@ -58,7 +58,7 @@ fn the_journal_waits_for_an_index_that_is_away() {
     let heartbeats = [("EVENTS_HEARTBEAT_MS", "100")];
     let server = Server::start_with(&[&FORGETFUL[..], &heartbeats].concat());
     let mut shop = Shop::new(&server);
-    shop.trade(30);
+    shop.trade_much();
     let mut follower = follow(&file, &server);
     await_equal(|| in_stock(&mut shop), || indexed(&file));
     // It says how far it is soon after it is there.
