@@ -326,8 +326,7 @@ impl Worker {
 
     /// Until when events that come now wait for more; one that goes alone waits for nothing.
     fn waiting_from_now(&self) -> Option<Instant> {
-        let wait = self.common.limits.batch_wait;
-        (1 < self.form.most()).then(|| Instant::now() + wait)
+        (1 < self.form.most()).then(|| Instant::now() + self.common.limits.batch_wait())
     }
 
     fn take(&mut self, read: Read) {

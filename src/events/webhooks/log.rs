@@ -37,7 +37,7 @@ pub struct Delivery {
 pub(super) struct Limits {
     pub(super) webhooks_max: usize,
     pub(super) at_once: usize,
-    pub(super) batch_wait: Duration,
+    batch_wait_ms: u64,
     pub(super) waiting_max: usize,
     pub(super) dead_max: u64,
     pub(super) off_after_ms: u64,
@@ -59,7 +59,7 @@ impl Limits {
         Self {
             webhooks_max: settings.webhooks_max as usize,
             at_once: settings.webhooks_at_once_max as usize,
-            batch_wait: settings.webhooks_batch_wait_ms.duration(),
+            batch_wait_ms: settings.webhooks_batch_wait_ms.0,
             waiting_max: settings.webhooks_waiting_max as usize,
             dead_max: settings.webhooks_dead_max,
             off_after_ms: settings.webhooks_off_after_ms.0,
@@ -84,16 +84,27 @@ impl Limits {
         let step = attempts.saturating_sub(1) as usize;
         let step = self.pauses_ms.get(step).or(self.pauses_ms.last());
         let most = step.copied().unwrap_or(1_000);
-        let mut bytes = [0; 8];
-        // Without randomness the whole step is waited.
-        let pause = match getrandom::fill(&mut bytes) {
-            Ok(()) => u64::from_le_bytes(bytes) % (most + 1),
-            Err(_) => most,
-        };
+        let pause = up_to(most);
         let asked = attempt
             .retry_after
             .map_or(0, |asked| asked.as_millis() as u64);
         pause.max(asked)
+    }
+
+    /// How long events wait for more in one request: between half of what is set and all of it, so
+    /// that webhooks that hear of an event together don't all send at once.
+    pub(super) fn batch_wait(&self) -> Duration {
+        let half = self.batch_wait_ms / 2;
+        Duration::from_millis(half + up_to(self.batch_wait_ms - half))
+    }
+}
+
+/// A random number up to `most`; that itself where there is no randomness.
+fn up_to(most: u64) -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_le_bytes(bytes) % (most + 1),
+        Err(_) => most,
     }
 }
 
