@@ -15,7 +15,7 @@ pub(super) struct Face<'a> {
     /// Its type.
     #[cfg_attr(
         not(feature = "redis"),
-        expect(dead_code, reason = "others don't tell it apart")
+        allow(dead_code, reason = "others don't tell it apart")
     )]
     #[serde(borrow, rename = "type")]
     pub(super) kind: Cow<'a, str>,

@@ -112,6 +112,8 @@ impl Runner {
                 Ok(batches) => batches,
                 Err(Ended::Expired { earliest }) => {
                     self.gap(sink.name(), "what it had not taken yet was trimmed");
+                    // Once: while it takes nothing, what follows waits for it.
+                    self.store.advance(sink.name(), &earliest);
                     stream.seek(earliest);
                     continue;
                 }
