@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use holdfast_core::{Engine, Millis, Opening, Policy, Request, Slot, Timestamp};
+use holdfast_core::{Command, Engine, Millis, Opening, Policy, Request, Sku, Slot, Timestamp};
 use holdfast_runtime::clock::{self, Now};
 use holdfast_runtime::message::{Input, Job};
 use holdfast_runtime::shard::{Outbox, Setting, Shard, SnapshotSettings};
@@ -48,14 +48,28 @@ impl World {
         }
     }
 
-    fn run(&mut self, command: holdfast_core::Command) -> Told {
+    /// With so many units of a SKU, and so many holds of one that have just lapsed.
+    fn lapsed(tee: &Sku, units: u32, holds: u32) -> Self {
+        let mut world = Self::new();
+        world
+            .run(Command::Configure(Box::new(configure(tee))))
+            .expect("it is made");
+        world.run(receive(tee, units)).expect("it is stocked");
+        for _ in 0..holds {
+            view(world.run(reserve_ttl(tee, 1, TTL)));
+        }
+        world.now.time = Timestamp::after(world.now.time, TTL);
+        world
+    }
+
+    fn run(&mut self, command: Command) -> Told {
         let mut told = self.begin(command);
         self.commit();
         told.try_recv().expect("it is durable")
     }
 
     /// Decides a command, whose caller waits from now on.
-    fn begin(&mut self, command: holdfast_core::Command) -> oneshot::Receiver<Told> {
+    fn begin(&mut self, command: Command) -> oneshot::Receiver<Told> {
         let (reply, told) = ReplyTo::one(0, None, None);
         let job = Job {
             request: Request::of(command),
@@ -83,18 +97,8 @@ impl World {
 
 #[test]
 fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
-    let mut world = World::new();
     let tee = sku("TEE-RED-M");
-    world
-        .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
-        .expect("it is made");
-    world
-        .run(receive(&tee, HOLDS + 100))
-        .expect("it is stocked");
-    for _ in 0..HOLDS {
-        view(world.run(reserve_ttl(&tee, 1, TTL)));
-    }
-    world.now.time = Timestamp::after(world.now.time, TTL);
+    let mut world = World::lapsed(&tee, HOLDS + 100, HOLDS);
     let (mut turns, mut is_more) = (0, true);
     while is_more {
         let before = world.shard.engine().seq();
@@ -113,18 +117,9 @@ fn a_sweep_goes_on_in_short_turns_however_many_have_lapsed() {
 #[test]
 fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
     const SHARE: u64 = 1_000;
-    let mut world = World::new();
     let tee = sku("TEE-RED-M");
-    world
-        .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
-        .expect("it is made");
-    world
-        .run(receive(&tee, SHARE as u32 + 201)) // one is left, so that no threshold is crossed
-        .expect("it is stocked");
-    for _ in 0..SHARE + 200 {
-        view(world.run(reserve_ttl(&tee, 1, TTL)));
-    }
-    world.now.time = Timestamp::after(world.now.time, TTL);
+    // One is left, so that no threshold is crossed.
+    let mut world = World::lapsed(&tee, SHARE as u32 + 201, SHARE as u32 + 200);
     assert_eq!(world.sweep(), SHARE);
     let is_due = |world: &World| {
         let due = world.shard.next_deadline(world.now);
@@ -140,18 +135,8 @@ fn a_commit_takes_its_share_of_expiries_and_the_next_one_goes_on() {
 #[test]
 fn a_commit_that_somebody_waits_for_takes_fewer_expiries_along() {
     const SHARE: u64 = 64;
-    let mut world = World::new();
     let tee = sku("TEE-RED-M");
-    world
-        .run(holdfast_core::Command::Configure(Box::new(configure(&tee))))
-        .expect("it is made");
-    world
-        .run(receive(&tee, 10 * SHARE as u32))
-        .expect("it is stocked");
-    for _ in 0..3 * SHARE {
-        view(world.run(reserve_ttl(&tee, 1, TTL)));
-    }
-    world.now.time = Timestamp::after(world.now.time, TTL);
+    let mut world = World::lapsed(&tee, 10 * SHARE as u32, 3 * SHARE as u32);
     let mut told = world.begin(reserve_ttl(&tee, 1, TTL));
     assert_eq!(world.sweep(), SHARE);
     let batch = world.shard.take_batch().expect("something is staged");

@@ -9,9 +9,12 @@ use crate::clock::Now;
 use holdfast_core::{Millis, Timestamp};
 use std::sync::atomic::Ordering;
 
-/// Expiries that one commit takes along where nobody waits for it, and where somebody does: who
-/// reserves while a million holds lapse waits for a commit or two, and must not wait for all of them.
-const EXPIRIES_PER_COMMIT: (usize, usize) = (1_000, 64);
+/// Expiries that one commit takes along where nobody waits for it.
+const EXPIRIES_ALONE: usize = 1_000;
+
+/// The same where somebody does: who reserves while a million holds lapse waits for a commit or two,
+/// and must not wait for all of them.
+const EXPIRIES_BESIDE: usize = 64;
 
 /// What is past its retention is looked for this often.
 const FORGET_EVERY: Millis = Millis::from_secs(1);
@@ -57,11 +60,10 @@ impl Shard {
     }
 
     fn expiries_per_commit(&self) -> usize {
-        let (alone, beside) = EXPIRIES_PER_COMMIT;
         if self.core.is_waited_for() {
-            beside
+            EXPIRIES_BESIDE
         } else {
-            alone
+            EXPIRIES_ALONE
         }
     }
 
